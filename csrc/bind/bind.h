@@ -1,0 +1,17 @@
+// The pieces of the module, one function a stem, and what they share.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace sottovoce::bind {
+
+namespace py = pybind11;
+
+void bind_errors(py::module_& module);
+void bind_checkpoint(py::module_& module);  // ModelDims, Checkpoint, Vocabulary
+void bind_audio(py::module_& module);       // log_mel, frame_mask, mel_filters
+void bind_model(py::module_& module);       // Metrics, AudioFeatures, DecoderState, Model
+void bind_decoding(py::module_& module);    // DecodingOptions, DecodingResult, Model.decode
+void bind_kernels(py::module_& module);     // kernel(isa, name), for tests
+
+}  // namespace sottovoce::bind

@@ -1,0 +1,123 @@
+// DecodingOptions, DecodingResult, and the two calls that they belong to.
+#include <pybind11/stl.h>
+
+#include <sottovoce/decoding.h>
+
+#include <limits>
+
+#include "array.h"
+#include "bind.h"
+
+namespace sottovoce::bind {
+namespace {
+
+// Token ids of any sequence or array of integers.
+std::vector<int> to_tokens(const py::handle& sequence, const char* name) {
+  const auto refuse = [&](const py::handle& got) {
+    throw py::type_error(std::string(name) + " must be a sequence of ints, got " +
+                         py::cast<std::string>(py::repr(got)));
+  };
+  if (!py::isinstance<py::iterable>(sequence)) refuse(sequence);
+  std::vector<int> tokens;
+  for (const py::handle& item : sequence) {
+    if (!PyIndex_Check(item.ptr())) refuse(item);
+    const auto index = py::reinterpret_steal<py::object>(PyNumber_Index(item.ptr()));
+    if (!index) throw py::error_already_set();
+    int overflow = 0;
+    const long token = PyLong_AsLongAndOverflow(index.ptr(), &overflow);
+    if (overflow != 0 || token < std::numeric_limits<int>::min() ||
+        token > std::numeric_limits<int>::max()) {
+      throw ShapeError(std::string(name) +
+                       " has a token that is no id: " + py::cast<std::string>(py::repr(item)));
+    }
+    tokens.push_back(static_cast<int>(token));
+  }
+  return tokens;
+}
+
+void bind_options(py::module_& module) {
+  const auto make = [](int eot, int no_speech, int no_timestamps, int timestamp_begin,
+                       const py::object& initial_tokens, int sot_index, int sample_len,
+                       float temperature, int best_of, int beam_size, float patience,
+                       std::optional<float> length_penalty, std::uint64_t seed,
+                       const py::object& suppress_tokens, const py::object& blank_tokens,
+                       bool timestamps, std::optional<int> max_initial_timestamp_index) {
+    DecodingOptions options;
+    options.special = {eot, no_speech, no_timestamps, timestamp_begin};
+    options.initial_tokens = to_tokens(initial_tokens, "initial_tokens");
+    options.sot_index = sot_index;
+    options.sample_len = sample_len;
+    options.temperature = temperature;
+    options.best_of = best_of;
+    options.beam_size = beam_size;
+    options.patience = patience;
+    options.length_penalty = length_penalty;
+    options.seed = seed;
+    options.suppress_tokens = to_tokens(suppress_tokens, "suppress_tokens");
+    options.blank_tokens = to_tokens(blank_tokens, "blank_tokens");
+    options.timestamps = timestamps;
+    options.max_initial_timestamp_index = max_initial_timestamp_index;
+    return options;
+  };
+  const DecodingOptions defaults;
+  py::class_<DecodingOptions>(module, "DecodingOptions",
+                              "Token-level options of one window; decoding.h explains each")
+      .def(py::init(make), py::kw_only(), py::arg("eot"), py::arg("no_speech"),
+           py::arg("no_timestamps"), py::arg("timestamp_begin"), py::arg("initial_tokens"),
+           py::arg("sot_index") = defaults.sot_index, py::arg("sample_len") = defaults.sample_len,
+           py::arg("temperature") = defaults.temperature, py::arg("best_of") = defaults.best_of,
+           py::arg("beam_size") = defaults.beam_size, py::arg("patience") = defaults.patience,
+           py::arg("length_penalty") = py::none(), py::arg("seed") = defaults.seed,
+           py::arg("suppress_tokens") = py::tuple(), py::arg("blank_tokens") = py::tuple(),
+           py::arg("timestamps") = defaults.timestamps,
+           py::arg("max_initial_timestamp_index") = py::none());
+}
+
+void bind_result(py::module_& module) {
+  py::class_<DecodingResult>(module, "DecodingResult", "What was heard in one window, as tokens")
+      .def_readonly("tokens", &DecodingResult::tokens)
+      .def_readonly("sum_logprob", &DecodingResult::sum_logprob)
+      .def_readonly("avg_logprob", &DecodingResult::avg_logprob)
+      .def_readonly("no_speech_prob", &DecodingResult::no_speech_prob)
+      .def_readonly("temperature", &DecodingResult::temperature);
+}
+
+std::vector<DecodingResult> decode_windows(const Model& model,
+                                           const std::vector<AudioFeatures>& features,
+                                           const std::vector<DecodingOptions>& options,
+                                           Metrics* metrics) {
+  Metrics call;  // filled without the GIL, merged with it: callers may share `metrics`
+  std::vector<DecodingResult> results;
+  {
+    const py::gil_scoped_release release;
+    results = decode(model, features, options, &call);
+  }
+  if (metrics != nullptr) metrics->merge(call);
+  return results;
+}
+
+py::array_t<float> detect(const Model& model, const AudioFeatures& features, int sot,
+                          const py::object& language_tokens) {
+  const std::vector<int> tokens = to_tokens(language_tokens, "language_tokens");
+  std::vector<float> probs;
+  {
+    const py::gil_scoped_release release;
+    probs = detect_language(model, features, sot, tokens);
+  }
+  return py::array_t<float>(static_cast<py::ssize_t>(probs.size()), probs.data());
+}
+
+}  // namespace
+
+void bind_decoding(py::module_& module) {
+  bind_options(module);
+  bind_result(module);
+  py::class_<Model>(module.attr("Model"))
+      .def("decode", &decode_windows, py::arg("features"), py::arg("options"), py::kw_only(),
+           py::arg("metrics") = py::none(),
+           "Decodes windows side by side; each result is as if decoded alone")
+      .def("detect_language", &detect, py::arg("features"), py::arg("sot"),
+           py::arg("language_tokens"), "Probabilities of the language tokens, in their order");
+}
+
+}  // namespace sottovoce::bind

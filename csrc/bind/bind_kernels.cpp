@@ -1,0 +1,147 @@
+// kernel(isa, name): single kernels as functions of arrays, so that tests reach every instruction
+// set of this machine in one process.
+#include <algorithm>
+
+#include "array.h"
+#include "bind.h"
+#include "kernels.h"
+
+namespace sottovoce::bind {
+
+namespace {
+
+using F32 = py::array_t<float, py::array::c_style>;
+using F64 = py::array_t<double, py::array::c_style>;
+
+F32 like(const F32& x) {
+  return F32(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
+}
+
+// C = activation(A B + bias) + residual over one panel: b is (k, n <= gemm_nr), padded here.
+F32 gemm(const kernels::Table& table, const F32& a, const F32& b, const py::object& bias,
+         const py::object& residual, bool gelu) {
+  const py::ssize_t m = a.shape(0);
+  const py::ssize_t k = a.shape(1);
+  const py::ssize_t n = b.shape(1);
+  if (n > table.gemm_nr || b.shape(0) != k) throw ShapeError("gemm_f32: b must be (k, n<=nr)");
+  std::vector<float> panel(static_cast<std::size_t>(k * table.gemm_nr), 0.0f);
+  std::vector<float> padded_bias(static_cast<std::size_t>(table.gemm_nr), 0.0f);
+  for (py::ssize_t row = 0; row < k; ++row) {
+    std::copy_n(b.data(row, 0), n, panel.data() + row * table.gemm_nr);
+  }
+  F32 c({m, n});
+  kernels::GemmF32 args{};
+  args.a = a.data();
+  args.lda = k;
+  args.b = panel.data();
+  args.ldb = table.gemm_nr;
+  args.c = c.mutable_data();
+  args.ldc = n;
+  args.m = m;
+  args.n = n;
+  args.k = k;
+  args.activation = gelu ? kernels::Activation::kGelu : kernels::Activation::kNone;
+  F32 keep_bias;
+  F32 keep_residual;
+  if (!bias.is_none()) {
+    keep_bias = bias.cast<F32>();
+    std::copy_n(keep_bias.data(), n, padded_bias.data());
+    args.bias = padded_bias.data();
+  }
+  if (!residual.is_none()) {
+    keep_residual = residual.cast<F32>();
+    args.residual = keep_residual.data();
+    args.ld_residual = n;
+  }
+  table.gemm_f32(args);
+  return c;
+}
+
+std::vector<const float*> rows_of(const F32& table) {
+  std::vector<const float*> rows;
+  for (py::ssize_t row = 0; row < table.shape(0); ++row) rows.push_back(table.data(row, 0));
+  return rows;
+}
+
+py::object make(const kernels::Table& t, const std::string& name) {
+  if (name == "gemm_f32") {
+    return py::cpp_function(
+        [&t](const F32& a, const F32& b, const py::object& bias, const py::object& residual,
+             bool gelu) { return gemm(t, a, b, bias, residual, gelu); },
+        py::arg("a"), py::arg("b"), py::arg("bias") = py::none(), py::arg("residual") = py::none(),
+        py::arg("gelu") = false);
+  }
+  if (name == "layer_norm_f32") {
+    return py::cpp_function([&t](const F32& x, const F32& weight, const F32& bias, float eps) {
+      F32 y = like(x);
+      t.layer_norm_f32(x.data(), weight.data(), bias.data(), eps, x.size(), y.mutable_data());
+      return y;
+    });
+  }
+  if (name == "softmax_f32") {  // normalised here: the kernel returns the factor
+    return py::cpp_function([&t](const F32& x) {
+      F32 y = like(x);
+      std::copy_n(x.data(), x.size(), y.mutable_data());
+      t.scale_f32(y.mutable_data(), t.softmax_f32(y.mutable_data(), x.size()), x.size());
+      return y;
+    });
+  }
+  if (name == "max_sum_f32") {
+    return py::cpp_function([&t](const F32& x) {
+      const kernels::MaxSum result = t.max_sum_f32(x.data(), x.size());
+      return py::make_tuple(result.max, result.sum);
+    });
+  }
+  if (name == "argmax_f32") {
+    return py::cpp_function([&t](const F32& x) { return t.argmax_f32(x.data(), x.size()); });
+  }
+  if (name == "dots_f32") {
+    return py::cpp_function([&t](const F32& q, const F32& keys) {
+      F32 out({keys.shape(0)});
+      t.dots_f32(q.data(), rows_of(keys).data(), 0, q.size(), keys.shape(0), out.mutable_data());
+      return out;
+    });
+  }
+  if (name == "weighted_sum_f32") {
+    return py::cpp_function([&t](const F32& weights, const F32& values) {
+      F32 out({values.shape(1)});
+      t.weighted_sum_f32(weights.data(), rows_of(values).data(), 0, values.shape(1),
+                         values.shape(0), out.mutable_data());
+      return out;
+    });
+  }
+  if (name == "widen_f16" || name == "widen_bf16") {
+    const auto widen = name == "widen_f16" ? t.widen_f16 : t.widen_bf16;
+    return py::cpp_function([widen](const py::array_t<std::uint16_t, py::array::c_style>& x) {
+      F32 y({x.size()});
+      widen(x.data(), x.size(), y.mutable_data());
+      return y;
+    });
+  }
+  if (name == "power_spectrum_f64") {
+    return py::cpp_function([&t](const F64& frames) {
+      if (frames.ndim() != 2 || frames.shape(0) != 400 || frames.shape(1) != 8) {
+        throw ShapeError("power_spectrum_f64: frames must be (400, 8) float64");
+      }
+      F64 power({201, 8});
+      t.power_spectrum_f64(frames.data(), power.mutable_data());
+      return power;
+    });
+  }
+  throw py::key_error("kernel: no kernel named '" + name + "'");
+}
+
+}  // namespace
+
+void bind_kernels(py::module_& module) {
+  module.def(
+      "kernel",
+      [](const std::string& isa, const std::string& name) {
+        const kernels::Table* table = kernels::find_table(isa.c_str());
+        if (!table) throw py::key_error("kernel: this CPU has no table '" + isa + "'");
+        return make(*table, name);
+      },
+      py::arg("isa"), py::arg("name"), "One kernel of one table as a function of arrays: for tests.");
+}
+
+}  // namespace sottovoce::bind

@@ -1,0 +1,217 @@
+// Model, its features and states, and the figures they keep.
+#include <pybind11/stl.h>
+
+#include <sottovoce/model.h>
+
+#include "array.h"
+#include "bind.h"
+
+namespace sottovoce::bind {
+
+namespace {
+
+using Heads = std::vector<std::pair<int, int>>;
+using TokenLists = std::vector<std::vector<int>>;
+
+std::vector<LayerHead> to_heads(const Heads& pairs) {
+  std::vector<LayerHead> heads;
+  for (const auto& [layer, head] : pairs) heads.push_back({layer, head});
+  return heads;
+}
+
+Heads to_pairs(const std::vector<LayerHead>& heads) {
+  Heads pairs;
+  for (const LayerHead& entry : heads) pairs.emplace_back(entry.layer, entry.head);
+  return pairs;
+}
+
+py::dict latency_dict(const Latency& latency) {
+  py::dict dict;
+  dict["count"] = latency.count();
+  dict["sum"] = latency.sum_ms();
+  dict["max"] = latency.max_ms();
+  dict["p50"] = latency.quantile_ms(0.50);
+  dict["p95"] = latency.quantile_ms(0.95);
+  return dict;
+}
+
+py::dict metrics_dict(const Metrics& metrics) {
+  py::dict dict;
+  dict["encoder_calls"] = metrics.encoder_calls;
+  dict["encoder_forward_ms"] = metrics.encoder_forward_ms;
+  dict["cross_kv_ms"] = metrics.cross_kv_ms;
+  dict["decode_calls"] = metrics.decode_calls;
+  dict["decoder_prefill_ms"] = metrics.decoder_prefill_ms;
+  dict["decoder_token_ms"] = latency_dict(metrics.decoder_token_ms);
+  dict["tokens"] = metrics.tokens;
+  dict["kv_cache_bytes"] = metrics.kv_cache_bytes;
+  dict["cross_kv_bytes"] = metrics.cross_kv_bytes;
+  dict["attention_scratch_bytes"] = metrics.attention_scratch_bytes;
+  return dict;
+}
+
+void bind_metrics(py::module_& module) {
+  py::class_<Latency>(module, "Latency", "Latencies: exact count, sum and max; quantiles to 5 %.")
+      .def_property_readonly("count", &Latency::count)
+      .def_property_readonly("sum_ms", &Latency::sum_ms)
+      .def_property_readonly("max_ms", &Latency::max_ms)
+      .def("quantile_ms", &Latency::quantile_ms, py::arg("q"), "The q-quantile, 0 <= q <= 1.");
+  py::class_<Metrics>(module, "Metrics", "Times, counts and bytes of one call or one model.")
+      .def(py::init<>())
+      .def_readonly("encoder_calls", &Metrics::encoder_calls)
+      .def_readonly("encoder_forward_ms", &Metrics::encoder_forward_ms)
+      .def_readonly("cross_kv_ms", &Metrics::cross_kv_ms)
+      .def_readonly("decode_calls", &Metrics::decode_calls)
+      .def_readonly("decoder_prefill_ms", &Metrics::decoder_prefill_ms)
+      .def_readonly("decoder_token_ms", &Metrics::decoder_token_ms)
+      .def_readonly("tokens", &Metrics::tokens)
+      .def_readonly("kv_cache_bytes", &Metrics::kv_cache_bytes)
+      .def_readonly("cross_kv_bytes", &Metrics::cross_kv_bytes)
+      .def_readonly("attention_scratch_bytes", &Metrics::attention_scratch_bytes)
+      .def("merge", &Metrics::merge, py::arg("other"), "Adds another call's figures.")
+      .def("as_dict", &metrics_dict, "Plain numbers, for logs.");
+}
+
+void bind_features(py::module_& module) {
+  py::class_<AudioFeatures>(module, "AudioFeatures",
+                            "The encoder's output of one window: immutable, shareable.")
+      .def_property_readonly(
+          "values",
+          [](py::object self) {
+            return to_readonly_view(self.cast<const AudioFeatures&>().values(), self);
+          },
+          "(n_audio_ctx, n_audio_state) float32, read-only")
+      .def_property_readonly(
+          "hidden_states",
+          [](py::object self) {
+            py::list states;
+            for (const Tensor& state : self.cast<const AudioFeatures&>().hidden_states()) {
+              states.append(to_readonly_view(state, self));
+            }
+            return states;
+          },
+          "Embedding and the output of every block, n_audio_layer + 1 arrays of "
+          "(n_audio_ctx, n_audio_state) float32; empty unless encode was asked for them.")
+      .def_property_readonly("metrics", [](const AudioFeatures& self) { return self.metrics(); });
+}
+
+void bind_state(py::module_& module) {
+  py::class_<DecoderState>(module, "DecoderState",
+                           "Rows of text over windows of audio; one thread at a time.")
+      .def_property_readonly("n_rows", &DecoderState::n_rows)
+      .def_property_readonly("n_past",
+                             [](const DecoderState& self) {
+                               std::vector<int> n_past;
+                               for (int row = 0; row < self.n_rows(); ++row) {
+                                 n_past.push_back(self.n_past(row));
+                               }
+                               return n_past;
+                             })
+      .def(
+          "step",
+          [](DecoderState& self, const TokenLists& tokens) {
+            Tensor logits;
+            {
+              const py::gil_scoped_release release;
+              logits = self.step(tokens);
+            }
+            return to_array(std::move(logits));
+          },
+          py::arg("tokens"),
+          "Feeds a list of tokens to each row (rows may differ in length; an empty list leaves a "
+          "row alone). Returns the logits after each row's last token, (n_rows, n_vocab) float32. "
+          "Raises StateError if a row would pass n_text_ctx.")
+      .def(
+          "step_all",
+          [](DecoderState& self, const TokenLists& tokens) {
+            Tensor logits;
+            {
+              const py::gil_scoped_release release;
+              logits = self.step_all(tokens);
+            }
+            return to_array(std::move(logits));
+          },
+          py::arg("tokens"),
+          "As step, with the logits after every token, rows concatenated: "
+          "(sum of lengths, n_vocab) float32.")
+      .def("rearrange", &DecoderState::rearrange, py::arg("sources"),
+           "Row i takes over the past of row sources[i]: page tables move, caches do not.");
+}
+
+}  // namespace
+
+void bind_model(py::module_& module) {
+  bind_metrics(module);
+  bind_features(module);
+  bind_state(module);
+  module.def("available_isas", &available_isas, "Kernel tables this CPU can run, slowest first.");
+  module.def("default_n_threads", &default_n_threads,
+             "Threads this process may use: CPU affinity and cgroup quota.");
+  py::class_<Model>(module, "Model",
+                    "Packed weights and what they compute. Any number of threads may share one.")
+      .def(py::init([](const Checkpoint& checkpoint, int n_threads, const std::string& isa,
+                       const std::string& compute_type) {
+             const py::gil_scoped_release release;
+             return std::make_unique<Model>(checkpoint, RuntimeOptions{n_threads, isa, compute_type});
+           }),
+           py::arg("checkpoint"), py::kw_only(), py::arg("n_threads") = 0, py::arg("isa") = "",
+           py::arg("compute_type") = "float32",
+           "Packs a checkpoint's weights. n_threads 0 means all this process may use; isa '' asks "
+           "SOTTOVOCE_ISA, then the CPU. Raises LoadError naming a tensor that is missing, has "
+           "another shape or is not finite.")
+      .def_property_readonly("dims", &Model::dims)
+      .def_property_readonly("isa", &Model::isa)
+      .def_property_readonly("compute_type", &Model::compute_type)
+      .def_property_readonly("n_threads", &Model::n_threads)
+      .def_property_readonly("alignment_heads",
+                             [](const Model& self) { return to_pairs(self.alignment_heads()); })
+      .def_property_readonly("weights_bytes", &Model::weights_bytes)
+      .def_property_readonly("metrics", &Model::metrics)
+      .def(
+          "encode",
+          [](const Model& self, const py::array& mel, bool hidden_states) {
+            const TensorView view = view_f32(mel, "encode: mel");
+            const py::gil_scoped_release release;
+            return self.encode(view, hidden_states);
+          },
+          py::arg("mel"), py::kw_only(), py::arg("hidden_states") = false,
+          "mel (n_mels, n_frames <= 2 * n_audio_ctx) float32; a shorter window is filled with 0.0, "
+          "as openai-whisper's pad_or_trim does. Returns AudioFeatures.")
+      .def(
+          "new_state",
+          [](const Model& self, const std::vector<AudioFeatures>& features, int n_rows) {
+            const py::gil_scoped_release release;
+            return self.new_state(features, n_rows);
+          },
+          py::arg("features"), py::arg("n_rows"),
+          "A decoder of n_rows rows, a multiple of the number of windows.")
+      .def(
+          "logits",
+          [](const Model& self, const std::vector<int>& tokens, const AudioFeatures& features) {
+            Tensor logits;
+            {
+              const py::gil_scoped_release release;
+              logits = self.logits(tokens, features);
+            }
+            return to_array(std::move(logits));
+          },
+          py::arg("tokens"), py::arg("features"),
+          "Teacher forcing: logits after each token, (n_tokens, n_vocab) float32.")
+      .def(
+          "cross_attention",
+          [](const Model& self, const std::vector<int>& tokens, const AudioFeatures& features,
+             const Heads& heads, bool softmax) {
+            Tensor weights;
+            {
+              const py::gil_scoped_release release;
+              weights = self.cross_attention(tokens, features, to_heads(heads), softmax);
+            }
+            return to_array(std::move(weights));
+          },
+          py::arg("tokens"), py::arg("features"), py::arg("heads"), py::kw_only(),
+          py::arg("softmax") = true,
+          "Cross-attention of (layer, head) pairs, (n_heads, n_tokens, n_audio_ctx) float32: "
+          "weights, or with softmax=False the scaled scores before the softmax.");
+}
+
+}  // namespace sottovoce::bind

@@ -1,0 +1,58 @@
+// sottovoce._core: the table of contents of the extension module.
+#include <sottovoce/dims.h>
+#include <sottovoce/error.h>
+
+#include "bind.h"
+
+namespace sottovoce::bind {
+
+void bind_errors(py::module_& module) {
+  // Each is also a built-in exception, so that callers may catch what they know.
+  const py::object base = py::exception<Error>(module, "Error");
+  const auto derive = [&](const char* name, PyObject* builtin) {
+    const py::tuple bases = py::make_tuple(base, py::handle(builtin));
+    const std::string full_name = std::string("sottovoce._core.") + name;
+    py::object type =
+        py::reinterpret_steal<py::object>(PyErr_NewException(full_name.c_str(), bases.ptr(), nullptr));
+    if (!type) throw py::error_already_set();
+    module.attr(name) = type;
+    return type;
+  };
+  static py::handle shape_error = derive("ShapeError", PyExc_ValueError).release();
+  static py::handle load_error = derive("LoadError", PyExc_RuntimeError).release();
+  static py::handle state_error = derive("StateError", PyExc_RuntimeError).release();
+  py::register_exception_translator([](std::exception_ptr thrown) {
+    try {
+      if (thrown) std::rethrow_exception(thrown);
+    } catch (const ShapeError& error) {
+      py::set_error(shape_error, error.what());
+    } catch (const LoadError& error) {
+      py::set_error(load_error, error.what());
+    } catch (const StateError& error) {
+      py::set_error(state_error, error.what());
+    }
+  });
+}
+
+}  // namespace sottovoce::bind
+
+PYBIND11_MODULE(_core, module) {
+  using namespace sottovoce;
+  module.doc() = "The C++ core of sottovoce: log-mel, model, decoding";
+  module.attr("__version__") = SOTTOVOCE_VERSION;
+  module.attr("SAMPLE_RATE") = kSampleRate;
+  module.attr("N_FFT") = kNFft;
+  module.attr("HOP_LENGTH") = kHopLength;
+  module.attr("CHUNK_LENGTH") = kChunkLength;
+  module.attr("N_SAMPLES") = kNSamples;
+  module.attr("N_FRAMES") = kNFrames;
+  module.attr("FRAMES_PER_SECOND") = kFramesPerSecond;
+  module.attr("INPUT_STRIDE") = kInputStride;
+  module.attr("TOKENS_PER_SECOND") = kTokensPerSecond;
+  bind::bind_errors(module);
+  bind::bind_checkpoint(module);
+  bind::bind_audio(module);
+  bind::bind_model(module);
+  bind::bind_decoding(module);
+  bind::bind_kernels(module);
+}

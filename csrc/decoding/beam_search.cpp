@@ -1,0 +1,82 @@
+#include "beam_search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "log_softmax.h"
+#include "top_k.h"
+
+namespace sottovoce {
+
+BeamSearch::BeamSearch(const DecodingOptions& options)
+    : Search(options.beam_size),
+      eot_(options.special.eot),
+      max_candidates_(static_cast<std::size_t>(max_candidates(options))) {}
+
+int BeamSearch::advance(const ops::Context& context, const float* logits, std::int64_t n_vocab) {
+  collect_offers(context, logits, n_vocab);
+  if (std::isinf(offers_.front().sum_logprob)) {  // every beam is at a dead end
+    if (finished_.empty()) refuse_step();
+    live_.clear();
+    return 0;
+  }
+  take_best_offers();
+  if (finished_.size() >= max_candidates_) {
+    live_.clear();
+  } else {
+    keep_all_live();
+  }
+  return n_rows();
+}
+
+void BeamSearch::collect_offers(const ops::Context& context, const float* logits,
+                                std::int64_t n_vocab) {
+  offers_.clear();
+  for (const int row : live_) {
+    const LogSoftmax log_softmax(context, logits, n_vocab);
+    top_k(logits, n_vocab, n_rows() + 1, top_);
+    for (const int token : top_) {
+      offers_.push_back({row, token, hypothesis(row).sum_logprob + log_softmax(logits[token])});
+    }
+    logits += n_vocab;
+  }
+  // Ties stay in the order of rows, then of their offers, as in a dictionary that keeps insertion
+  // order under a stable sort.
+  std::stable_sort(offers_.begin(), offers_.end(),
+                   [](const Offer& a, const Offer& b) { return a.sum_logprob > b.sum_logprob; });
+}
+
+// One offer of a row at most ends in eot, so beam_size + 1 of them always fill the beams.
+void BeamSearch::take_best_offers() {
+  next_rows_.clear();
+  for (const Offer& offer : offers_) {
+    if (static_cast<int>(next_rows_.size()) == n_rows()) break;
+    Hypothesis extended = hypothesis(offer.source);
+    extended.sum_logprob = offer.sum_logprob;
+    if (offer.token == eot_) {
+      if (finished_.size() < max_candidates_) finished_.push_back(std::move(extended));
+      continue;
+    }
+    extended.tokens.push_back(offer.token);
+    sources_[next_rows_.size()] = offer.source;
+    next_rows_.push_back(std::move(extended));
+  }
+  rows_.swap(next_rows_);
+}
+
+std::vector<Hypothesis> BeamSearch::finish() {
+  // From worst to best and then backwards, as the reference walks: the later row wins a tie.
+  std::vector<std::size_t> order(rows_.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [this](std::size_t a, std::size_t b) {
+    return rows_[a].sum_logprob < rows_[b].sum_logprob;
+  });
+  for (auto row = order.rbegin(); row != order.rend(); ++row) {
+    if (finished_.size() >= rows_.size()) break;
+    finished_.push_back(std::move(rows_[*row]));
+  }
+  return std::move(finished_);
+}
+
+}  // namespace sottovoce

@@ -1,0 +1,37 @@
+// Beam search as openai-whisper does it: every beam offers its beam_size + 1 likeliest next tokens,
+// the best offers become the new beams, and those that end in eot on the way are put aside until
+// there are enough. The reference keys its offers by token sequence; beams are distinct after the
+// first step, and the first step has one row here, so no two offers ever share a sequence.
+#pragma once
+
+#include "search.h"
+
+namespace sottovoce {
+
+class BeamSearch final : public Search {
+ public:
+  explicit BeamSearch(const DecodingOptions& options);
+
+  int advance(const ops::Context& context, const float* logits, std::int64_t n_vocab) override;
+  // Unfinished beams fill the list up to beam_size, best first, without the log-prob of an eot.
+  std::vector<Hypothesis> finish() override;
+
+ private:
+  struct Offer {
+    int source;  // row
+    int token;
+    float sum_logprob;
+  };
+
+  void collect_offers(const ops::Context& context, const float* logits, std::int64_t n_vocab);
+  void take_best_offers();
+
+  int eot_;
+  std::size_t max_candidates_;
+  std::vector<Hypothesis> finished_;
+  std::vector<Offer> offers_;
+  std::vector<Hypothesis> next_rows_;
+  std::vector<int> top_;
+};
+
+}  // namespace sottovoce

@@ -1,0 +1,63 @@
+// How the next tokens of one window are chosen from logits, and which of its rows wins in the end.
+// A search owns tokens and scores; it sees neither the model nor the cache.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <sottovoce/decoding.h>
+
+#include "ops.h"
+
+namespace sottovoce {
+
+struct Hypothesis {
+  std::vector<int> tokens;   // chosen so far, without the initial ones and without eot
+  float sum_logprob = 0.0f;  // of the tokens, and of eot where it was chosen
+};
+
+// The rows of one window. All of them start as copies of row 0, so the first step takes the logits
+// of row 0 alone and spreads what it chooses.
+class Search {
+ public:
+  virtual ~Search() = default;
+
+  // Rows of which the next step wants logits, ascending; none when the search is over.
+  const std::vector<int>& live() const { return live_; }
+  // Row i continues the past of row sources()[i] as it stood before the last step: (n_rows).
+  const std::vector<int>& sources() const { return sources_; }
+  const Hypothesis& hypothesis(int row) const { return rows_[static_cast<std::size_t>(row)]; }
+
+  // One step. logits (live().size(), n_vocab), rules applied. Returns how many tokens it chose.
+  virtual int advance(const ops::Context& context, const float* logits, std::int64_t n_vocab) = 0;
+
+  // The candidates to rank, in the order in which a tie is won. The search ends here.
+  virtual std::vector<Hypothesis> finish() = 0;
+
+ protected:
+  explicit Search(int n_rows);
+  int n_rows() const { return static_cast<int>(rows_.size()); }
+  void keep_all_live();
+  // For a step at which no row has a token left to choose.
+  [[noreturn]] static void refuse_step();
+
+  std::vector<Hypothesis> rows_;  // (n_rows)
+  std::vector<int> live_ = {0};
+  std::vector<int> sources_;  // (n_rows)
+};
+
+// How many rows a window with these options takes.
+int n_rows_of(const DecodingOptions& options);
+// Greedy, sampling or beam search; options as check_options() lets them pass.
+std::unique_ptr<Search> make_search(const DecodingOptions& options);
+
+// Finished hypotheses that end a beam search: Python's round(beam_size * patience).
+int max_candidates(const DecodingOptions& options);
+
+// The likeliest for its length: sum_logprob / length, or / ((5 + length) / 6)^length_penalty; the
+// first among equals. Without tokens the length counts as 1 (the reference divides by zero).
+std::size_t rank(const std::vector<Hypothesis>& candidates, std::optional<float> length_penalty);
+
+}  // namespace sottovoce

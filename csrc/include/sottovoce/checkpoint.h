@@ -1,0 +1,59 @@
+// A checkpoint on disk, read without Python: dimensions, tensors under the reference's names, and
+// the vocabulary. Files are memory-mapped; a tensor is a view into the map until a Model packs it.
+//
+//   Checkpoint checkpoint = open_checkpoint("whisper-tiny.en");   // a Hugging Face directory
+//   Model model(checkpoint, RuntimeOptions{});
+//   Vocabulary vocabulary = Vocabulary::open("whisper-tiny.en");
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <sottovoce/dims.h>
+#include <sottovoce/tensor.h>
+
+namespace sottovoce {
+
+struct LayerHead {
+  int layer = 0;  // decoder layer
+  int head = 0;   // attention head in it
+};
+
+// Tensors are named as openai-whisper names them: "encoder.blocks.0.attn.query.weight", ...
+struct Checkpoint {
+  ModelDims dims;
+  std::map<std::string, TensorView> tensors;
+  std::optional<std::vector<LayerHead>> alignment_heads;  // none: the default of the dims
+  std::vector<int> suppress_tokens;                       // generation_config.json; may be empty
+  std::string source;                                     // path, for messages
+  std::shared_ptr<const void> storage;                    // keeps the views alive
+};
+
+// Reads a Hugging Face directory: config.json, model.safetensors or its shards, and where present
+// generation_config.json. Throws LoadError naming the file or the tensor.
+Checkpoint open_checkpoint(const std::string& directory);
+
+// Token ids and their bytes, from tokenizer.json (or vocab.json and added_tokens.json).
+class Vocabulary {
+ public:
+  static Vocabulary open(const std::string& directory);  // throws LoadError
+
+  int size() const { return static_cast<int>(bytes_.size()); }
+  // Bytes of one token (special tokens: their name, as "<|en|>"). Throws ShapeError if out of range.
+  const std::string& bytes(int token) const;
+  // The id of a special token by its name ("<|startoftranscript|>"), or nothing.
+  std::optional<int> special(const std::string& name) const;
+  // Text of the tokens below `end_of_text`, concatenated bytes; invalid UTF-8 becomes U+FFFD.
+  std::string decode(const std::vector<int>& tokens) const;
+
+ private:
+  std::vector<std::string> bytes_;       // by id
+  std::vector<bool> is_special_;         // by id
+  std::map<std::string, int> special_;   // by name
+};
+
+}  // namespace sottovoce

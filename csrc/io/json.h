@@ -1,0 +1,53 @@
+// A small strict JSON reader (RFC 8259): one document in, a tree of values out. It reads what a
+// checkpoint holds, refuses everything else with the byte offset, and writes nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace sottovoce::json {
+
+struct Member;
+class Value;
+using Array = std::vector<Value>;
+using Object = std::vector<Member>;  // sorted by key; no key stands twice
+
+class Value {
+ public:
+  // An integer that fits 64 bits stays one; any other number is a double.
+  using Data = std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Array, Object>;
+
+  Value() = default;
+  explicit Value(Data data) : data_(std::move(data)) {}
+
+  bool is_null() const { return std::holds_alternative<std::nullptr_t>(data_); }
+  // The content if it is of that kind, else null.
+  const bool* boolean() const { return std::get_if<bool>(&data_); }
+  const std::int64_t* integer() const { return std::get_if<std::int64_t>(&data_); }
+  const double* real() const { return std::get_if<double>(&data_); }
+  const std::string* string() const { return std::get_if<std::string>(&data_); }
+  const Array* array() const { return std::get_if<Array>(&data_); }
+  const Object* object() const { return std::get_if<Object>(&data_); }
+
+  // The member of an object, or null: also when this is no object.
+  const Value* find(std::string_view key) const;
+  // "null", "a boolean", "an integer", ... for messages.
+  const char* kind() const;
+
+ private:
+  Data data_ = nullptr;
+};
+
+struct Member {
+  std::string key;
+  Value value;
+};
+
+// Throws LoadError("<file>: byte 17: expected ...") for anything but one valid document in UTF-8.
+Value parse(std::string_view text, const std::string& file);
+
+}  // namespace sottovoce::json

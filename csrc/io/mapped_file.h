@@ -1,0 +1,34 @@
+// A file as read-only memory, for as long as the object lives.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace sottovoce {
+
+// True for a regular file, or a link to one.
+bool is_file(const std::string& path);
+
+class MappedFile {
+ public:
+  // Throws LoadError with the path and the system's reason. An empty file has size 0.
+  explicit MappedFile(const std::string& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  const char* data() const { return data_; }  // aligned to a page; null if the file is empty
+  std::size_t size() const { return size_; }
+  std::string_view text() const { return {data_, size_}; }
+
+ private:
+  std::string path_;
+  const char* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace sottovoce

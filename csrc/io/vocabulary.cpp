@@ -1,0 +1,258 @@
+// Vocabulary: what each token id stands for, in bytes. The files spell the bytes of a token with a
+// printable alphabet of 256 characters (GPT-2's); here they become bytes again. From ids to text
+// only: splitting text into tokens is done in Python.
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include <sottovoce/checkpoint.h>
+#include <sottovoce/error.h>
+
+#include "json.h"
+#include "mapped_file.h"
+#include "utf8.h"
+
+namespace sottovoce {
+namespace {
+
+constexpr std::int64_t kMaxId = (1 << 20) - 1;  // ModelDims allows as many rows
+constexpr const char* kEndOfText = "<|endoftext|>";
+constexpr const char* kReplacement = "\xEF\xBF\xBD";  // U+FFFD
+
+[[noreturn]] void fail(const std::string& file, const std::string& what) {
+  throw LoadError(file + ": " + what);
+}
+
+// Characters of the alphabet run up to U+0143. A printable byte of Latin-1 stands for itself; the
+// 68 others, in ascending order, for U+0100 and up.
+constexpr int kAlphabetEnd = 256 + 68;
+
+bool stands_for_itself(int byte) {
+  return (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
+}
+
+// The byte of each character, -1 if it is not in the alphabet.
+std::array<int, kAlphabetEnd> make_alphabet() {
+  std::array<int, kAlphabetEnd> byte_of{};
+  byte_of.fill(-1);
+  int next = 256;
+  for (int byte = 0; byte < 256; ++byte) byte_of[stands_for_itself(byte) ? byte : next++] = byte;
+  return byte_of;
+}
+
+std::string to_bytes(const std::string& spelled, const std::string& file) {
+  static const std::array<int, kAlphabetEnd> byte_of = make_alphabet();
+  std::string bytes;
+  const char* const end = spelled.data() + spelled.size();
+  for (const char* p = spelled.data(); p != end;) {
+    const Utf8Step step = next_code_point(p, end);  // valid: the JSON reader has checked
+    if (step.code >= kAlphabetEnd || byte_of[step.code] < 0) {
+      fail(file, "token '" + spelled + "' is not spelled in the byte alphabet");
+    }
+    bytes += static_cast<char>(byte_of[step.code]);
+    p += step.n_bytes;
+  }
+  return bytes;
+}
+
+struct AddedToken {
+  std::string name;
+  int id = 0;
+  bool special = true;
+};
+
+// Tokens as a file gives them: `spelled` in the byte alphabet, `added` as they are.
+struct TokenFile {
+  std::string path;
+  std::vector<std::pair<std::string, int>> spelled;
+  std::vector<AddedToken> added;
+};
+
+json::Value read_json(const std::string& path) {
+  const MappedFile file(path);
+  return json::parse(file.text(), path);
+}
+
+int read_id(const json::Value* value, const std::string& token, const std::string& path) {
+  const std::int64_t* id = value == nullptr ? nullptr : value->integer();
+  if (id == nullptr || *id < 0 || *id > kMaxId) {
+    fail(path, "token '" + token + "' needs an id in 0.." + std::to_string(kMaxId));
+  }
+  return static_cast<int>(*id);
+}
+
+std::vector<std::pair<std::string, int>> read_ids(const json::Value* vocab,
+                                                  const std::string& path) {
+  if (vocab == nullptr || vocab->object() == nullptr) {
+    fail(path, "has no object that maps tokens to ids");
+  }
+  std::vector<std::pair<std::string, int>> ids;
+  ids.reserve(vocab->object()->size());
+  for (const json::Member& member : *vocab->object()) {
+    ids.emplace_back(member.key, read_id(&member.value, member.key, path));
+  }
+  return ids;
+}
+
+AddedToken read_added(const json::Value& value, const std::string& path) {
+  const json::Value* content = value.find("content");
+  if (content == nullptr || content->string() == nullptr) {
+    fail(path, "an added token has no string 'content'");
+  }
+  const json::Value* special = value.find("special");
+  const std::string& name = *content->string();
+  return {name, read_id(value.find("id"), name, path),
+          special == nullptr || special->boolean() == nullptr || *special->boolean()};
+}
+
+// tokenizer.json of the tokenizers library: {"model": {"vocab": {...}}, "added_tokens": [...]}.
+TokenFile read_tokenizer_json(const std::string& path) {
+  const json::Value root = read_json(path);
+  TokenFile file{path, {}, {}};
+  const json::Value* model = root.find("model");
+  file.spelled = read_ids(model == nullptr ? nullptr : model->find("vocab"), path);
+  const json::Value* added = root.find("added_tokens");
+  if (added == nullptr || added->array() == nullptr) fail(path, "has no array 'added_tokens'");
+  for (const json::Value& value : *added->array()) file.added.push_back(read_added(value, path));
+  return file;
+}
+
+// The older pair: {"!": 0, ...} and {"<|en|>": 50259, ...}.
+TokenFile read_vocab_json(const std::string& path, const std::string& added_path) {
+  const json::Value vocab = read_json(path);
+  TokenFile file{path, read_ids(&vocab, path), {}};
+  if (!is_file(added_path)) return file;
+  const json::Value added = read_json(added_path);
+  for (auto& [name, id] : read_ids(&added, added_path)) file.added.push_back({name, id, true});
+  return file;
+}
+
+TokenFile read_tokens(const std::string& directory) {
+  if (is_file(directory + "/tokenizer.json")) {
+    return read_tokenizer_json(directory + "/tokenizer.json");
+  }
+  if (is_file(directory + "/vocab.json")) {
+    return read_vocab_json(directory + "/vocab.json", directory + "/added_tokens.json");
+  }
+  throw LoadError("Vocabulary: '" + directory + "' has neither tokenizer.json nor vocab.json");
+}
+
+// <|endoftext|> is spelled in some files and added in others; either way it is special.
+void mark_end_of_text(TokenFile& file) {
+  for (const AddedToken& token : file.added) {
+    if (token.name == kEndOfText) return;
+  }
+  for (const auto& [spelled, id] : file.spelled) {
+    if (spelled == kEndOfText) {
+      file.added.push_back({kEndOfText, id, true});
+      return;
+    }
+  }
+  fail(file.path, std::string("has no token ") + kEndOfText);
+}
+
+int largest_id(const TokenFile& file) {
+  int largest = 0;
+  for (const auto& token : file.spelled) largest = std::max(largest, token.second);
+  for (const AddedToken& token : file.added) largest = std::max(largest, token.id);
+  return largest;
+}
+
+// The members of a Vocabulary in the making.
+struct Table {
+  explicit Table(const TokenFile& file)
+      : bytes(static_cast<std::size_t>(largest_id(file)) + 1),
+        is_special(bytes.size()),
+        is_taken(bytes.size()) {
+    for (const AddedToken& token : file.added) add(token, file.path);
+    for (const auto& [spelled, id] : file.spelled) {
+      const auto added = special.find(spelled);
+      const bool in_both_lists = added != special.end() && added->second == id;
+      if (!in_both_lists) claim(id, spelled, file.path) = to_bytes(spelled, file.path);
+    }
+    // Hugging Face renamed the token; both names find it.
+    const auto captions = special.find("<|nocaptions|>");
+    if (captions != special.end()) special.emplace("<|nospeech|>", captions->second);
+  }
+
+  void add(const AddedToken& token, const std::string& path) {
+    claim(token.id, token.name, path) = token.name;
+    is_special[static_cast<std::size_t>(token.id)] = token.special;
+    if (!special.emplace(token.name, token.id).second) {
+      fail(path, "added token '" + token.name + "' stands twice");
+    }
+  }
+
+  std::string& claim(int id, const std::string& token, const std::string& path) {
+    const auto index = static_cast<std::size_t>(id);
+    if (is_taken[index]) {
+      fail(path, "id " + std::to_string(id) + " of token '" + token + "' stands twice");
+    }
+    is_taken[index] = true;
+    return bytes[index];
+  }
+
+  std::vector<std::string> bytes;      // by id
+  std::vector<bool> is_special;        // by id
+  std::vector<bool> is_taken;          // by id
+  std::map<std::string, int> special;  // by name
+};
+
+void append_as_text(const std::string& bytes, std::string& text) {
+  const char* const end = bytes.data() + bytes.size();
+  for (const char* p = bytes.data(); p != end;) {
+    const Utf8Step step = next_code_point(p, end);
+    if (step.valid) {
+      text.append(p, static_cast<std::size_t>(step.n_bytes));
+    } else {
+      text += kReplacement;
+    }
+    p += step.n_bytes;
+  }
+}
+
+}  // namespace
+
+Vocabulary Vocabulary::open(const std::string& directory) {
+  TokenFile file = read_tokens(directory);
+  mark_end_of_text(file);
+  Table table(file);
+  Vocabulary vocabulary;
+  vocabulary.bytes_ = std::move(table.bytes);
+  vocabulary.is_special_ = std::move(table.is_special);
+  vocabulary.special_ = std::move(table.special);
+  return vocabulary;
+}
+
+const std::string& Vocabulary::bytes(int token) const {
+  if (token < 0 || token >= size()) {
+    throw ShapeError("Vocabulary: token must be in 0.." + std::to_string(size() - 1) + ", got " +
+                     std::to_string(token));
+  }
+  return bytes_[static_cast<std::size_t>(token)];
+}
+
+std::optional<int> Vocabulary::special(const std::string& name) const {
+  const auto found = special_.find(name);
+  if (found == special_.end()) return std::nullopt;
+  return found->second;
+}
+
+// Everything from <|endoftext|> on speaks to the decoder: control tokens, and timestamps, which
+// files may leave out of the list (so that an id past its end is nothing strange).
+std::string Vocabulary::decode(const std::vector<int>& tokens) const {
+  const int end_of_text = special_.at(kEndOfText);
+  std::string joined;
+  for (const int token : tokens) {
+    if (token >= end_of_text) continue;
+    const std::string& piece = bytes(token);
+    if (!is_special_[static_cast<std::size_t>(token)]) joined += piece;
+  }
+  std::string text;
+  append_as_text(joined, text);
+  return text;
+}
+
+}  // namespace sottovoce

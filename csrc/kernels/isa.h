@@ -1,0 +1,14 @@
+// The tables that instruction sets define, one a translation unit.
+#pragma once
+
+#include "kernels.h"
+
+namespace sottovoce::kernels {
+
+extern const Table kScalarTable;
+#if defined(__x86_64__)
+extern const Table kAvx2Table;
+extern const Table kAvx512Table;
+#endif
+
+}  // namespace sottovoce::kernels

@@ -1,0 +1,92 @@
+// The table of kernels: what one core does to raw memory, once for every instruction set.
+//
+// A kernel is single-threaded, takes raw pointers, checks nothing and allocates nothing. Each
+// instruction set has one translation unit (isa_*.cpp) that includes the same bodies (*.inl) over
+// its own vector type; nothing there has external linkage but its table. This header is C-like on
+// purpose: no standard library, so that no inline function of it is compiled with foreign flags.
+//
+// Numerics: every output element is reduced in an order that depends on its own row alone, never
+// on how many rows or threads there are.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace sottovoce::kernels {
+
+enum class Activation : int { kNone, kGelu };
+
+// C[m, n] = activation(A[m, k] * B[k, n] + bias[n]) + residual[m, n]: all rows of A against one
+// packed panel of B.
+struct GemmF32 {
+  const float* a;  // (m, k), row stride lda
+  ptrdiff_t lda;
+  const float* b;  // (k, gemm_nr), row stride ldb; columns from n on are readable
+  ptrdiff_t ldb;   // gemm_nr for packed weights
+  float* c;        // (m, n), row stride ldc; may be the residual
+  ptrdiff_t ldc;
+  const float* bias;      // (gemm_nr), or null
+  const float* residual;  // (m, n), row stride ld_residual, or null; added after the activation
+  ptrdiff_t ld_residual;
+  ptrdiff_t m;
+  ptrdiff_t n;  // columns written, 1..gemm_nr
+  ptrdiff_t k;
+  Activation activation;
+};
+
+// Result of one pass over a row of logits: what log-softmax needs.
+struct MaxSum {
+  float max;  // largest element, -inf if all are
+  float sum;  // of exp(x - max); 0 if all are -inf
+};
+
+struct Table {
+  const char* name;    // "scalar", "avx2", "avx512"
+  ptrdiff_t gemm_mr;   // rows of the register tile
+  ptrdiff_t gemm_nr;   // columns of a packed panel
+
+  void (*gemm_f32)(const GemmF32& args);
+
+  // IEEE half precision and bfloat16 bits to float32, exact.
+  void (*widen_f16)(const uint16_t* x, ptrdiff_t n, float* y);
+  void (*widen_bf16)(const uint16_t* x, ptrdiff_t n, float* y);
+
+  // y[i] = (x[i] - mean) / sqrt(var + eps) * weight[i] + bias[i] over one row of n.
+  void (*layer_norm_f32)(const float* x, const float* weight, const float* bias, float eps,
+                         ptrdiff_t n, float* y);
+
+  // x[i] <- exp(x[i] - max(x)) in place over n; returns 1 / sum. Elements may be -inf, not all.
+  float (*softmax_f32)(float* x, ptrdiff_t n);
+
+  // x[i] *= scale, over n.
+  void (*scale_f32)(float* x, float scale, ptrdiff_t n);
+
+  // Largest element and sum of exponentials of a row of logits.
+  MaxSum (*max_sum_f32)(const float* x, ptrdiff_t n);
+
+  // Index of the largest element, the lowest on ties.
+  ptrdiff_t (*argmax_f32)(const float* x, ptrdiff_t n);
+
+  // Dot products of q (d) with n_keys rows that stand in a table, each entered at `offset`:
+  // out[i] = q . keys[i][offset..offset + d).
+  void (*dots_f32)(const float* q, const float* const* keys, ptrdiff_t offset, ptrdiff_t d,
+                   ptrdiff_t n_keys, float* out);
+
+  // out[0..d) = sum_i weights[i] * values[i][offset..offset + d).
+  void (*weighted_sum_f32)(const float* weights, const float* const* values, ptrdiff_t offset,
+                           ptrdiff_t d, ptrdiff_t n_values, float* out);
+
+  // Power spectrum of one group of 8 windowed frames, frames side by side in the lanes:
+  // frames (400, 8) float64 -> power (201, 8) float64 = |DFT|^2.
+  void (*power_spectrum_f64)(const double* frames, double* power);
+};
+
+// The tables this CPU can run, slowest first, ended by null. Constant after the first call.
+const Table* const* available_tables();
+// A table by name, or null if it is unknown or this CPU cannot run it.
+const Table* find_table(const char* name);
+// The table for a new model: `name` if not empty, else the environment variable SOTTOVOCE_ISA, else
+// the last available. Null if that name cannot be run.
+const Table* choose_table(const char* name);
+
+}  // namespace sottovoce::kernels

@@ -1,0 +1,66 @@
+// The vector type of the portable table: four floats of the compiler's own vector extension, which
+// every target can compile. A fused multiply-add is a multiplication and an addition here.
+#pragma once
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+namespace sottovoce::kernels::scalar {
+namespace {
+
+typedef float F32 __attribute__((vector_size(16)));
+typedef int32_t I32 __attribute__((vector_size(16)));
+
+constexpr ptrdiff_t kLanes = 4;
+constexpr int kGemmVectors = 2;  // 6 x 8 tile: 12 accumulators + 2 B + 1 A = 15 of 16 registers
+
+inline F32 zero() { return F32{}; }
+inline F32 broadcast(float x) { return F32{x, x, x, x}; }
+inline F32 load(const float* p) {
+  F32 v;
+  __builtin_memcpy(&v, p, sizeof(v));
+  return v;
+}
+inline void store(float* p, F32 v) { __builtin_memcpy(p, &v, sizeof(v)); }
+// The first n lanes from memory, the others `fill`.
+inline F32 load_partial(const float* p, ptrdiff_t n, float fill) {
+  F32 v = broadcast(fill);
+  for (ptrdiff_t lane = 0; lane < n; ++lane) v[lane] = p[lane];
+  return v;
+}
+inline void store_partial(float* p, F32 v, ptrdiff_t n) {
+  for (ptrdiff_t lane = 0; lane < n; ++lane) p[lane] = v[lane];
+}
+inline F32 multiply_add(F32 a, F32 b, F32 c) { return a * b + c; }
+inline F32 max(F32 a, F32 b) { return a > b ? a : b; }
+inline F32 min(F32 a, F32 b) { return a < b ? a : b; }
+inline F32 abs(F32 a) { return max(a, -a); }
+// x where keep >= limit, else 0.
+inline F32 zero_below(F32 x, F32 keep, F32 limit) { return keep >= limit ? x : zero(); }
+inline F32 round(F32 a) {
+  // Adding 1.5 * 2^23 leaves no fraction bits; |a| is below 2^22 wherever this is used.
+  const F32 magic = broadcast(12582912.0f);
+  return (a + magic) - magic;
+}
+// x * 2^n for whole n in [-126, 127].
+inline F32 scale_by_power(F32 x, F32 n) {
+  const I32 bits = (__builtin_convertvector(n, I32) + 127) << 23;
+  return x * reinterpret_cast<F32>(bits);
+}
+inline float reduce_add(F32 a) { return (a[0] + a[2]) + (a[1] + a[3]); }
+inline float reduce_max(F32 a) {
+  float largest = a[0];
+  for (int lane = 1; lane < kLanes; ++lane) largest = a[lane] > largest ? a[lane] : largest;
+  return largest;
+}
+inline float widen_one_f16(uint16_t half);  // widen.inl
+inline F32 load_f16(const uint16_t* p) {
+  F32 v;
+  for (int lane = 0; lane < kLanes; ++lane) v[lane] = widen_one_f16(p[lane]);
+  return v;
+}
+inline float square_root(float x) { return __builtin_sqrtf(x); }
+
+}  // namespace
+}  // namespace sottovoce::kernels::scalar

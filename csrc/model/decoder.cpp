@@ -1,0 +1,189 @@
+// The text decoder, forward (openai-whisper model.py TextDecoder). Inputs of all rows share every
+// GEMM; only attention knows which row and window an input belongs to.
+#include "decoder.h"
+
+#include <algorithm>
+#include <map>
+
+namespace sottovoce {
+
+namespace {
+
+// x = token embedding + position
+Tensor embed_tokens(const DecoderPass& pass, const std::vector<DecoderInput>& inputs) {
+  const std::int64_t n = pass.dims.n_text_state;
+  Tensor x({static_cast<std::int64_t>(inputs.size()), n});
+  float* out = x.data();
+  for (const DecoderInput& input : inputs) {
+    pass.weights.embedding.unpack_row(input.token, out);
+    const float* position = pass.weights.text_positions.data() + input.pos * n;
+    for (std::int64_t i = 0; i < n; ++i) out[i] += position[i];
+    out += n;
+  }
+  return x;
+}
+
+// Where every past position of the rows in use stands in layer 0 of the cache.
+struct RowPasts {
+  std::vector<const float*> keys;    // (n_past)
+  std::vector<const float*> values;  // (n_past)
+};
+
+std::map<int, RowPasts> find_pasts(KVCache& cache, const std::vector<DecoderInput>& inputs) {
+  std::map<int, RowPasts> pasts;
+  for (const DecoderInput& input : inputs) {
+    RowPasts& past = pasts[input.row];
+    for (int pos = static_cast<int>(past.keys.size()); pos <= input.pos; ++pos) {
+      past.keys.push_back(cache.key(input.row, pos));
+      past.values.push_back(cache.value(input.row, pos));
+    }
+  }
+  return pasts;
+}
+
+// Buffers of one pass, reused by every block, and what does not change from layer to layer.
+struct Workspace {
+  Workspace(const DecoderPass& pass, const std::vector<DecoderInput>& inputs)
+      : n_inputs(static_cast<std::int64_t>(inputs.size())),
+        n(pass.dims.n_text_state),
+        normal({n_inputs, n}),
+        qkv({n_inputs, 3 * n}),
+        mixed({n_inputs, n}),
+        hidden({n_inputs, 4 * n}),
+        pasts(find_pasts(pass.cache, inputs)) {}
+  std::int64_t n_inputs;
+  std::int64_t n;  // n_text_state
+  Tensor normal;   // (n_inputs, n) after a layer norm
+  Tensor qkv;      // (n_inputs, 3 n), columns q | k | v; cross-attention queries use (n_inputs, n)
+  Tensor mixed;    // (n_inputs, n) out of attention
+  Tensor hidden;   // (n_inputs, 4 n) inside the MLP
+  std::map<int, RowPasts> pasts;  // by row
+};
+
+void normalise(const DecoderPass& pass, const LayerNormWeights& ln, const Tensor& x,
+               Workspace& work) {
+  ops::layer_norm(pass.context, x.data(), work.n_inputs, work.n, ln.weight, ln.bias,
+                  work.normal.data());
+}
+
+// x += W mixed + b
+void add_projection(const DecoderPass& pass, const ops::PackedLinear& weight, Workspace& work,
+                    Tensor& x) {
+  ops::linear(pass.context, weight,
+              {work.mixed.data(), work.n, work.n_inputs, x.data(), work.n, ops::Activation::kNone,
+               x.data(), work.n});
+}
+
+// x += self_attention(layer_norm(x)), keys and values into the cache on the way.
+void attend_to_past(const DecoderPass& pass, const std::vector<DecoderInput>& inputs, int layer,
+                    Workspace& work, Tensor& x) {
+  const SelfAttentionWeights& weights =
+      pass.weights.decoder[static_cast<std::size_t>(layer)].attention;
+  const std::int64_t n = work.n;
+  normalise(pass, weights.ln, x, work);
+  ops::linear(pass.context, weights.qkv,
+              {work.normal.data(), n, work.n_inputs, work.qkv.data(), 3 * n});
+  const std::int64_t layer_offset = layer * pass.cache.layer_stride();
+  std::vector<ops::CachedRow> rows;
+  rows.reserve(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const DecoderInput& input = inputs[i];
+    const float* qkv = work.qkv.data() + static_cast<std::int64_t>(i) * 3 * n;
+    std::copy_n(qkv + n, n, pass.cache.key(input.row, input.pos) + layer_offset);
+    std::copy_n(qkv + 2 * n, n, pass.cache.value(input.row, input.pos) + layer_offset);
+    const RowPasts& past = work.pasts.at(input.row);
+    rows.push_back({qkv, work.mixed.data() + static_cast<std::int64_t>(i) * n, past.keys.data(),
+                    past.values.data(), input.pos + 1});
+  }
+  const std::uint64_t scratch = ops::cached_attention(
+      pass.context, rows, layer_offset, pass.dims.n_text_head, n / pass.dims.n_text_head);
+  pass.scratch_bytes = std::max(pass.scratch_bytes, scratch);
+  add_projection(pass, weights.out, work, x);
+}
+
+// Leaves the chosen heads of this layer with the probe: inputs are those of one row.
+void look(const DecoderPass& pass, int layer, const ops::PackedKeysValues& audio, const float* q,
+          const Workspace& work) {
+  const CrossAttentionProbe& probe = *pass.probe;
+  const std::int64_t d_head = work.n / pass.dims.n_text_head;
+  for (std::size_t i = 0; i < probe.heads.size(); ++i) {
+    if (probe.heads[i].layer != layer) continue;
+    float* out = probe.out + static_cast<std::int64_t>(i) * work.n_inputs * audio.n_ctx;
+    ops::attention_scores(pass.context, audio, q, work.n, work.n_inputs, probe.heads[i].head,
+                          d_head, out);
+    if (probe.softmax) ops::softmax_rows(pass.context, out, work.n_inputs, audio.n_ctx);
+  }
+}
+
+// x += cross_attention(layer_norm(x)); inputs that hear one window read its keys and values
+// together.
+void attend_to_audio(const DecoderPass& pass, const std::vector<DecoderInput>& inputs, int layer,
+                     Workspace& work, Tensor& x) {
+  const CrossAttentionWeights& weights =
+      pass.weights.decoder[static_cast<std::size_t>(layer)].cross;
+  const std::int64_t n = work.n;
+  normalise(pass, weights.ln, x, work);
+  float* q = work.qkv.data();
+  ops::linear(pass.context, weights.q, {work.normal.data(), n, work.n_inputs, q, n});
+  const auto window_of = [&](std::size_t i) {
+    return pass.window_of_row[static_cast<std::size_t>(inputs[i].row)];
+  };
+  ops::AttentionArgs args;
+  for (std::size_t first = 0; first < inputs.size();) {
+    const int window = window_of(first);
+    std::size_t last = first;
+    while (last < inputs.size() && window_of(last) == window) ++last;
+    const ops::PackedKeysValues& audio =
+        pass.cross[static_cast<std::size_t>(window)]->layers[static_cast<std::size_t>(layer)];
+    const std::int64_t start = static_cast<std::int64_t>(first) * n;
+    args.groups.push_back({&audio, q + start, work.mixed.data() + start,
+                           static_cast<std::int64_t>(last - first)});
+    first = last;
+  }
+  args.q_stride = n;
+  args.out_stride = n;
+  args.n_head = pass.dims.n_text_head;
+  args.d_head = n / pass.dims.n_text_head;
+  const std::uint64_t scratch = ops::attention(pass.context, args);
+  pass.scratch_bytes = std::max(pass.scratch_bytes, scratch);
+  if (pass.probe) look(pass, layer, *args.groups.front().keys_values, q, work);
+  add_projection(pass, weights.out, work, x);
+}
+
+// x += mlp(layer_norm(x))
+void transform(const DecoderPass& pass, const MlpWeights& weights, Workspace& work, Tensor& x) {
+  const std::int64_t n = work.n;
+  normalise(pass, weights.ln, x, work);
+  ops::linear(pass.context, weights.up,
+              {work.normal.data(), n, work.n_inputs, work.hidden.data(), 4 * n,
+               ops::Activation::kGelu});
+  ops::linear(pass.context, weights.down,
+              {work.hidden.data(), 4 * n, work.n_inputs, x.data(), n, ops::Activation::kNone,
+               x.data(), n});
+}
+
+}  // namespace
+
+Tensor decode_inputs(const DecoderPass& pass, const std::vector<DecoderInput>& inputs) {
+  Tensor x = embed_tokens(pass, inputs);
+  Workspace work(pass, inputs);
+  for (int layer = 0; layer < pass.dims.n_text_layer; ++layer) {
+    attend_to_past(pass, inputs, layer, work, x);
+    attend_to_audio(pass, inputs, layer, work, x);
+    transform(pass, pass.weights.decoder[static_cast<std::size_t>(layer)].mlp, work, x);
+  }
+  return x;
+}
+
+void project_logits(const ops::Context& context, const Weights& weights, const Tensor& hidden,
+                    float* logits) {
+  const std::int64_t n_rows = hidden.shape()[0];
+  const std::int64_t n = hidden.shape()[1];
+  Tensor normal({n_rows, n});
+  ops::layer_norm(context, hidden.data(), n_rows, n, weights.ln.weight, weights.ln.bias,
+                  normal.data());
+  ops::linear(context, weights.embedding,
+              {normal.data(), n, n_rows, logits, weights.embedding.n});
+}
+
+}  // namespace sottovoce

@@ -1,0 +1,38 @@
+// The inside of DecoderState: rows, their windows, and one forward pass of the decoder.
+#pragma once
+
+#include <vector>
+
+#include <sottovoce/model.h>
+
+#include "kv_cache.h"
+#include "model_impl.h"
+
+namespace sottovoce {
+
+struct DecoderState::Impl {
+  Impl(std::shared_ptr<const Model::Impl> model, const std::vector<AudioFeatures>& features,
+       int n_rows);
+
+  // Feeds tokens[row] to each row; a row with no tokens is left alone. logits_at[row] names the
+  // indices into tokens[row], ascending, after which logits are wanted. They are written to `out`,
+  // (total number of indices, n_vocab), in the order of rows. Throws ShapeError for a token out of
+  // range, StateError past n_text_ctx; then nothing has changed. `cross`, if given, receives the
+  // cross-attention of chosen heads.
+  void forward(const std::vector<std::vector<int>>& tokens,
+               const std::vector<std::vector<int>>& logits_at, float* out,
+               CrossAttentionProbe* cross = nullptr);
+
+  int n_past(int row) const { return cache.n_past(row); }
+  int n_rows() const { return cache.n_rows(); }
+  void rearrange(const std::vector<int>& sources);
+
+  std::shared_ptr<const Model::Impl> model;
+  std::vector<AudioFeatures> windows;                // those this state listens to
+  std::vector<std::shared_ptr<const CrossKV>> cross;  // by window
+  std::vector<int> window_of_row;                    // (n_rows)
+  KVCache cache;
+  Metrics metrics;  // bytes and cross_kv_ms of this state; times of the loop are decode()'s
+};
+
+}  // namespace sottovoce

@@ -1,0 +1,195 @@
+// Model: the door to the network. Checks what comes in, times what it does, keeps nothing but
+// weights and totals.
+#include <sottovoce/model.h>
+
+#include <chrono>
+#include <string>
+
+#include "decoder_state.h"
+#include "encoder.h"
+#include "model_impl.h"
+#include "parallel.h"
+
+namespace sottovoce {
+
+namespace {
+
+double ms_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+// openai-whisper's default: every head of the last half of the decoder layers.
+std::vector<LayerHead> default_alignment_heads(const ModelDims& dims) {
+  std::vector<LayerHead> heads;
+  for (int layer = dims.n_text_layer / 2; layer < dims.n_text_layer; ++layer) {
+    for (int head = 0; head < dims.n_text_head; ++head) heads.push_back({layer, head});
+  }
+  return heads;
+}
+
+std::string describe(const LayerHead& entry) {
+  return "(layer=" + std::to_string(entry.layer) + ", head=" + std::to_string(entry.head) + ")";
+}
+
+bool exists(const ModelDims& dims, const LayerHead& entry) {
+  return entry.layer >= 0 && entry.layer < dims.n_text_layer && entry.head >= 0 &&
+         entry.head < dims.n_text_head;
+}
+
+std::string expected_heads(const ModelDims& dims) {
+  return "(layer<" + std::to_string(dims.n_text_layer) + ", head<" +
+         std::to_string(dims.n_text_head) + ")";
+}
+
+std::vector<LayerHead> alignment_heads_of(const Checkpoint& checkpoint) {
+  if (!checkpoint.alignment_heads) return default_alignment_heads(checkpoint.dims);
+  for (const LayerHead& entry : *checkpoint.alignment_heads) {
+    if (!exists(checkpoint.dims, entry)) {
+      throw LoadError(checkpoint.source + ": alignment head must be " +
+                      expected_heads(checkpoint.dims) + ", got " + describe(entry));
+    }
+  }
+  return *checkpoint.alignment_heads;
+}
+
+const RuntimeOptions& checked(const RuntimeOptions& options) {
+  if (options.compute_type != "float32") {
+    throw ShapeError("Model: compute_type must be 'float32', got '" + options.compute_type + "'");
+  }
+  constexpr int kMostThreads = 1024;
+  if (options.n_threads < 0 || options.n_threads > kMostThreads) {
+    throw ShapeError("Model: n_threads must be 0 (all) to " + std::to_string(kMostThreads) +
+                     ", got " + std::to_string(options.n_threads));
+  }
+  return options;
+}
+
+void check_mel(const ModelDims& dims, const TensorView& mel) {
+  const bool fits = mel.dtype == DType::kFloat32 && mel.shape.size() == 2 &&
+                    mel.shape[0] == dims.n_mels && mel.shape[1] <= dims.n_frames();
+  if (!fits) {
+    throw ShapeError("encode: mel must be (n_mels=" + std::to_string(dims.n_mels) +
+                     ", n_frames<=" + std::to_string(dims.n_frames()) + ") float32, got " +
+                     mel.describe());
+  }
+}
+
+}  // namespace
+
+std::size_t CrossKV::n_bytes() const {
+  std::size_t n = 0;
+  for (const ops::PackedKeysValues& layer : layers) n += layer.n_bytes();
+  return n;
+}
+
+const Tensor& AudioFeatures::values() const { return impl_->values; }
+const std::vector<Tensor>& AudioFeatures::hidden_states() const { return impl_->hidden_states; }
+const Metrics& AudioFeatures::metrics() const { return impl_->metrics; }
+
+Model::Impl::Impl(const RuntimeOptions& runtime_options)
+    : threads(resolve_n_threads(checked(runtime_options).n_threads)),
+      options(runtime_options),
+      context(ops::make_context(options.isa, threads)),
+      isa(ops::isa_name(context)) {}
+
+Model::Model(const Checkpoint& checkpoint, const RuntimeOptions& options)
+    : impl_(std::make_shared<Impl>(options)) {
+  checkpoint.dims.validate();
+  impl_->dims = checkpoint.dims;
+  impl_->alignment_heads = alignment_heads_of(checkpoint);
+  impl_->weights = Weights::from_checkpoint(impl_->context, checkpoint);
+}
+
+const ModelDims& Model::dims() const { return impl_->dims; }
+const std::string& Model::isa() const { return impl_->isa; }
+const std::string& Model::compute_type() const { return impl_->options.compute_type; }
+int Model::n_threads() const { return impl_->threads.n_threads(); }
+const std::vector<LayerHead>& Model::alignment_heads() const { return impl_->alignment_heads; }
+std::size_t Model::weights_bytes() const { return impl_->weights.n_bytes(); }
+
+AudioFeatures Model::encode(const TensorView& mel, bool hidden_states) const {
+  check_mel(impl_->dims, mel);
+  const auto start = std::chrono::steady_clock::now();
+  auto features = std::make_shared<AudioFeatures::Impl>();
+  features->model = impl_.get();
+  features->values =
+      encode_window(impl_->context, impl_->dims, impl_->weights, mel.f32(), mel.shape[1],
+                    hidden_states ? &features->hidden_states : nullptr,
+                    features->metrics.attention_scratch_bytes);
+  features->metrics.encoder_calls = 1;
+  features->metrics.encoder_forward_ms = ms_since(start);
+  impl_->record(features->metrics);
+  return AudioFeatures(std::move(features));
+}
+
+std::shared_ptr<const CrossKV> Model::Impl::cross_kv(const AudioFeatures& features) const {
+  AudioFeatures::Impl& window = features.impl();
+  std::call_once(window.cross_kv_once, [&] {
+    const auto start = std::chrono::steady_clock::now();
+    const std::int64_t n = dims.n_text_state;
+    auto made = std::make_shared<CrossKV>();
+    Tensor rows({dims.n_audio_ctx, 2 * n});  // k | v of one layer
+    for (const DecoderBlockWeights& block : weights.decoder) {
+      ops::linear(context, block.cross.kv,
+                  {window.values.data(), dims.n_audio_state, dims.n_audio_ctx, rows.data(), 2 * n});
+      made->layers.push_back(ops::pack_keys_values(context, rows.data(), rows.data() + n, 2 * n,
+                                                   dims.n_audio_ctx, dims.n_text_head,
+                                                   n / dims.n_text_head));
+    }
+    Metrics call;
+    call.cross_kv_ms = ms_since(start);
+    record(call);
+    made->ms = call.cross_kv_ms;
+    window.cross_kv = std::move(made);
+  });
+  return window.cross_kv;
+}
+
+DecoderState Model::new_state(const std::vector<AudioFeatures>& features, int n_rows) const {
+  const auto n_windows = static_cast<int>(features.size());
+  if (n_windows == 0 || n_rows < n_windows || n_rows % n_windows != 0 || n_rows > 65535) {
+    throw ShapeError("new_state: n_rows must be a multiple of the number of windows (" +
+                     std::to_string(n_windows) + "), got " + std::to_string(n_rows));
+  }
+  for (const AudioFeatures& window : features) {
+    if (window.impl().model != impl_.get()) {
+      throw ShapeError("new_state: features must come from this model's encode()");
+    }
+  }
+  return DecoderState(std::make_shared<DecoderState::Impl>(impl_, features, n_rows));
+}
+
+Tensor Model::logits(const std::vector<int>& tokens, const AudioFeatures& features) const {
+  if (tokens.empty()) throw ShapeError("logits: tokens must have one token at least, got 0");
+  return new_state({features}, 1).step_all({tokens});
+}
+
+Tensor Model::cross_attention(const std::vector<int>& tokens, const AudioFeatures& features,
+                              const std::vector<LayerHead>& heads, bool softmax) const {
+  if (tokens.empty()) {
+    throw ShapeError("cross_attention: tokens must have one token at least, got 0");
+  }
+  for (const LayerHead& entry : heads) {
+    if (!exists(impl_->dims, entry)) {
+      throw ShapeError("cross_attention: a head must be " + expected_heads(impl_->dims) +
+                       ", got " + describe(entry));
+    }
+  }
+  Tensor out({static_cast<std::int64_t>(heads.size()), static_cast<std::int64_t>(tokens.size()),
+              impl_->dims.n_audio_ctx});
+  CrossAttentionProbe probe{heads, softmax, out.data()};
+  new_state({features}, 1).impl().forward({tokens}, {{}}, nullptr, &probe);
+  return out;
+}
+
+void Model::Impl::record(const Metrics& call) const {
+  const std::lock_guard<std::mutex> lock(metrics_mutex);
+  metrics.merge(call);
+}
+
+Metrics Model::metrics() const {
+  const std::lock_guard<std::mutex> lock(impl_->metrics_mutex);
+  return impl_->metrics;
+}
+
+}  // namespace sottovoce

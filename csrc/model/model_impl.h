@@ -1,0 +1,60 @@
+// The inside of Model and AudioFeatures: packed weights, options, and what is shared by threads.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <sottovoce/model.h>
+
+#include "ops.h"
+#include "weights.h"
+
+namespace sottovoce {
+
+// Cross-attention keys and values of one window, every decoder layer.
+struct CrossKV {
+  std::vector<ops::PackedKeysValues> layers;  // (n_text_layer)
+  double ms = 0.0;                            // time it took to make
+  std::size_t n_bytes() const;
+};
+
+// Where a forward pass leaves the cross-attention of chosen heads.
+struct CrossAttentionProbe {
+  std::vector<LayerHead> heads;
+  bool softmax = true;
+  float* out = nullptr;  // (heads, n_tokens, n_audio_ctx)
+};
+
+struct AudioFeatures::Impl {
+  Tensor values;                      // (n_audio_ctx, n_audio_state)
+  std::vector<Tensor> hidden_states;  // n_audio_layer + 1 of (n_audio_ctx, n_audio_state), or none
+  Metrics metrics;
+  const void* model = nullptr;        // identity of the model that made it
+
+  // Made by the first decoder that listens, then shared: the features stay what they were.
+  std::once_flag cross_kv_once;
+  std::shared_ptr<const CrossKV> cross_kv;
+};
+
+struct Model::Impl {
+  explicit Impl(const RuntimeOptions& runtime_options);
+
+  ThreadPool threads;
+  ModelDims dims;
+  RuntimeOptions options;
+  ops::Context context;
+  std::string isa;
+  std::vector<LayerHead> alignment_heads;
+  Weights weights;
+
+  // The cross-attention keys and values of a window, computed once and kept with it.
+  std::shared_ptr<const CrossKV> cross_kv(const AudioFeatures& features) const;
+  void record(const Metrics& call) const;  // adds to the model's totals
+
+  mutable std::mutex metrics_mutex;
+  mutable Metrics metrics;
+};
+
+}  // namespace sottovoce

@@ -1,0 +1,174 @@
+// From a checkpoint's tensors to packed weights: the names, the shapes, and what is fused.
+#include "weights.h"
+
+#include <cmath>
+#include <initializer_list>
+#include <string>
+
+#include <sottovoce/error.h>
+
+namespace sottovoce {
+
+namespace {
+
+// Finds tensors by name and vouches for them.
+class Reader {
+ public:
+  Reader(const ops::Context& context, const Checkpoint& checkpoint)
+      : context_(context), checkpoint_(checkpoint) {}
+
+  bool has(const std::string& name) const { return checkpoint_.tensors.count(name) > 0; }
+
+  const TensorView& get(const std::string& name, const Shape& shape) const {
+    const auto found = checkpoint_.tensors.find(name);
+    if (found == checkpoint_.tensors.end()) {
+      throw LoadError(checkpoint_.source + ": tensor '" + name + "' " + to_string(shape) +
+                      " is missing");
+    }
+    const TensorView& view = found->second;
+    if (view.shape != shape) {
+      throw LoadError(checkpoint_.source + ": tensor '" + name + "' must be " + to_string(shape) +
+                      ", got " + to_string(view.shape));
+    }
+    if (!ops::all_finite(context_, view)) {
+      throw LoadError(checkpoint_.source + ": tensor '" + name +
+                      "' must be finite, got NaN or infinity");
+    }
+    return view;
+  }
+
+  Tensor copy(const std::string& name, const Shape& shape) const {
+    return ops::to_float32(context_, get(name, shape));
+  }
+
+  LayerNormWeights layer_norm(const std::string& name, std::int64_t n) const {
+    return {copy(name + ".weight", {n}), copy(name + ".bias", {n})};
+  }
+
+  ops::PackedLinear linear(const std::string& name, std::int64_t n, std::int64_t k,
+                           float scale = 1.0f) const {
+    const TensorView& bias = get(name + ".bias", {n});
+    return ops::pack_linear(context_, {{get(name + ".weight", {n, k}), &bias, scale}});
+  }
+
+  ops::PackedLinear conv1d(const std::string& name, std::int64_t n, std::int64_t n_in) const {
+    constexpr std::int64_t kTaps = 3;
+    return ops::pack_conv1d(context_, get(name + ".weight", {n, n_in, kTaps}),
+                            get(name + ".bias", {n}));
+  }
+
+  const ops::Context& context() const { return context_; }
+
+ private:
+  const ops::Context& context_;
+  const Checkpoint& checkpoint_;
+};
+
+SelfAttentionWeights self_attention(const Reader& reader, const std::string& name, std::int64_t n,
+                                    float scale) {
+  const std::string attn = name + ".attn";
+  const TensorView& query_bias = reader.get(attn + ".query.bias", {n});
+  const TensorView& value_bias = reader.get(attn + ".value.bias", {n});
+  return {reader.layer_norm(name + ".attn_ln", n),
+          ops::pack_linear(reader.context(),
+                           {{reader.get(attn + ".query.weight", {n, n}), &query_bias, scale},
+                            {reader.get(attn + ".key.weight", {n, n}), nullptr, 1.0f},
+                            {reader.get(attn + ".value.weight", {n, n}), &value_bias, 1.0f}}),
+          reader.linear(attn + ".out", n, n)};
+}
+
+CrossAttentionWeights cross_attention(const Reader& reader, const std::string& name,
+                                      std::int64_t n, std::int64_t n_audio, float scale) {
+  const std::string attn = name + ".cross_attn";
+  const TensorView& value_bias = reader.get(attn + ".value.bias", {n});
+  return {reader.layer_norm(name + ".cross_attn_ln", n),
+          reader.linear(attn + ".query", n, n, scale),
+          ops::pack_linear(reader.context(),
+                           {{reader.get(attn + ".key.weight", {n, n_audio}), nullptr, 1.0f},
+                            {reader.get(attn + ".value.weight", {n, n_audio}), &value_bias, 1.0f}}),
+          reader.linear(attn + ".out", n, n)};
+}
+
+MlpWeights mlp(const Reader& reader, const std::string& name, std::int64_t n) {
+  return {reader.layer_norm(name + ".mlp_ln", n), reader.linear(name + ".mlp.0", 4 * n, n),
+          reader.linear(name + ".mlp.2", n, 4 * n)};
+}
+
+// openai-whisper model.py sinusoids: (length, channels), sines then cosines, wavelengths from
+// 2 pi to 10000 * 2 pi.
+Tensor sinusoids(std::int64_t length, std::int64_t channels) {
+  Tensor positions({length, channels});
+  const std::int64_t half = channels / 2;
+  const double step = half > 1 ? std::log(10000.0) / static_cast<double>(half - 1) : 0.0;
+  for (std::int64_t t = 0; t < length; ++t) {
+    for (std::int64_t i = 0; i < half; ++i) {
+      const double angle = static_cast<double>(t) * std::exp(-step * static_cast<double>(i));
+      positions.data()[t * channels + i] = static_cast<float>(std::sin(angle));
+      positions.data()[t * channels + half + i] = static_cast<float>(std::cos(angle));
+    }
+  }
+  return positions;
+}
+
+float attention_scale(std::int64_t n_state, std::int64_t n_head) {
+  return static_cast<float>(1.0 / std::sqrt(static_cast<double>(n_state / n_head)));
+}
+
+std::size_t sum_bytes(std::initializer_list<const ops::PackedLinear*> packed) {
+  std::size_t n = 0;
+  for (const ops::PackedLinear* linear : packed) n += linear->n_bytes();
+  return n;
+}
+
+}  // namespace
+
+Weights Weights::from_checkpoint(const ops::Context& context, const Checkpoint& checkpoint) {
+  const Reader reader(context, checkpoint);
+  const ModelDims& dims = checkpoint.dims;
+  const std::int64_t n_audio = dims.n_audio_state;
+  const std::int64_t n_text = dims.n_text_state;
+  Weights weights;
+
+  weights.conv1 = reader.conv1d("encoder.conv1", n_audio, dims.n_mels);
+  weights.conv2 = reader.conv1d("encoder.conv2", n_audio, n_audio);
+  const std::string positions = "encoder.positional_embedding";
+  weights.audio_positions = reader.has(positions)
+                                ? reader.copy(positions, {dims.n_audio_ctx, n_audio})
+                                : sinusoids(dims.n_audio_ctx, n_audio);
+  const float audio_scale = attention_scale(n_audio, dims.n_audio_head);
+  for (int layer = 0; layer < dims.n_audio_layer; ++layer) {
+    const std::string name = "encoder.blocks." + std::to_string(layer);
+    weights.encoder.push_back(
+        {self_attention(reader, name, n_audio, audio_scale), mlp(reader, name, n_audio)});
+  }
+  weights.ln_post = reader.layer_norm("encoder.ln_post", n_audio);
+
+  weights.embedding = ops::pack_linear(
+      context, {{reader.get("decoder.token_embedding.weight", {dims.n_vocab, n_text})}});
+  weights.text_positions =
+      reader.copy("decoder.positional_embedding", {dims.n_text_ctx, n_text});
+  const float text_scale = attention_scale(n_text, dims.n_text_head);
+  for (int layer = 0; layer < dims.n_text_layer; ++layer) {
+    const std::string name = "decoder.blocks." + std::to_string(layer);
+    weights.decoder.push_back({self_attention(reader, name, n_text, text_scale),
+                               cross_attention(reader, name, n_text, n_audio, text_scale),
+                               mlp(reader, name, n_text)});
+  }
+  weights.ln = reader.layer_norm("decoder.ln", n_text);
+  return weights;
+}
+
+std::size_t Weights::n_bytes() const {
+  std::size_t n = sum_bytes({&conv1, &conv2, &embedding}) + audio_positions.n_bytes() +
+                  text_positions.n_bytes();
+  for (const EncoderBlockWeights& block : encoder) {
+    n += sum_bytes({&block.attention.qkv, &block.attention.out, &block.mlp.up, &block.mlp.down});
+  }
+  for (const DecoderBlockWeights& block : decoder) {
+    n += sum_bytes({&block.attention.qkv, &block.attention.out, &block.cross.q, &block.cross.kv,
+                    &block.cross.out, &block.mlp.up, &block.mlp.down});
+  }
+  return n;
+}
+
+}  // namespace sottovoce

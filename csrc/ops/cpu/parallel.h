@@ -1,0 +1,48 @@
+// A loop over independent tasks, spread over a pool.
+#pragma once
+
+#include <cstdint>
+
+#include "thread_pool.h"
+
+namespace sottovoce {
+
+// Threads this process may use: CPU affinity and cgroup quota, at least 1.
+int default_n_threads();
+
+// `requested` if positive, else default_n_threads().
+int resolve_n_threads(int requested);
+
+// Calls body(begin, end, thread) over contiguous shares of [0, n_tasks), several a thread so that a
+// slow core holds nobody up. What a task computes must not depend on its share or thread.
+template <class Body>
+void parallel_for(ThreadPool& pool, std::int64_t n_tasks, Body&& body) {
+  constexpr std::int64_t kSharesPerThread = 4;
+  if (n_tasks <= 0) return;
+  const std::int64_t most = pool.n_threads() == 1 ? 1 : pool.n_threads() * kSharesPerThread;
+  struct Job {
+    Body& body;
+    std::int64_t n_tasks;
+    std::int64_t n_shares;
+  } job{body, n_tasks, n_tasks < most ? n_tasks : most};
+  pool.run(
+      job.n_shares,
+      [](void* opaque, std::int64_t share, int thread) {
+        const Job& open = *static_cast<Job*>(opaque);
+        open.body(open.n_tasks * share / open.n_shares, open.n_tasks * (share + 1) / open.n_shares,
+                  thread);
+      },
+      &job);
+}
+
+// The same on the calling thread alone, for work too small to share.
+template <class Body>
+void parallel_for_if(bool worthwhile, ThreadPool& pool, std::int64_t n_tasks, Body&& body) {
+  if (worthwhile) {
+    parallel_for(pool, n_tasks, body);
+  } else if (n_tasks > 0) {
+    body(std::int64_t{0}, n_tasks, 0);
+  }
+}
+
+}  // namespace sottovoce

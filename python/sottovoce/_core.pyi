@@ -1,0 +1,231 @@
+"""Types of the C++ extension. `tests/test_house.py` holds them against the runtime module."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE: Final[int]  # 16000 Hz
+N_FFT: Final[int]  # 400
+HOP_LENGTH: Final[int]  # 160
+CHUNK_LENGTH: Final[int]  # 30 s
+N_SAMPLES: Final[int]  # 480000 in a window
+N_FRAMES: Final[int]  # 3000 in a window
+FRAMES_PER_SECOND: Final[int]  # 100
+INPUT_STRIDE: Final[int]  # 2 frames per encoder position
+TOKENS_PER_SECOND: Final[int]  # 50 timestamps a second
+__version__: Final[str]
+
+class Error(Exception): ...
+class ShapeError(Error, ValueError): ...
+class LoadError(Error, RuntimeError): ...
+class StateError(Error, RuntimeError): ...
+
+class ModelDims:
+    n_mels: int
+    n_audio_ctx: int
+    n_audio_state: int
+    n_audio_head: int
+    n_audio_layer: int
+    n_vocab: int
+    n_text_ctx: int
+    n_text_state: int
+    n_text_head: int
+    n_text_layer: int
+    def __init__(
+        self,
+        n_mels: int,
+        n_audio_ctx: int,
+        n_audio_state: int,
+        n_audio_head: int,
+        n_audio_layer: int,
+        n_vocab: int,
+        n_text_ctx: int,
+        n_text_state: int,
+        n_text_head: int,
+        n_text_layer: int,
+    ) -> None: ...
+    @property
+    def n_frames(self) -> int: ...  # mel frames of one window
+    @property
+    def is_multilingual(self) -> bool: ...
+    @property
+    def n_languages(self) -> int: ...
+    def __eq__(self, other: object) -> bool: ...
+
+class Checkpoint:
+    """Dimensions and tensors, named as openai-whisper names them; not yet packed."""
+
+    def __init__(
+        self,
+        dims: ModelDims,
+        tensors: Mapping[str, NDArray[Any]],  # float32, float16, or uint16 = bfloat16 bits
+        *,
+        alignment_heads: Sequence[tuple[int, int]] | None = None,
+        suppress_tokens: Sequence[int] = (),
+        source: str = "memory",
+    ) -> None: ...
+    @staticmethod
+    def open(directory: str) -> Checkpoint: ...  # a Hugging Face directory, memory-mapped
+    @property
+    def dims(self) -> ModelDims: ...
+    @property
+    def alignment_heads(self) -> list[tuple[int, int]] | None: ...
+    @property
+    def suppress_tokens(self) -> list[int]: ...
+    @property
+    def source(self) -> str: ...
+    def names(self) -> list[str]: ...
+    def tensor(self, name: str) -> NDArray[Any]: ...  # a read-only view; bfloat16 as uint16
+    def dtype(self, name: str) -> str: ...  # "float32", "float16", "bfloat16"
+
+class Latency:
+    @property
+    def count(self) -> int: ...
+    @property
+    def sum_ms(self) -> float: ...
+    @property
+    def max_ms(self) -> float: ...
+    def quantile_ms(self, q: float) -> float: ...
+
+class Metrics:
+    def __init__(self) -> None: ...
+    @property
+    def encoder_calls(self) -> int: ...
+    @property
+    def encoder_forward_ms(self) -> float: ...
+    @property
+    def cross_kv_ms(self) -> float: ...
+    @property
+    def decode_calls(self) -> int: ...
+    @property
+    def decoder_prefill_ms(self) -> float: ...
+    @property
+    def decoder_token_ms(self) -> Latency: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def kv_cache_bytes(self) -> int: ...
+    @property
+    def cross_kv_bytes(self) -> int: ...
+    @property
+    def attention_scratch_bytes(self) -> int: ...
+    def merge(self, other: Metrics) -> None: ...
+    def as_dict(self) -> dict[str, Any]: ...
+
+class AudioFeatures:
+    @property
+    def values(self) -> NDArray[np.float32]: ...  # (n_audio_ctx, n_audio_state), read-only
+    @property
+    def hidden_states(self) -> list[NDArray[np.float32]]: ...  # n_audio_layer + 1, or []
+    @property
+    def metrics(self) -> Metrics: ...
+
+class DecoderState:
+    @property
+    def n_rows(self) -> int: ...
+    @property
+    def n_past(self) -> list[int]: ...
+    def step(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]: ...
+    def step_all(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]: ...
+    def rearrange(self, sources: Sequence[int]) -> None: ...
+
+class Model:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        n_threads: int = 0,
+        isa: str = "",
+        compute_type: str = "float32",
+    ) -> None: ...
+    @property
+    def dims(self) -> ModelDims: ...
+    @property
+    def isa(self) -> str: ...
+    @property
+    def compute_type(self) -> str: ...
+    @property
+    def n_threads(self) -> int: ...
+    @property
+    def alignment_heads(self) -> list[tuple[int, int]]: ...
+    @property
+    def weights_bytes(self) -> int: ...
+    @property
+    def metrics(self) -> Metrics: ...
+    def encode(self, mel: NDArray[np.float32], *, hidden_states: bool = False) -> AudioFeatures: ...
+    def new_state(self, features: Sequence[AudioFeatures], n_rows: int) -> DecoderState: ...
+    def logits(self, tokens: Sequence[int], features: AudioFeatures) -> NDArray[np.float32]: ...
+    def cross_attention(
+        self,
+        tokens: Sequence[int],
+        features: AudioFeatures,
+        heads: Sequence[tuple[int, int]],
+        *,
+        softmax: bool = True,
+    ) -> NDArray[np.float32]: ...
+    def decode(
+        self,
+        features: Sequence[AudioFeatures],
+        options: Sequence[DecodingOptions],
+        *,
+        metrics: Metrics | None = None,  # this call's figures are merged into it
+    ) -> list[DecodingResult]: ...
+    def detect_language(
+        self, features: AudioFeatures, sot: int, language_tokens: Sequence[int]
+    ) -> NDArray[np.float32]: ...
+
+class DecodingOptions:
+    """Token-level options of one window: csrc/include/sottovoce/decoding.h explains each."""
+
+    def __init__(
+        self,
+        *,
+        eot: int,
+        no_speech: int,
+        no_timestamps: int,
+        timestamp_begin: int,
+        initial_tokens: Sequence[int],
+        sot_index: int = 0,
+        sample_len: int = 224,
+        temperature: float = 0.0,
+        best_of: int = 1,
+        beam_size: int = 0,
+        patience: float = 1.0,
+        length_penalty: float | None = None,
+        seed: int = 0,
+        suppress_tokens: Sequence[int] = (),
+        blank_tokens: Sequence[int] = (),
+        timestamps: bool = True,
+        max_initial_timestamp_index: int | None = None,
+    ) -> None: ...
+
+class DecodingResult:
+    @property
+    def tokens(self) -> list[int]: ...
+    @property
+    def sum_logprob(self) -> float: ...
+    @property
+    def avg_logprob(self) -> float: ...
+    @property
+    def no_speech_prob(self) -> float: ...
+    @property
+    def temperature(self) -> float: ...
+
+class Vocabulary:
+    @staticmethod
+    def open(directory: str) -> Vocabulary: ...
+    def __len__(self) -> int: ...
+    def bytes(self, token: int) -> bytes: ...
+    def special(self, name: str) -> int | None: ...
+    def decode(self, tokens: Sequence[int]) -> str: ...
+
+def available_isas() -> list[str]: ...
+def default_n_threads() -> int: ...
+def log_mel(
+    samples: NDArray[np.float32], n_mels: int, *, padding: int = 0, n_threads: int = 0
+) -> NDArray[np.float32]: ...  # (n_mels, n_frames)
+def frame_mask(n_samples: int, n_frames: int) -> NDArray[np.uint8]: ...
+def mel_filters(n_mels: int) -> NDArray[np.float32]: ...  # (n_mels, 201)
+def kernel(isa: str, name: str) -> Callable[..., Any]: ...  # for tests: one kernel of one table
