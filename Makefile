@@ -25,8 +25,9 @@ demo: $(VENV)/installed
 	@$(BIN)/sottovoce demo
 
 test: $(VENV)/test-tools $(VENV)/installed lint
-	@$(BIN)/python tools/fetch_test_models.py
-	$(BIN)/python -m pytest -n $(WORKERS) -q
+	@echo "fetching the models that tests use (200 MB the first time)"
+	SOTTOVOCE_TEST_MODELS="$$($(BIN)/python tools/fetch_test_models.py | tail -n 1)" \
+	  $(BIN)/python -m pytest -n $(WORKERS) -q
 
 lint: $(VENV)/test-tools $(VENV)/installed
 	$(BIN)/ruff check .

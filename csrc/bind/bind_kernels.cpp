@@ -1,10 +1,14 @@
 // kernel(isa, name): single kernels as functions of arrays, so that tests reach every instruction
 // set of this machine in one process.
+#include <pybind11/stl.h>
+
 #include <algorithm>
+#include <optional>
 
 #include "array.h"
 #include "bind.h"
 #include "kernels.h"
+#include "ops.h"
 
 namespace sottovoce::bind {
 
@@ -63,7 +67,33 @@ std::vector<const float*> rows_of(const F32& table) {
   return rows;
 }
 
+// [x W0^T + b0 | x W1^T + b1 | ...] as the model computes its fused projections: packed once, one
+// GEMM over `n_threads` threads.
+F32 fused_linear(const kernels::Table& table, const F32& x, const std::vector<F32>& weights,
+                 const std::vector<std::optional<F32>>& biases, int n_threads) {
+  ThreadPool threads(n_threads);
+  const ops::Context context{&table, &threads};
+  std::vector<TensorView> bias_views;
+  bias_views.reserve(biases.size());
+  std::vector<ops::LinearBlock> blocks;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    bias_views.push_back(biases[i] ? view_f32(*biases[i], "bias") : TensorView{});
+    blocks.push_back({view_f32(weights[i], "weight"), biases[i] ? &bias_views.back() : nullptr});
+  }
+  const ops::PackedLinear packed = ops::pack_linear(context, blocks);
+  F32 out({x.shape(0), static_cast<py::ssize_t>(packed.n)});
+  ops::linear(context, packed, {x.data(), packed.k, x.shape(0), out.mutable_data(), packed.n});
+  return out;
+}
+
 py::object make(const kernels::Table& t, const std::string& name) {
+  if (name == "fused_linear_f32") {
+    return py::cpp_function(
+        [&t](const F32& x, const std::vector<F32>& weights,
+             const std::vector<std::optional<F32>>& biases,
+             int n_threads) { return fused_linear(t, x, weights, biases, n_threads); },
+        py::arg("x"), py::arg("weights"), py::arg("biases"), py::arg("n_threads") = 1);
+  }
   if (name == "gemm_f32") {
     return py::cpp_function(
         [&t](const F32& a, const F32& b, const py::object& bias, const py::object& residual,

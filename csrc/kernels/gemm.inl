@@ -1,14 +1,17 @@
 // float32 GEMM: rows of A against one packed panel of B. Included inside an instruction set's
 // namespace after its vector type.
 //
-// Each output element is one chain of fused multiply-adds over k = 0, 1, 2, ..., whatever the tile
-// it falls into, so a row's result does not depend on the rows beside it.
+// Each output element is a sum of chains of kChain fused multiply-adds, taken in the order of k
+// whatever the tile it falls into, so a row's result does not depend on the rows beside it. Short
+// chains keep rounding errors small: a single chain over k = 2048 errs some three times as much.
 
 constexpr int kMr = 6;
 constexpr ptrdiff_t kNr = kGemmVectors * kLanes;
-// A panel chunk of kNr * kKChunk floats stays in the second-level cache (512 KB at 64 columns)
-// while the rows pass over it; longer products leave their sums in a block of kBlockRows rows.
-constexpr ptrdiff_t kKChunk = 2048;
+constexpr ptrdiff_t kChain = 256;
+// A panel of kNr * kLongestPanel floats stays in the second-level cache (512 KB at 64 columns)
+// while tiles of rows pass over it one by one; a longer one is walked in chunks of kChain, each by
+// a block of kBlockRows rows whose sums wait in the first-level cache.
+constexpr ptrdiff_t kLongestPanel = 2048;
 constexpr ptrdiff_t kBlockRows = 10 * kMr;
 
 // sums[Rows, kNr] (+)= A[Rows, k] B[k, kNr]: kMr x kGemmVectors accumulators in registers.
@@ -21,7 +24,7 @@ inline __attribute__((always_inline)) void tile(const float* a, ptrdiff_t lda, c
   for (int row = 0; row < Rows; ++row) {
 #pragma GCC unroll 8
     for (int v = 0; v < kGemmVectors; ++v) {
-      acc[row][v] = accumulate ? load(sums + row * kNr + v * kLanes) : zero();
+      acc[row][v] = zero();
     }
   }
   for (ptrdiff_t step = 0; step < k; ++step) {
@@ -41,7 +44,10 @@ inline __attribute__((always_inline)) void tile(const float* a, ptrdiff_t lda, c
 #pragma GCC unroll 8
   for (int row = 0; row < Rows; ++row) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kGemmVectors; ++v) store(sums + row * kNr + v * kLanes, acc[row][v]);
+    for (int v = 0; v < kGemmVectors; ++v) {
+      float* sum = sums + row * kNr + v * kLanes;
+      store(sum, accumulate ? load(sum) + acc[row][v] : acc[row][v]);
+    }
   }
 }
 
@@ -90,12 +96,11 @@ inline void finish_rows(const GemmF32& args, const float* sums, ptrdiff_t first_
 
 void gemm_f32(const GemmF32& args) {
   alignas(64) float sums[kBlockRows * kNr];
-  const bool whole_k = args.k <= kKChunk;
-  const ptrdiff_t block_rows = whole_k ? kMr : kBlockRows;
+  const ptrdiff_t block_rows = args.k <= kLongestPanel ? kMr : kBlockRows;
   for (ptrdiff_t block = 0; block < args.m; block += block_rows) {
     const ptrdiff_t rows = args.m - block < block_rows ? args.m - block : block_rows;
-    for (ptrdiff_t step = 0; step == 0 || step < args.k; step += kKChunk) {
-      const ptrdiff_t k = args.k - step < kKChunk ? args.k - step : kKChunk;
+    for (ptrdiff_t step = 0; step == 0 || step < args.k; step += kChain) {
+      const ptrdiff_t k = args.k - step < kChain ? args.k - step : kChain;
       for (ptrdiff_t row = 0; row < rows; row += kMr) {
         tile_of(rows - row < kMr ? rows - row : kMr, args.a + (block + row) * args.lda + step,
                 args.lda, args.b + step * args.ldb, args.ldb, k, step > 0, sums + row * kNr);

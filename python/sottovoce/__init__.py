@@ -1,0 +1,47 @@
+"""Whisper speech-to-text on the CPU: openai-whisper's words from a C++ core."""
+
+from ._core import (
+    AudioFeatures,
+    Checkpoint,
+    DecoderState,
+    Error,
+    LoadError,
+    Metrics,
+    Model,
+    ModelDims,
+    ShapeError,
+    StateError,
+    __version__,
+    available_isas,
+    default_n_threads,
+    log_mel,
+)
+from .decoding import WindowResult
+from .options import DecodeOptions, TranscribeOptions
+from .segments import Segment
+from .tokenizer import Tokenizer
+from .transcribe import TranscriptionInfo, WhisperModel
+
+__all__ = [
+    "AudioFeatures",
+    "Checkpoint",
+    "DecodeOptions",
+    "DecoderState",
+    "Error",
+    "LoadError",
+    "Metrics",
+    "Model",
+    "ModelDims",
+    "Segment",
+    "ShapeError",
+    "StateError",
+    "Tokenizer",
+    "TranscribeOptions",
+    "TranscriptionInfo",
+    "WhisperModel",
+    "WindowResult",
+    "__version__",
+    "available_isas",
+    "default_n_threads",
+    "log_mel",
+]

@@ -1,0 +1,5 @@
+"""`python -m sottovoce`: the command line."""
+
+from .cli import main
+
+raise SystemExit(main())

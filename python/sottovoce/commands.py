@@ -1,0 +1,205 @@
+"""What the commands of the command line do, given parsed arguments.
+
+Standard output carries results only; progress and messages go to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+
+if TYPE_CHECKING:
+    from .segments import Segment
+    from .transcribe import WhisperModel
+
+# What the world and the caller do wrong; anything else is our bug and deserves its traceback.
+EXPECTED_ERRORS = (_core.Error, OSError, ValueError, RuntimeError, ImportError, MemoryError)
+
+_TRANSCRIBE_FLAGS = (
+    *("task", "language", "best_of", "beam_size", "patience", "length_penalty", "suppress_tokens"),
+    *("seed", "compression_ratio_threshold", "logprob_threshold", "no_speech_threshold"),
+    *("condition_on_previous_text", "initial_prompt", "carry_initial_prompt", "clip_timestamps"),
+)
+
+
+class UsageError(Exception):
+    """Arguments that parse but cannot be meant."""
+
+
+def complain(error: BaseException, subject: str = "") -> None:
+    """One line on standard error."""
+    what = " ".join(str(error).split()) or type(error).__name__
+    print(f"sottovoce: {subject + ': ' if subject else ''}{what}", file=sys.stderr, flush=True)
+
+
+def transcribe(arguments: argparse.Namespace) -> int:
+    """Transcribes the files one after the other; status 1 if any failed."""
+    keywords = _transcribe_keywords(arguments)
+    _check_outputs(arguments)
+    model = _load(arguments)
+    status = 0
+    for path in arguments.audio:
+        try:
+            _transcribe_file(model, path, keywords, arguments)
+        except BrokenPipeError:
+            raise
+        except EXPECTED_ERRORS as error:
+            complain(error, path)
+            status = 1
+    return status
+
+
+def info(arguments: argparse.Namespace) -> int:
+    """Shows the dimensions, the vocabulary and the machine; packs no weights."""
+    from . import checkpoint, hub
+
+    directory = hub.resolve(
+        arguments.model, cache_dir=arguments.model_dir, local_files_only=arguments.local_files_only
+    )
+    model = checkpoint.open_checkpoint(directory)
+    for name, value in _model_facts(model, directory):
+        print(f"{name:<16}{value}")
+    return 0
+
+
+def convert(arguments: argparse.Namespace) -> int:
+    """Writes a model as a Hugging Face directory."""
+    from . import hub
+    from .checkpoint.convert import convert as convert_checkpoint
+
+    source = hub.resolve(arguments.source)
+    print(convert_checkpoint(source, arguments.destination, arguments.dtype))
+    return 0
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """The first minute."""
+    from . import demo as first_minute
+
+    first_minute.run(arguments.model)
+    return 0
+
+
+def _transcribe_keywords(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Keywords of `WhisperModel.transcribe`, checked before a model is loaded."""
+    from .options import TranscribeOptions
+
+    keywords = {name: getattr(arguments, name) for name in _TRANSCRIBE_FLAGS}
+    keywords["temperature"] = temperatures(
+        arguments.temperature, arguments.temperature_increment_on_fallback
+    )
+    try:
+        TranscribeOptions.from_keywords(keywords)
+    except (TypeError, ValueError) as error:
+        raise UsageError(str(error)) from error
+    return keywords
+
+
+def temperatures(start: float, increment: float | None) -> tuple[float, ...]:
+    """start, start + increment, ... up to 1; only `start` without an increment."""
+    if increment is None:
+        return (start,)
+    if not increment > 0:
+        raise UsageError(
+            f"--temperature_increment_on_fallback must be > 0 or None, got {increment}"
+        )
+    count = max(1, math.ceil((1.0 + 1e-6 - start) / increment))
+    return tuple(start + i * increment for i in range(count))
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    if arguments.output_dir is None:
+        if arguments.output_format == "all":
+            raise UsageError("-f all writes several files; say where with -o DIR")
+        return
+    stems = [_stem(path) for path in arguments.audio]
+    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if twice is not None:
+        raise UsageError(f"two inputs would both be written to {twice}.*; transcribe them apart")
+
+
+def _load(arguments: argparse.Namespace) -> WhisperModel:
+    from .transcribe import WhisperModel
+
+    return WhisperModel(
+        arguments.model,
+        device=arguments.device,
+        compute_type=arguments.compute_type,
+        cpu_threads=arguments.threads,
+        isa=arguments.isa,
+        local_files_only=arguments.local_files_only,
+        download_root=arguments.model_dir,
+    )
+
+
+def _transcribe_file(
+    model: WhisperModel, path: str, keywords: dict[str, Any], arguments: argparse.Namespace
+) -> None:
+    from .progress import show_progress
+    from .writers import Transcript, save, write
+
+    audio = sys.stdin.buffer.read() if path == "-" else path
+    found, about = model.transcribe(audio, **keywords)
+    if sys.stdout.isatty() and len(arguments.audio) > 1:
+        print(f"== {path}", file=sys.stderr, flush=True)
+    shown = show_progress(found, about.duration, enabled=sys.stderr.isatty())
+    with closing(shown):
+        segments = list(_printed(shown, arguments))
+    transcript = Transcript(model.text(segments), segments, about.language)
+    if arguments.output_dir is not None:
+        formats = arguments.output_format or "all"
+        save(transcript, Path(arguments.output_dir), _stem(path), formats)
+    elif arguments.output_format is not None:
+        write(transcript, sys.stdout, arguments.output_format)
+        if arguments.output_format == "json":
+            print()  # one document a line
+        sys.stdout.flush()
+
+
+def _printed(segments: Iterator[Segment], arguments: argparse.Namespace) -> Iterator[Segment]:
+    """Passes segments on; prints them on the way where the transcript is meant for the eye."""
+    from .progress import say
+    from .writers import format_timestamp
+
+    to_files = arguments.output_dir is not None
+    with_times = sys.stdout.isatty() and arguments.verbose
+    prints = with_times if to_files else arguments.output_format is None
+    for segment in segments:
+        if prints and not segment.is_empty:
+            start, end = format_timestamp(segment.start), format_timestamp(segment.end)
+            say(f"[{start} --> {end}] {segment.text}" if with_times else segment.text.strip())
+        yield segment
+
+
+def _stem(path: str) -> str:
+    return "stdin" if path == "-" else Path(path).stem
+
+
+def _model_facts(model: _core.Checkpoint, directory: Path) -> Iterator[tuple[str, object]]:
+    from .tokenizer import SpecialTokens
+
+    dims = model.dims
+    yield "model", directory
+    for name in (*_AUDIO_DIMS, *_TEXT_DIMS):
+        yield name, getattr(dims, name)
+    special = SpecialTokens.of_vocabulary(dims.n_vocab)
+    kind = f"multilingual, {special.n_languages} languages"
+    yield "vocabulary", kind if dims.is_multilingual else "English-only"
+    yield "parameters", f"{sum(math.prod(model.tensor(n).shape) for n in model.names()):,}"
+    yield "dtypes", ", ".join(sorted({model.dtype(name) for name in model.names()}))
+    heads = model.alignment_heads
+    stated = " ".join(f"{layer}.{head}" for layer, head in heads or ())
+    yield "alignment heads", stated or "not stated: all of the upper half of the decoder"
+    yield "kernels", f"{', '.join(_core.available_isas())} (the last is the best for this CPU)"
+    yield "threads", _core.default_n_threads()
+
+
+_AUDIO_DIMS = ("n_mels", "n_audio_ctx", "n_audio_state", "n_audio_head", "n_audio_layer")
+_TEXT_DIMS = ("n_vocab", "n_text_ctx", "n_text_state", "n_text_head", "n_text_layer")

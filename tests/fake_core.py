@@ -1,0 +1,137 @@
+"""A scripted stand-in for the network, and a made-up vocabulary: policy without weights.
+
+The fake says what it is told to, window after window, and keeps what it was asked. Its vocabulary
+has the size and the special tokens of a real one; ordinary piece i reads " wi".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from sottovoce import _core
+from sottovoce.byte_pairs import BYTE_ALPHABET
+from sottovoce.tokenizer import SpecialTokens, Tokenizer
+from sottovoce.transcribe import WhisperModel
+
+ENGLISH, MULTILINGUAL, LARGE_V3 = 51864, 51865, 51866  # n_vocab
+_MERGED = ["Ġt", "he", "Ġthe", "Ġ-", "Ġ'", "Ġ(", "é", "Ã©", "âĻª"]
+
+
+@cache
+def pieces(n_vocab: int) -> tuple[str, ...]:
+    """Spellings of the ids below eot: GPT-2's order of bytes, some merges, " w0", " w1", ..."""
+    special = SpecialTokens.of_vocabulary(n_vocab)
+    single = [c for c in BYTE_ALPHABET if ord(c) < 256] + [c for c in BYTE_ALPHABET if ord(c) > 255]
+    merged = [piece for piece in _MERGED if piece not in single]
+    n_words = special.eot - len(single) - len(merged)
+    return (*single, *merged, *(f"Ġw{i}" for i in range(n_words)))
+
+
+@cache
+def tokenizer(n_vocab: int = MULTILINGUAL) -> Tokenizer:
+    special = SpecialTokens.of_vocabulary(n_vocab)
+    names = {token: name for name, token in special.names().items()}
+    specials = [names[i] for i in range(special.eot, special.timestamp_begin)]
+    return Tokenizer([*pieces(n_vocab), *specials], special)
+
+
+def write_tokenizer_json(
+    directory: Path, n_vocab: int, rename: dict[str, str] | None = None
+) -> None:
+    special = SpecialTokens.of_vocabulary(n_vocab)
+    names = {(rename or {}).get(name, name): i for name, i in special.names().items()}
+    added = [{"content": name, "id": i} for name, i in names.items()]
+    vocabulary = {piece: i for i, piece in enumerate(pieces(n_vocab))}
+    root = {"added_tokens": added, "model": {"vocab": vocabulary, "merges": []}}
+    (directory / "tokenizer.json").write_text(json.dumps(root), encoding="utf-8")
+
+
+def word(i: int, n_vocab: int = MULTILINGUAL) -> int:
+    """The id of " w<i>"."""
+    return pieces(n_vocab).index("Ġw0") + i
+
+
+def at(seconds: float, n_vocab: int = MULTILINGUAL) -> int:
+    """The id of a timestamp."""
+    return SpecialTokens.of_vocabulary(n_vocab).timestamp_begin + round(seconds * 50)
+
+
+@dataclass
+class Heard:
+    """What the fake answers: the fields of `_core.DecodingResult`."""
+
+    tokens: list[int]
+    avg_logprob: float = -0.25
+    no_speech_prob: float = 0.0
+
+
+@dataclass
+class FakeFeatures:
+    mel: np.ndarray
+    metrics: Any = field(default_factory=_core.Metrics)
+
+
+@dataclass
+class FakeCore:
+    """Answers decode() with `script` in order; a function is asked with the options instead."""
+
+    script: Sequence[Heard] | Callable[[Any], Heard] = ()
+    n_vocab: int = MULTILINGUAL
+    language: str = "en"
+    n_threads: int = 1
+    n_text_ctx: int = 448
+
+    def __post_init__(self) -> None:
+        self.dims = SimpleNamespace(n_mels=80, n_vocab=self.n_vocab, n_text_ctx=self.n_text_ctx)
+        self.encoded: list[np.ndarray] = []  # mels, (80, n_frames)
+        self.asked: list[Any] = []  # options of each decode()
+        self.heard_in: list[FakeFeatures] = []  # features of each decode()
+        self.detected_in: list[FakeFeatures] = []
+
+    def encode(self, mel: np.ndarray) -> FakeFeatures:
+        assert mel.flags.c_contiguous
+        assert mel.dtype == np.float32
+        self.encoded.append(mel)
+        return FakeFeatures(mel)
+
+    def decode(self, features: list, options: list, *, metrics: Any = None) -> list[Heard]:
+        (wanted,) = options
+        self.asked.append(wanted)
+        self.heard_in += features
+        if callable(self.script):
+            return [self.script(wanted)]
+        return [self.script[len(self.asked) - 1]]
+
+    def detect_language(
+        self, features: FakeFeatures, sot: int, language_tokens: Sequence[int]
+    ) -> np.ndarray:
+        self.detected_in.append(features)
+        codes = tokenizer(self.n_vocab).language_codes
+        probabilities = np.full(len(language_tokens), 0.001, np.float32)
+        probabilities[codes.index(self.language)] = 0.9
+        return probabilities
+
+    def model(self) -> WhisperModel:
+        return WhisperModel.of_parts(self, tokenizer(self.n_vocab))
+
+    def prompts(self) -> list[list[int]]:
+        """What stood between sot_prev and sot, of each decode()."""
+        special = tokenizer(self.n_vocab).special
+        found = []
+        for options in self.asked:
+            initial = list(options.initial_tokens)
+            has_prompt = initial[0] == special.sot_prev
+            found.append(initial[1 : options.sot_index] if has_prompt else [])
+        return found
+
+
+def silence(seconds: float) -> np.ndarray:
+    return np.zeros(round(seconds * 16000), np.float32)

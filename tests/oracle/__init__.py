@@ -1,0 +1,34 @@
+"""The whole of Whisper's forward pass in NumPy float64, written for reading.
+
+It imports nothing of sottovoce, keeps no cache and takes no shortcut: what a test compares against
+must be too simple to be wrong. Tensors go by openai-whisper's names, shapes stand in comments.
+"""
+
+from .checkpoint import Dims, random_checkpoint, sinusoids, tensor_shapes
+from .decoder import DecoderPass, decode
+from .encoder import encode, encoder_states
+from .layers import attention, causal_mask, conv1d, erfc, gelu, layer_norm, linear, softmax
+from .mel import hann, log_mel, mel_filters, power_spectrum
+
+__all__ = [
+    "DecoderPass",
+    "Dims",
+    "attention",
+    "causal_mask",
+    "conv1d",
+    "decode",
+    "encode",
+    "encoder_states",
+    "erfc",
+    "gelu",
+    "hann",
+    "layer_norm",
+    "linear",
+    "log_mel",
+    "mel_filters",
+    "power_spectrum",
+    "random_checkpoint",
+    "sinusoids",
+    "softmax",
+    "tensor_shapes",
+]

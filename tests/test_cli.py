@@ -1,0 +1,307 @@
+"""The command line: what lands on which stream, and which status comes back."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from fake_core import FakeCore, Heard, at, silence, word
+from sottovoce import _core, cli, commands
+
+SAID = [at(0), word(1), at(2), at(2), word(2), at(3)]
+
+
+class Recorder(FakeCore):
+    """A fake core whose `transcribe` reads no files; it keeps the keywords."""
+
+    def model(self):
+        real = super().model()
+        self.keywords: list[dict] = []
+
+        def transcribe(audio, **keywords):
+            self.keywords.append(keywords)
+            if str(audio).startswith("bad"):
+                raise _core.LoadError(f"{audio}: not audio\nat all")
+            return real.transcribe(silence(4), **keywords)
+
+        return SimpleNamespace(transcribe=transcribe, text=real.text)
+
+
+@pytest.fixture
+def core(monkeypatch):
+    monkeypatch.setattr(_core, "DecodingOptions", SimpleNamespace)
+    core = Recorder(lambda _: Heard(SAID))
+    monkeypatch.setattr(commands, "_load", lambda arguments: core.model())
+    return core
+
+
+def transcribe(*arguments: str) -> int:
+    return cli.main(["transcribe", "--model", "m", "--language", "en", *arguments])
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Standard output is a terminal; standard error is not, so no bar moves."""
+
+    def pretend():
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+
+    return pretend
+
+
+def usage_error(capsys, *arguments: str) -> str:
+    with pytest.raises(SystemExit) as stop:
+        cli.main([*arguments])
+    assert stop.value.code == 2
+    return capsys.readouterr().err
+
+
+# --- where the transcript goes ---
+
+
+def test_a_pipe_gets_plain_text_and_nothing_else(core, capsys):
+    assert transcribe("a.wav") == 0
+    assert capsys.readouterr() == ("w1\nw2\n", "")
+
+
+def test_a_terminal_gets_lines_with_times(core, capsys, terminal):
+    terminal()
+    assert transcribe("a.wav") == 0
+    out = capsys.readouterr().out
+    assert out == "[00:00.000 --> 00:02.000]  w1\n[00:02.000 --> 00:03.000]  w2\n"
+
+
+def test_verbose_false_is_plain_text_on_a_terminal_too(core, capsys, terminal):
+    terminal()
+    assert transcribe("a.wav", "--verbose", "False") == 0
+    assert capsys.readouterr().out == "w1\nw2\n"
+
+
+def test_a_format_without_a_directory_goes_to_standard_output(core, capsys, terminal):
+    terminal()
+    assert transcribe("a.wav", "-f", "srt") == 0
+    assert capsys.readouterr().out.startswith("1\n00:00:00,000 --> 00:00:02,000\nw1\n\n2\n")
+
+
+def test_json_is_one_document_a_line(core, capsys):
+    assert transcribe("a.wav", "b.wav", "--output-format", "json") == 0
+    documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [d["text"] for d in documents] == [" w1 w2", " w1 w2"]
+    assert documents[0]["language"] == "en"
+
+
+def test_a_directory_gets_all_formats_and_a_pipe_nothing(core, capsys, tmp_path):
+    assert transcribe("x/talk.mp3", "-o", str(tmp_path / "out")) == 0
+    names = sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert names == ["talk.json", "talk.srt", "talk.tsv", "talk.txt", "talk.vtt"]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_directory_and_a_format_give_one_file_and_lines_on_a_terminal(
+    core, capsys, tmp_path, terminal
+):
+    terminal()
+    assert transcribe("talk.mp3", "--output_dir", str(tmp_path), "--output_format", "txt") == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["talk.txt"]
+    assert (tmp_path / "talk.txt").read_text(encoding="utf-8") == "w1\nw2\n"
+    assert capsys.readouterr().out.startswith("[00:00.000 --> 00:02.000]")
+
+
+def test_segments_without_words_are_not_printed(monkeypatch, capsys, core):
+    core.script = lambda _: Heard([at(0), 220, at(2)])
+    assert transcribe("a.wav") == 0
+    assert capsys.readouterr().out == ""
+
+
+# --- flags ---
+
+
+def test_defaults_are_the_references(core):
+    transcribe("a.wav")
+    (keywords,) = core.keywords
+    assert keywords["temperature"] == pytest.approx((0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
+    assert (keywords["beam_size"], keywords["best_of"]) == (5, 5)
+    assert keywords["condition_on_previous_text"] is True
+    assert (keywords["suppress_tokens"], keywords["clip_timestamps"]) == ("-1", "0")
+
+
+@pytest.mark.parametrize("dashes", ["_", "-"])
+def test_flags_have_two_spellings(core, dashes):
+    flags = {"beam_size": "2", "best_of": "None", "no_speech_threshold": "none"}
+    flags |= {"condition_on_previous_text": "False", "initial_prompt": "hi", "patience": "1.5"}
+    arguments = [x for k, v in flags.items() for x in ("--" + k.replace("_", dashes), v)]
+    assert transcribe("a.wav", *arguments) == 0
+    (keywords,) = core.keywords
+    assert (keywords["beam_size"], keywords["best_of"], keywords["patience"]) == (2, None, 1.5)
+    assert keywords["no_speech_threshold"] is None
+    assert keywords["condition_on_previous_text"] is False
+    assert keywords["initial_prompt"] == "hi"
+
+
+@pytest.mark.parametrize(
+    ("start", "increment", "expected"),
+    [
+        (0.0, 0.2, (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)),
+        (0.5, 0.2, (0.5, 0.7, 0.9)),
+        (0.0, None, (0.0,)),
+        (1.0, 0.2, (1.0,)),
+        (1.5, 0.2, (1.5,)),
+    ],
+)
+def test_temperatures_rise_to_one(start, increment, expected):
+    assert commands.temperatures(start, increment) == pytest.approx(expected)
+
+
+def test_languages_are_given_by_code_or_name(core):
+    assert cli.main(["transcribe", "a.wav", "--model", "m", "--language", "Castilian"]) == 0
+    assert cli.main(["transcribe", "a.wav", "--model", "m", "--language", "None"]) == 0
+    assert [k["language"] for k in core.keywords] == ["es", None]
+
+
+# --- what goes wrong ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["transcribe", "a.wav"], "the following arguments are required: --model"),
+        (["transcribe", "--model", "m"], "the following arguments are required: AUDIO"),
+        (["transcribe", "a", "--model", "m", "--beam_size", "x"], "an integer or None, got 'x'"),
+        (["transcribe", "a", "--model", "m", "--verbose", "maybe"], "True or False, got 'maybe'"),
+        (["transcribe", "a", "--model", "m", "--language", "xx"], "100 codes or 112 names"),
+        (["transcribe", "a", "--model", "m", "--device", "cuda"], "invalid choice: 'cuda'"),
+        (["transcribe", "a", "--model", "m", "--best_of", "0"], "best_of must be an int >= 1"),
+        (["transcribe", "a", "--model", "m", "--length-penalty", "2"], "length_penalty must be"),
+        (["transcribe", "a", "--model", "m", "-f", "all"], "say where with -o DIR"),
+        (["transcribe", "a/x.mp3", "b/x.wav", "--model", "m", "-o", "o"], "both be written to x.*"),
+        (
+            ["transcribe", "a", "--model", "m", "--temperature-increment-on-fallback", "0"],
+            "must be > 0 or None, got 0.0",
+        ),
+    ],
+)
+def test_wrong_usage_is_status_two_and_says_why(capsys, arguments, message):
+    assert message in usage_error(capsys, *arguments)
+
+
+def test_a_bad_file_is_one_line_and_the_others_go_on(core, capsys):
+    assert transcribe("bad.wav", "good.wav") == 1
+    out, err = capsys.readouterr()
+    assert out == "w1\nw2\n"
+    assert err == "sottovoce: bad.wav: bad.wav: not audio at all\n"
+
+
+def test_a_model_that_is_not_there_is_one_line(capsys, tmp_path):
+    assert cli.main(["transcribe", "a.wav", "--model", str(tmp_path / "none")]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("sottovoce: ")
+    assert err.count("\n") == 1
+
+
+def test_ctrl_c_is_status_130(core, capsys):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    core.script = interrupt
+    assert transcribe("a.wav", "b.wav") == 130
+    assert len(core.keywords) == 1
+
+
+def test_our_own_bugs_keep_their_traceback(core):
+    def bug(_):
+        raise AssertionError("bug")
+
+    core.script = bug
+    with pytest.raises(AssertionError, match="bug"):
+        transcribe("a.wav")
+
+
+def command(*arguments: str, **keywords) -> subprocess.CompletedProcess:
+    """The command line in a process of its own."""
+    package = Path(_core.__file__).parents[1]
+    path = os.pathsep.join([str(package), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, "-m", "sottovoce", *arguments],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **keywords,
+    )
+
+
+def test_version_is_the_cores():
+    ran = command("--version")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"sottovoce {_core.__version__}\n", "")
+
+
+def test_a_reader_that_goes_away_is_no_traceback():
+    script = (
+        "import os, sys\n"
+        "from sottovoce import cli, commands\n"
+        "read, write = os.pipe(); os.close(read); os.dup2(write, 1)\n"
+        "commands.info = lambda _: print('x' * 100_000) or 0\n"
+        "sys.exit(cli.main(['info', 'm']))\n"
+    )
+    package = str(Path(_core.__file__).parents[1])
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": package},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (141, "")
+
+
+def test_starting_up_loads_no_media_library_and_no_hub():
+    script = "import sys, sottovoce.cli; print(*sorted(sys.modules))"
+    package = str(Path(_core.__file__).parents[1])
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": package},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert not {"av", "huggingface_hub", "tqdm", "tokenizers", "torch"} & set(ran.stdout.split())
+
+
+# --- with weights ---
+
+
+def test_info_shows_a_real_model(tiny_en_dir, capsys):
+    assert cli.main(["info", str(tiny_en_dir)]) == 0
+    out = capsys.readouterr().out
+    assert "n_audio_state   384" in out
+    assert "vocabulary      English-only" in out
+    assert "alignment heads 1.0 2.0 2.5" in out
+
+
+def test_convert_writes_a_model_that_loads(tiny_en_dir, tmp_path, capsys):
+    target = tmp_path / "converted"
+    assert cli.main(["convert", str(tiny_en_dir), str(target), "--dtype", "float16"]) == 0
+    assert capsys.readouterr().out == f"{target}\n"
+    assert cli.main(["info", str(target)]) == 0
+    assert cli.main(["convert", str(tiny_en_dir), str(target)]) == 1
+
+
+def test_a_real_file_is_transcribed_into_a_pipe(tiny_en_dir, tmp_path):
+    clip = Path(__file__).parent / "data" / "jfk.flac"
+    ran = command("transcribe", str(clip), "--model", str(tiny_en_dir), "--beam-size", "1")
+    assert ran.returncode == 0
+    assert ran.stderr == ""
+    assert "ask what you can do for your country." in ran.stdout
+    piped = command(
+        "transcribe", "-", "--model", str(tiny_en_dir), "-f", "vtt", stdin=clip.open("rb")
+    )
+    assert piped.stdout.startswith("WEBVTT\n\n00:00.000 --> ")

@@ -1,0 +1,150 @@
+"""The structure of the house: which room may see which, and what must not leak from a kernel."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import sottovoce
+from sottovoce import _core
+
+ROOT = Path(__file__).parents[1]
+CSRC = ROOT / "csrc"
+
+# Rooms a C++ room may include from, besides itself and the public headers.
+C_ROOMS = {
+    "kernels": set(),
+    "ops": {"kernels"},
+    "audio": {"ops", "kernels"},
+    "io": set(),
+    "model": {"ops"},
+    "decoding": {"model", "ops"},
+    "bind": {"kernels", "ops", "decoding"},
+    "include": set(),
+}
+
+# Python modules from the bottom up: a module imports only what stands above it in this list.
+PYTHON_ORDER = [
+    ["_core"],
+    ["languages", "staging"],
+    ["checkpoint"],
+    ["audio", "hub", "byte_pairs", "vocabulary"],
+    ["tokenizer"],
+    ["options", "segments"],
+    ["decoding"],
+    ["seek"],
+    ["progress", "writers"],
+    ["transcribe"],
+    ["demo"],
+    ["commands"],
+    ["cli"],
+    ["__main__"],
+]
+
+
+def room_of(header: str) -> str | None:
+    found = [p for p in CSRC.rglob("*") if p.is_file() and p.name == Path(header).name]
+    rooms = {p.relative_to(CSRC).parts[0] for p in found} - {"include"}
+    return rooms.pop() if len(rooms) == 1 else None
+
+
+@pytest.mark.parametrize("room", sorted(C_ROOMS))
+def test_a_cpp_room_includes_only_the_rooms_below_it(room):
+    for path in (p for p in (CSRC / room).rglob("*") if p.suffix in {".h", ".cpp", ".inl"}):
+        for header in re.findall(r'#include "([^"]+)"', path.read_text()):
+            target = room_of(header)
+            allowed = C_ROOMS[room] | {room}
+            assert target in allowed, f"{path.relative_to(ROOT)} includes {header} of {target}"
+
+
+def test_public_headers_show_no_machinery():
+    for path in (CSRC / "include").rglob("*.h"):
+        text = path.read_text()
+        assert not re.search(r"#\s*if(def|ndef)?\b", text), path
+        assert not re.search(r"immintrin|pybind11|cuda|thread_pool", text), path
+
+
+def test_threads_and_intrinsics_stay_in_their_rooms():
+    for path in (p for p in CSRC.rglob("*") if p.suffix in {".h", ".cpp", ".inl"}):
+        place = path.relative_to(CSRC).as_posix()
+        text = path.read_text()
+        if not place.startswith(("kernels/vec_", "ops/cpu/thread_pool.cpp")):
+            assert "immintrin.h" not in text, place
+        if not place.startswith("ops/cpu/thread_pool"):
+            assert not re.search(r"std::thread\b(?!::hardware)", text), place
+
+
+def test_the_core_neither_prints_nor_exits():
+    for path in (p for p in CSRC.rglob("*") if p.suffix in {".h", ".cpp", ".inl"}):
+        text = re.sub(r"//.*", "", path.read_text())
+        assert not re.search(r"std::c(out|err)|\bprintf\(|\babort\(|\bexit\(|\bassert\(", text), path
+
+
+def imports_of(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            if node.level == 1 or node.module == "sottovoce":
+                base = (node.module or "").removeprefix("sottovoce").strip(".")
+                names |= {base.split(".")[0]} if base else {a.name for a in node.names}
+            elif node.module and node.module.startswith("sottovoce."):
+                names.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            names |= {a.name.split(".")[1] for a in node.names if a.name.startswith("sottovoce.")}
+    return names
+
+
+def test_python_arrows_never_turn_back():
+    package = ROOT / "python" / "sottovoce"
+    level = {name: i for i, names in enumerate(PYTHON_ORDER) for name in names}
+    for path in package.glob("*.py"):
+        if path.stem == "__init__":
+            continue
+        assert path.stem in level, f"{path.name} has no place in PYTHON_ORDER"
+        for target in imports_of(path) & level.keys():
+            assert level[target] < level[path.stem], f"{path.name} imports {target}"
+
+
+def test_isa_objects_export_their_table_and_nothing_weak(tmp_path):
+    """A weak symbol compiled with AVX-512 flags may be the copy the linker keeps for everybody."""
+    compiler = shutil.which(os.environ.get("CXX", "c++"))
+    if not compiler or not shutil.which("nm"):
+        pytest.skip("no C++ compiler on the path")
+    flags = {"scalar": "", "avx2": "-mavx2 -mfma -mf16c"}
+    flags["avx512"] = "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma"
+    for isa in _core.available_isas():
+        out = tmp_path / f"{isa}.o"
+        source = CSRC / "kernels" / f"isa_{isa}.cpp"
+        command = [compiler, "-std=c++17", "-O1", "-w", "-fPIC", "-I", str(CSRC / "kernels")]
+        subprocess.run([*command, *flags[isa].split(), "-c", str(source), "-o", str(out)], check=True)
+        listing = subprocess.run(["nm", "-C", str(out)], check=True, capture_output=True, text=True)
+        symbols = [line[17:].split(" ", 1) for line in listing.stdout.splitlines()]
+        assert not [s for s in symbols if s[0] in "WwVvu"]
+        exported = [name for kind, name in symbols if kind.isupper() and kind not in "UN"]
+        assert exported == [f"sottovoce::kernels::k{isa.capitalize()}Table"]
+
+
+def test_the_stubs_name_what_the_module_has():
+    stub = ast.parse((ROOT / "python" / "sottovoce" / "_core.pyi").read_text())
+    top = {n.name for n in stub.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    top |= {n.target.id for n in stub.body if isinstance(n, ast.AnnAssign)}
+    public = {n for n in vars(_core) if not n.startswith("_")} | {"__version__"}
+    assert {n for n in top if not n.startswith("_") or n == "__version__"} == public
+    for node in (n for n in stub.body if isinstance(n, ast.ClassDef)):
+        promised = {
+            n.name if isinstance(n, ast.FunctionDef) else n.target.id
+            for n in node.body
+            if isinstance(n, ast.FunctionDef | ast.AnnAssign)
+        }
+        real = {n for n in vars(getattr(_core, node.name)) if not n.startswith("_")}
+        assert {n for n in promised if not n.startswith("_")} == real, node.name
+
+
+def test_versions_agree():
+    assert sottovoce.__version__ == _core.__version__
+    text = (ROOT / "pyproject.toml").read_text() + (ROOT / "CMakeLists.txt").read_text()
+    assert f'version = "{_core.__version__}"' in text
+    assert f"project(sottovoce VERSION {_core.__version__} " in text

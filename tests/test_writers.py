@@ -1,0 +1,151 @@
+"""Transcripts as files: byte for byte what openai-whisper writes."""
+
+import io
+import json
+import stat
+
+import pytest
+
+from sottovoce.segments import Segment
+from sottovoce.writers import FORMATS, WRITERS, Transcript, format_timestamp, save, write
+
+
+def segment(i: int, start: float, end: float, text: str) -> Segment:
+    return Segment(
+        id=i,
+        seek=0,
+        start=start,
+        end=end,
+        text=text,
+        tokens=(50364, 7) if text else (),
+        temperature=0.0,
+        avg_logprob=-0.25,
+        compression_ratio=1.5,
+        no_speech_prob=0.125,
+    )
+
+
+SEGMENTS = [
+    segment(0, 0.0, 2.5, " Größe --> 日本\tx"),
+    segment(1, 2.5, 2.5, ""),
+    segment(2, 3599.9996, 3725.0004, " end "),
+]
+TRANSCRIPT = Transcript(" Größe --> 日本\tx end ", SEGMENTS, "de")
+
+EXPECTED = {
+    "txt": "Größe --> 日本\tx\n\nend\n",
+    "vtt": (
+        "WEBVTT\n\n"
+        "00:00.000 --> 00:02.500\nGröße -> 日本\tx\n\n"
+        "00:02.500 --> 00:02.500\n\n\n"
+        "01:00:00.000 --> 01:02:05.000\nend\n\n"
+    ),
+    "srt": (
+        "1\n00:00:00,000 --> 00:00:02,500\nGröße -> 日本\tx\n\n"
+        "2\n00:00:02,500 --> 00:00:02,500\n\n\n"
+        "3\n01:00:00,000 --> 01:02:05,000\nend\n\n"
+    ),
+    "tsv": "start\tend\ttext\n0\t2500\tGröße --> 日本 x\n2500\t2500\t\n3600000\t3725000\tend\n",
+    "json": (
+        '{"text": " Gr\\u00f6\\u00dfe --> \\u65e5\\u672c\\tx end ", "segments": ['
+        '{"id": 0, "seek": 0, "start": 0.0, "end": 2.5, '
+        '"text": " Gr\\u00f6\\u00dfe --> \\u65e5\\u672c\\tx", "tokens": [50364, 7], '
+        '"temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.5, '
+        '"no_speech_prob": 0.125}, '
+        '{"id": 1, "seek": 0, "start": 2.5, "end": 2.5, "text": "", "tokens": [], '
+        '"temperature": 0.0, "avg_logprob": -0.25, "compression_ratio": 1.5, '
+        '"no_speech_prob": 0.125, "words": []}, '
+        '{"id": 2, "seek": 0, "start": 3599.9996, "end": 3725.0004, "text": " end ", '
+        '"tokens": [50364, 7], "temperature": 0.0, "avg_logprob": -0.25, '
+        '"compression_ratio": 1.5, "no_speech_prob": 0.125}], "language": "de"}'
+    ),
+}
+
+
+def written(transcript: Transcript, output_format: str) -> str:
+    stream = io.StringIO()
+    write(transcript, stream, output_format)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("output_format", WRITERS)
+def test_bytes_are_the_references(output_format):
+    assert written(TRANSCRIPT, output_format) == EXPECTED[output_format]
+
+
+@pytest.mark.parametrize(
+    ("output_format", "expected"),
+    [
+        ("txt", ""),
+        ("vtt", "WEBVTT\n\n"),
+        ("srt", ""),
+        ("tsv", "start\tend\ttext\n"),
+        ("json", '{"text": "", "segments": [], "language": "en"}'),
+    ],
+)
+def test_nothing_said_is_a_valid_file(output_format, expected):
+    assert written(Transcript("", [], "en"), output_format) == expected
+
+
+def test_an_emptied_first_segment_hides_the_emptied_ones_from_subtitles():
+    only = Transcript("", [segment(0, 0.0, 30.0, "")], "en")
+    assert written(only, "srt") == ""
+    assert written(only, "vtt") == "WEBVTT\n\n"
+    assert written(only, "txt") == "\n"
+    mixed = Transcript("", [segment(0, 0.0, 1.0, ""), segment(1, 1.0, 2.0, " a")], "en")
+    assert written(mixed, "srt") == "1\n00:00:01,000 --> 00:00:02,000\na\n\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.0, "00:00.000"),
+        (0.0005, "00:00.000"),  # to even, as round() does
+        (0.0015, "00:00.002"),
+        (59.9996, "01:00.000"),
+        (3600.0, "01:00:00.000"),
+        (360000.0, "100:00:00.000"),
+    ],
+)
+def test_timestamps_are_rounded_to_milliseconds(seconds, expected):
+    assert format_timestamp(seconds) == expected
+
+
+def test_hours_can_be_forced():
+    assert format_timestamp(1.0, always_hours=True, marker=",") == "00:00:01,000"
+
+
+def test_save_writes_all_formats(tmp_path):
+    paths = save(TRANSCRIPT, tmp_path / "new" / "dir", "talk.one", "all")
+    assert [p.name for p in paths] == [f"talk.one.{name}" for name in WRITERS]
+    for path, expected in zip(paths, EXPECTED.values(), strict=True):
+        assert path.read_bytes() == expected.encode("utf-8")
+    assert (*WRITERS, "all") == FORMATS
+
+
+def test_saved_files_have_the_usual_permissions(tmp_path):
+    (path,) = save(TRANSCRIPT, tmp_path, "talk", "txt")
+    ordinary = tmp_path / "ordinary"
+    ordinary.touch()
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(ordinary.stat().st_mode)
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    (tmp_path / "talk.json").write_text("old", encoding="utf-8")
+    broken = Transcript("", [segment(0, 0.0, object(), "a")], "en")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        save(broken, tmp_path, "talk", "json")
+    assert [p.name for p in tmp_path.iterdir()] == ["talk.json"]
+    assert (tmp_path / "talk.json").read_text(encoding="utf-8") == "old"
+
+
+def test_an_unknown_format_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"one of txt, vtt, srt, tsv, json, got 'docx'"):
+        save(TRANSCRIPT, tmp_path, "talk", "docx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_reads_back_as_the_references_result():
+    result = json.loads(written(TRANSCRIPT, "json"))
+    assert list(result) == ["text", "segments", "language"]
+    assert result["segments"][0]["tokens"] == [50364, 7]
