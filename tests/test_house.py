@@ -29,9 +29,9 @@ C_ROOMS = {
 # Python modules from the bottom up: a module imports only what stands above it in this list.
 PYTHON_ORDER = [
     ["_core"],
-    ["languages", "staging"],
+    ["languages", "staging", "byte_pairs"],
     ["checkpoint"],
-    ["audio", "hub", "byte_pairs", "vocabulary"],
+    ["audio", "hub", "vocabulary"],
     ["tokenizer"],
     ["options", "segments"],
     ["decoding"],
