@@ -18,9 +18,12 @@ SAID = [at(0), word(1), at(2), at(2), word(2), at(3)]
 class Recorder(FakeCore):
     """A fake core whose `transcribe` reads no files; it keeps the keywords."""
 
+    def __post_init__(self):
+        super().__post_init__()
+        self.keywords: list[dict] = []
+
     def model(self):
         real = super().model()
-        self.keywords: list[dict] = []
 
         def transcribe(audio, **keywords):
             self.keywords.append(keywords)
@@ -295,13 +298,12 @@ def test_convert_writes_a_model_that_loads(tiny_en_dir, tmp_path, capsys):
     assert cli.main(["convert", str(tiny_en_dir), str(target)]) == 1
 
 
-def test_a_real_file_is_transcribed_into_a_pipe(tiny_en_dir, tmp_path):
+def test_a_real_file_is_transcribed_into_a_pipe(tiny_en_dir):
     clip = Path(__file__).parent / "data" / "jfk.flac"
     ran = command("transcribe", str(clip), "--model", str(tiny_en_dir), "--beam-size", "1")
     assert ran.returncode == 0
     assert ran.stderr == ""
-    assert "ask what you can do for your country." in ran.stdout
-    piped = command(
-        "transcribe", "-", "--model", str(tiny_en_dir), "-f", "vtt", stdin=clip.open("rb")
-    )
+    assert "ask what you can do for your country" in ran.stdout
+    with clip.open("rb") as stream:
+        piped = command("transcribe", "-", "--model", str(tiny_en_dir), "-f", "vtt", stdin=stream)
     assert piped.stdout.startswith("WEBVTT\n\n00:00.000 --> ")

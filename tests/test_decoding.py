@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+
 import search_reference as reference
 import talkative
 from sottovoce import _core

@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+
 import search_reference as reference
 import talkative
 from sottovoce import _core

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import search_reference as reference
 import talkative
 from sottovoce import _core
