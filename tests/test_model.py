@@ -240,7 +240,10 @@ def test_features_outlive_their_model_and_metrics_add_up(rng):
     total = model.metrics
     assert total.encoder_calls == 1
     assert total.encoder_forward_ms == features.metrics.encoder_forward_ms > 0
-    assert total.cross_kv_ms > 0
+    once = total.cross_kv_ms
+    assert once > 0
+    model.logits([1], features)
+    assert model.metrics.cross_kv_ms == once  # kept with the features
     assert features.metrics.attention_scratch_bytes > 0
     view = features.values
     assert not view.flags.writeable

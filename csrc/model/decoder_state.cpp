@@ -56,7 +56,7 @@ DecoderState::Impl::Impl(std::shared_ptr<const Model::Impl> model_impl,
       windows(features),
       cache(model->dims.n_text_layer, model->dims.n_text_ctx, n_rows, model->dims.n_text_state) {
   for (const AudioFeatures& window : windows) {
-    cross.push_back(model->cross_kv(window));
+    cross.push_back(model->cross_kv(window, metrics.cross_kv_ms));
     metrics.cross_kv_bytes += cross.back()->n_bytes();
   }
   const int rows_per_window = n_rows / static_cast<int>(windows.size());

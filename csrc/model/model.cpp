@@ -122,7 +122,8 @@ AudioFeatures Model::encode(const TensorView& mel, bool hidden_states) const {
   return AudioFeatures(std::move(features));
 }
 
-std::shared_ptr<const CrossKV> Model::Impl::cross_kv(const AudioFeatures& features) const {
+std::shared_ptr<const CrossKV> Model::Impl::cross_kv(const AudioFeatures& features,
+                                                     double& spent_ms) const {
   AudioFeatures::Impl& window = features.impl();
   std::call_once(window.cross_kv_once, [&] {
     const auto start = std::chrono::steady_clock::now();
@@ -136,27 +137,30 @@ std::shared_ptr<const CrossKV> Model::Impl::cross_kv(const AudioFeatures& featur
                                                    dims.n_audio_ctx, dims.n_text_head,
                                                    n / dims.n_text_head));
     }
-    Metrics call;
-    call.cross_kv_ms = ms_since(start);
-    record(call);
-    made->ms = call.cross_kv_ms;
     window.cross_kv = std::move(made);
+    spent_ms += ms_since(start);
   });
   return window.cross_kv;
 }
 
 DecoderState Model::new_state(const std::vector<AudioFeatures>& features, int n_rows) const {
   const auto n_windows = static_cast<int>(features.size());
-  if (n_windows == 0 || n_rows < n_windows || n_rows % n_windows != 0 || n_rows > 65535) {
+  constexpr int kMostRows = 65535;  // a column of the KV cache is 16 bits
+  if (n_windows == 0 || n_rows < n_windows || n_rows % n_windows != 0 || n_rows > kMostRows) {
     throw ShapeError("new_state: n_rows must be a multiple of the number of windows (" +
-                     std::to_string(n_windows) + "), got " + std::to_string(n_rows));
+                     std::to_string(n_windows) + ") up to " + std::to_string(kMostRows) +
+                     ", got " + std::to_string(n_rows));
   }
   for (const AudioFeatures& window : features) {
     if (window.impl().model != impl_.get()) {
       throw ShapeError("new_state: features must come from this model's encode()");
     }
   }
-  return DecoderState(std::make_shared<DecoderState::Impl>(impl_, features, n_rows));
+  auto state = std::make_shared<DecoderState::Impl>(impl_, features, n_rows);
+  Metrics made;
+  made.cross_kv_ms = state->metrics.cross_kv_ms;
+  impl_->record(made);
+  return DecoderState(std::move(state));
 }
 
 Tensor Model::logits(const std::vector<int>& tokens, const AudioFeatures& features) const {

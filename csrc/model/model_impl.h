@@ -16,7 +16,6 @@ namespace sottovoce {
 // Cross-attention keys and values of one window, every decoder layer.
 struct CrossKV {
   std::vector<ops::PackedKeysValues> layers;  // (n_text_layer)
-  double ms = 0.0;                            // time it took to make
   std::size_t n_bytes() const;
 };
 
@@ -49,8 +48,9 @@ struct Model::Impl {
   std::vector<LayerHead> alignment_heads;
   Weights weights;
 
-  // The cross-attention keys and values of a window, computed once and kept with it.
-  std::shared_ptr<const CrossKV> cross_kv(const AudioFeatures& features) const;
+  // The cross-attention keys and values of a window, computed once and kept with it; the time that
+  // this call took for it is added to `spent_ms`.
+  std::shared_ptr<const CrossKV> cross_kv(const AudioFeatures& features, double& spent_ms) const;
   void record(const Metrics& call) const;  // adds to the model's totals
 
   mutable std::mutex metrics_mutex;

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -106,7 +107,18 @@ def run(name: str = "tiny.en", *, say: Callable[[str], None] = _say) -> None:
         f"{info.duration / spent:.1f}x real time"
     )
     say("\n" + "\n".join(lines) + "\n")
-    say(f"Now yours:  sottovoce transcribe YOUR_FILE --model {name}")
+    say(f"Now yours:  {_command()} transcribe YOUR_FILE --model {name}")
+
+
+def _command() -> str:
+    """What to type for this program: its name if the shell finds it, else its path."""
+    here = Path(sys.argv[0])
+    if here.name != "sottovoce":
+        return f"{sys.executable} -m sottovoce"
+    found = shutil.which("sottovoce")
+    if found is not None and Path(found).resolve() == here.resolve():
+        return "sottovoce"
+    return os.path.relpath(here)
 
 
 def fetch_model(name: str = "tiny.en") -> Path:

@@ -82,7 +82,9 @@ def cut_window(window: Window, result: WindowResult, tokenizer: Tokenizer) -> Cu
     segments = []
     for first, last in zip([0, *cuts], cuts, strict=False):
         tokens = result.tokens[first:last]
-        start, end = (window.offset + _seconds(token - begin) for token in (tokens[0], tokens[-1]))
+        # Without the timestamp rules a window may start with words: they start when it does.
+        start = window.offset + _seconds(max(tokens[0] - begin, 0))
+        end = window.offset + _seconds(tokens[-1] - begin)
         segments.append(_segment(window, result, tokens, start, end, tokenizer))
     if ends_spoken:
         return Cut(segments, window.end)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ from .tokenizer import Tokenizer
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-Audio: TypeAlias = Any  # whatever audio.load takes: a path, bytes, a binary file or samples
+    from .audio import Audio
 
 
 @dataclass
