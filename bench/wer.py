@@ -171,7 +171,7 @@ def wanted_clips(data: Path, english_only: bool) -> list[dict[str, Any]]:
         for clip in map(json.loads, lines)
         if clip["reference"] is not None
         and not (clip["file"].startswith("synth-") and Path(clip["file"]).stem.endswith(COUNTING))
-        and (clip["language"] in ("en", None) or not english_only)
+        and (clip["language"] == "en" or not english_only)
     ]
 
 

@@ -3,9 +3,10 @@
 import base64
 import gzip
 
-import ctranslate2_writer as ct2
 import numpy as np
 import pytest
+
+import ctranslate2_writer as ct2
 from oracle.checkpoint import Dims, random_checkpoint
 from sottovoce._core import LoadError
 from sottovoce.checkpoint import alignment_heads_from_base85, open_checkpoint

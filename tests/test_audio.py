@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from oracle.clips import JFK
 from sottovoce import audio
 from sottovoce._core import LoadError, ShapeError

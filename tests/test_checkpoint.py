@@ -4,9 +4,10 @@ import shutil
 import struct
 from pathlib import Path
 
-import ctranslate2_writer as ct2
 import numpy as np
 import pytest
+
+import ctranslate2_writer as ct2
 from oracle.checkpoint import Dims, random_checkpoint, tensor_shapes
 from sottovoce._core import Checkpoint, LoadError
 from sottovoce.checkpoint import (

@@ -2,12 +2,13 @@
 
 import json
 
-import ctranslate2_writer as ct2
 import numpy as np
 import pytest
 import safetensors
-from oracle.checkpoint import Dims, random_checkpoint
 from safetensors.numpy import load_file
+
+import ctranslate2_writer as ct2
+from oracle.checkpoint import Dims, random_checkpoint
 from sottovoce._core import LoadError
 from sottovoce.checkpoint import convert as convert_module
 from sottovoce.checkpoint import open_checkpoint

@@ -3,8 +3,8 @@
 No index is reached: `pip download` is a stand-in that leaves small wheels.
 """
 
-import re
 import hashlib
+import re
 import subprocess
 import sys
 import threading
@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from sottovoce import demo, hub
 from sottovoce._core import LoadError
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from oracle import clips
 
 ROOT = Path(__file__).parents[1]

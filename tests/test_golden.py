@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from oracle import clips
 
 GOLDEN = Path(__file__).parent / "golden"

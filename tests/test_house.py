@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 import sottovoce
 from sottovoce import _core
 
@@ -81,7 +82,9 @@ def test_threads_and_intrinsics_stay_in_their_rooms():
 def test_the_core_neither_prints_nor_exits():
     for path in (p for p in CSRC.rglob("*") if p.suffix in {".h", ".cpp", ".inl"}):
         text = re.sub(r"//.*", "", path.read_text())
-        assert not re.search(r"std::c(out|err)|\bprintf\(|\babort\(|\bexit\(|\bassert\(", text), path
+        assert not re.search(r"std::c(out|err)|\bprintf\(|\babort\(|\bexit\(|\bassert\(", text), (
+            path
+        )
 
 
 def imports_of(path: Path) -> set[str]:
@@ -120,7 +123,9 @@ def test_isa_objects_export_their_table_and_nothing_weak(tmp_path):
         out = tmp_path / f"{isa}.o"
         source = CSRC / "kernels" / f"isa_{isa}.cpp"
         command = [compiler, "-std=c++17", "-O1", "-w", "-fPIC", "-I", str(CSRC / "kernels")]
-        subprocess.run([*command, *flags[isa].split(), "-c", str(source), "-o", str(out)], check=True)
+        subprocess.run(
+            [*command, *flags[isa].split(), "-c", str(source), "-o", str(out)], check=True
+        )
         listing = subprocess.run(["nm", "-C", str(out)], check=True, capture_output=True, text=True)
         symbols = [line[17:].split(" ", 1) for line in listing.stdout.splitlines()]
         assert not [s for s in symbols if s[0] in "WwVvu"]

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from sottovoce import hub
 from sottovoce._core import LoadError
 

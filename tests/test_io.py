@@ -13,8 +13,9 @@ import weakref
 
 import numpy as np
 import pytest
-from oracle.checkpoint import Dims, random_checkpoint
 from safetensors.numpy import save as save_numpy
+
+from oracle.checkpoint import Dims, random_checkpoint
 from sottovoce._core import Checkpoint, LoadError, ModelDims, ShapeError, Vocabulary
 from sottovoce.checkpoint.huggingface import huggingface_name
 

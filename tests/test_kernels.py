@@ -5,9 +5,10 @@ Stability, 3.1); sums of n terms likewise. The portable table rounds products to
 """
 
 import numpy as np
-import oracle
 import pytest
 from numpy.typing import NDArray
+
+import oracle
 from sottovoce import _core
 
 EPS = float(np.finfo(np.float32).eps) / 2  # unit roundoff

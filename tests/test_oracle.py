@@ -4,8 +4,9 @@ import math
 from dataclasses import asdict
 
 import numpy as np
-import oracle
 import pytest
+
+import oracle
 from oracle import Dims
 from oracle.mel import hz_to_mel, mel_to_hz
 

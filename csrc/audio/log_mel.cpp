@@ -82,7 +82,8 @@ double finish_group(const Group& group, const FilterBank& filters, std::int64_t 
 double compute_audible(const ops::Context& context, const Framing& framing,
                        const FilterBank& filters, Tensor& out) {
   const std::int64_t n_audible = framing.n_audible_frames();
-  std::vector<double> largest(static_cast<std::size_t>(context.threads->n_threads()), log_energy(0.0));
+  std::vector<double> largest(static_cast<std::size_t>(context.threads->n_threads()),
+                              log_energy(0.0));
   parallel_for(*context.threads, (n_audible + kGroup - 1) / kGroup,
                [&](std::int64_t begin, std::int64_t end, int thread) {
                  Group group;

@@ -29,8 +29,8 @@ inline TensorView view_f32(const py::array& array, const char* what) {
                          "; convert it with .astype(numpy.float32)");
   }
   if (!(array.flags() & py::array::c_style)) {
-    throw ShapeError(std::string(what) + " must be C-contiguous, got a strided " +
-                     describe(array) + "; use numpy.ascontiguousarray");
+    throw ShapeError(std::string(what) + " must be C-contiguous, got a strided " + describe(array) +
+                     "; use numpy.ascontiguousarray");
   }
   return {array.data(), DType::kFloat32, Shape(array.shape(), array.shape() + array.ndim())};
 }
@@ -46,9 +46,8 @@ inline py::array_t<float> to_array(Tensor tensor) {
 
 // A read-only view of memory that `keeper` owns.
 inline py::array_t<float> to_readonly_view(const Tensor& tensor, py::handle keeper) {
-  py::array_t<float> array(
-      std::vector<py::ssize_t>(tensor.shape().begin(), tensor.shape().end()), tensor.data(),
-      keeper);
+  py::array_t<float> array(std::vector<py::ssize_t>(tensor.shape().begin(), tensor.shape().end()),
+                           tensor.data(), keeper);
   array.attr("setflags")(py::arg("write") = false);
   return array;
 }

@@ -17,9 +17,7 @@ namespace {
 using F32 = py::array_t<float, py::array::c_style>;
 using F64 = py::array_t<double, py::array::c_style>;
 
-F32 like(const F32& x) {
-  return F32(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
-}
+F32 like(const F32& x) { return F32(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim())); }
 
 // C = activation(A B + bias) + residual over one panel: b is (k, n <= gemm_nr), padded here.
 F32 gemm(const kernels::Table& table, const F32& a, const F32& b, const py::object& bias,
@@ -171,7 +169,8 @@ void bind_kernels(py::module_& module) {
         if (!table) throw py::key_error("kernel: this CPU has no table '" + isa + "'");
         return make(*table, name);
       },
-      py::arg("isa"), py::arg("name"), "One kernel of one table as a function of arrays: for tests.");
+      py::arg("isa"), py::arg("name"),
+      "One kernel of one table as a function of arrays: for tests.");
 }
 
 }  // namespace sottovoce::bind

@@ -152,7 +152,8 @@ void bind_model(py::module_& module) {
       .def(py::init([](const Checkpoint& checkpoint, int n_threads, const std::string& isa,
                        const std::string& compute_type) {
              const py::gil_scoped_release release;
-             return std::make_unique<Model>(checkpoint, RuntimeOptions{n_threads, isa, compute_type});
+             return std::make_unique<Model>(checkpoint,
+                                            RuntimeOptions{n_threads, isa, compute_type});
            }),
            py::arg("checkpoint"), py::kw_only(), py::arg("n_threads") = 0, py::arg("isa") = "",
            py::arg("compute_type") = "float32",

@@ -12,8 +12,8 @@ void bind_errors(py::module_& module) {
   const auto derive = [&](const char* name, PyObject* builtin) {
     const py::tuple bases = py::make_tuple(base, py::handle(builtin));
     const std::string full_name = std::string("sottovoce._core.") + name;
-    py::object type =
-        py::reinterpret_steal<py::object>(PyErr_NewException(full_name.c_str(), bases.ptr(), nullptr));
+    py::object type = py::reinterpret_steal<py::object>(
+        PyErr_NewException(full_name.c_str(), bases.ptr(), nullptr));
     if (!type) throw py::error_already_set();
     module.attr(name) = type;
     return type;

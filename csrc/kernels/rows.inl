@@ -37,10 +37,10 @@ void layer_norm_f32(const float* x, const float* weight, const float* bias, floa
   const F32 scale = broadcast(1.0f / square_root(variance + eps));
   for_vectors(n, [&](ptrdiff_t i, ptrdiff_t lanes) {
     const F32 normal = (load_lanes(x + i, lanes, 0.0f) - mean_v) * scale;
-    store_lanes(
-        y + i,
-        multiply_add(normal, load_lanes(weight + i, lanes, 0.0f), load_lanes(bias + i, lanes, 0.0f)),
-        lanes);
+    store_lanes(y + i,
+                multiply_add(normal, load_lanes(weight + i, lanes, 0.0f),
+                             load_lanes(bias + i, lanes, 0.0f)),
+                lanes);
   });
 }
 

@@ -136,8 +136,8 @@ void attend_to_audio(const DecoderPass& pass, const std::vector<DecoderInput>& i
     const ops::PackedKeysValues& audio =
         pass.cross[static_cast<std::size_t>(window)]->layers[static_cast<std::size_t>(layer)];
     const std::int64_t start = static_cast<std::int64_t>(first) * n;
-    args.groups.push_back({&audio, q + start, work.mixed.data() + start,
-                           static_cast<std::int64_t>(last - first)});
+    args.groups.push_back(
+        {&audio, q + start, work.mixed.data() + start, static_cast<std::int64_t>(last - first)});
     first = last;
   }
   args.q_stride = n;
@@ -154,12 +154,12 @@ void attend_to_audio(const DecoderPass& pass, const std::vector<DecoderInput>& i
 void transform(const DecoderPass& pass, const MlpWeights& weights, Workspace& work, Tensor& x) {
   const std::int64_t n = work.n;
   normalise(pass, weights.ln, x, work);
-  ops::linear(pass.context, weights.up,
-              {work.normal.data(), n, work.n_inputs, work.hidden.data(), 4 * n,
-               ops::Activation::kGelu});
-  ops::linear(pass.context, weights.down,
-              {work.hidden.data(), 4 * n, work.n_inputs, x.data(), n, ops::Activation::kNone,
-               x.data(), n});
+  ops::linear(
+      pass.context, weights.up,
+      {work.normal.data(), n, work.n_inputs, work.hidden.data(), 4 * n, ops::Activation::kGelu});
+  ops::linear(
+      pass.context, weights.down,
+      {work.hidden.data(), 4 * n, work.n_inputs, x.data(), n, ops::Activation::kNone, x.data(), n});
 }
 
 }  // namespace
@@ -182,8 +182,7 @@ void project_logits(const ops::Context& context, const Weights& weights, const T
   Tensor normal({n_rows, n});
   ops::layer_norm(context, hidden.data(), n_rows, n, weights.ln.weight, weights.ln.bias,
                   normal.data());
-  ops::linear(context, weights.embedding,
-              {normal.data(), n, n_rows, logits, weights.embedding.n});
+  ops::linear(context, weights.embedding, {normal.data(), n, n_rows, logits, weights.embedding.n});
 }
 
 }  // namespace sottovoce

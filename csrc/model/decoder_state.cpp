@@ -31,8 +31,7 @@ void check_tokens(const ModelDims& dims, const KVCache& cache,
       const std::string n_ctx = std::to_string(cache.n_ctx());
       throw StateError(
           n_past == cache.n_ctx()
-              ? "step: n_past=" + n_ctx + " has reached n_text_ctx=" + n_ctx +
-                    "; start a new state"
+              ? "step: n_past=" + n_ctx + " has reached n_text_ctx=" + n_ctx + "; start a new state"
               : "step: n_past=" + std::to_string(n_past) + " and " + std::to_string(list.size()) +
                     " more tokens pass n_text_ctx=" + n_ctx + "; feed fewer tokens");
     }
@@ -87,8 +86,9 @@ void DecoderState::Impl::forward(const std::vector<std::vector<int>>& tokens,
       inputs.push_back({row, list[i], n_past + static_cast<int>(i)});
     }
   }
-  const DecoderPass pass{model->context, model->dims, model->weights, cross,
-                         window_of_row,  cache,       probe,          metrics.attention_scratch_bytes};
+  const DecoderPass pass{
+      model->context, model->dims, model->weights, cross,
+      window_of_row,  cache,       probe,          metrics.attention_scratch_bytes};
   const Tensor x = decode_inputs(pass, inputs);
 
   std::vector<std::int64_t> wanted;  // inputs whose logits are wanted, in the order of rows

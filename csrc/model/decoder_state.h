@@ -28,9 +28,9 @@ struct DecoderState::Impl {
   void rearrange(const std::vector<int>& sources);
 
   std::shared_ptr<const Model::Impl> model;
-  std::vector<AudioFeatures> windows;                // those this state listens to
+  std::vector<AudioFeatures> windows;                 // those this state listens to
   std::vector<std::shared_ptr<const CrossKV>> cross;  // by window
-  std::vector<int> window_of_row;                    // (n_rows)
+  std::vector<int> window_of_row;                     // (n_rows)
   KVCache cache;
   Metrics metrics;  // bytes and cross_kv_ms of this state; times of the loop are decode()'s
 };

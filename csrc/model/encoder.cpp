@@ -71,8 +71,7 @@ std::size_t attend(const ops::Context& context, const ModelDims& dims,
   const std::int64_t d_head = n / dims.n_audio_head;
   ops::layer_norm(context, x.data(), n_ctx, n, weights.ln.weight, weights.ln.bias,
                   work.normal.data());
-  ops::linear(context, weights.qkv,
-              {work.normal.data(), n, n_ctx, work.qkv.data(), 3 * n});
+  ops::linear(context, weights.qkv, {work.normal.data(), n, n_ctx, work.qkv.data(), 3 * n});
   const ops::PackedKeysValues packed =
       ops::pack_keys_values(context, work.qkv.data() + n, work.qkv.data() + 2 * n, 3 * n, n_ctx,
                             dims.n_audio_head, d_head);

@@ -15,9 +15,7 @@ KVCache::KVCache(int n_layer, int n_ctx, int n_rows, int n_state)
       columns_(static_cast<std::size_t>(n_rows) * static_cast<std::size_t>(n_ctx), 0),
       taken_(static_cast<std::size_t>(n_rows), 0) {}
 
-std::int64_t KVCache::layer_stride() const {
-  return std::int64_t{n_ctx_} * n_rows_ * n_state_;
-}
+std::int64_t KVCache::layer_stride() const { return std::int64_t{n_ctx_} * n_rows_ * n_state_; }
 
 std::int64_t KVCache::offset(int row, int pos) const {
   const std::size_t entry = static_cast<std::size_t>(row) * static_cast<std::size_t>(n_ctx_) +

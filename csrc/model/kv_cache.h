@@ -42,8 +42,8 @@ class KVCache {
   int n_ctx_;
   int n_rows_;
   int n_state_;
-  Tensor keys_;    // (n_layer, n_ctx, n_rows, n_state)
-  Tensor values_;  // (n_layer, n_ctx, n_rows, n_state)
+  Tensor keys_;                         // (n_layer, n_ctx, n_rows, n_state)
+  Tensor values_;                       // (n_layer, n_ctx, n_rows, n_state)
   std::vector<int> n_past_;             // (n_rows)
   std::vector<std::uint16_t> columns_;  // (n_rows, n_ctx)
   std::vector<char> taken_;             // (n_rows), scratch of free_column

@@ -15,7 +15,8 @@ namespace sottovoce {
 namespace {
 
 double ms_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+      .count();
 }
 
 // openai-whisper's default: every head of the last half of the decoder layers.
@@ -68,9 +69,8 @@ void check_mel(const ModelDims& dims, const TensorView& mel) {
   const bool fits = mel.dtype == DType::kFloat32 && mel.shape.size() == 2 &&
                     mel.shape[0] == dims.n_mels && mel.shape[1] <= dims.n_frames();
   if (!fits) {
-    throw ShapeError("encode: mel must be (n_mels=" + std::to_string(dims.n_mels) +
-                     ", n_frames<=" + std::to_string(dims.n_frames()) + ") float32, got " +
-                     mel.describe());
+    throw ShapeError("encode: mel must be (n_mels=" + std::to_string(dims.n_mels) + ", n_frames<=" +
+                     std::to_string(dims.n_frames()) + ") float32, got " + mel.describe());
   }
 }
 
@@ -112,10 +112,9 @@ AudioFeatures Model::encode(const TensorView& mel, bool hidden_states) const {
   const auto start = std::chrono::steady_clock::now();
   auto features = std::make_shared<AudioFeatures::Impl>();
   features->model = impl_.get();
-  features->values =
-      encode_window(impl_->context, impl_->dims, impl_->weights, mel.f32(), mel.shape[1],
-                    hidden_states ? &features->hidden_states : nullptr,
-                    features->metrics.attention_scratch_bytes);
+  features->values = encode_window(impl_->context, impl_->dims, impl_->weights, mel.f32(),
+                                   mel.shape[1], hidden_states ? &features->hidden_states : nullptr,
+                                   features->metrics.attention_scratch_bytes);
   features->metrics.encoder_calls = 1;
   features->metrics.encoder_forward_ms = ms_since(start);
   impl_->record(features->metrics);
@@ -148,8 +147,8 @@ DecoderState Model::new_state(const std::vector<AudioFeatures>& features, int n_
   constexpr int kMostRows = 65535;  // a column of the KV cache is 16 bits
   if (n_windows == 0 || n_rows < n_windows || n_rows % n_windows != 0 || n_rows > kMostRows) {
     throw ShapeError("new_state: n_rows must be a multiple of the number of windows (" +
-                     std::to_string(n_windows) + ") up to " + std::to_string(kMostRows) +
-                     ", got " + std::to_string(n_rows));
+                     std::to_string(n_windows) + ") up to " + std::to_string(kMostRows) + ", got " +
+                     std::to_string(n_rows));
   }
   for (const AudioFeatures& window : features) {
     if (window.impl().model != impl_.get()) {
@@ -175,8 +174,8 @@ Tensor Model::cross_attention(const std::vector<int>& tokens, const AudioFeature
   }
   for (const LayerHead& entry : heads) {
     if (!exists(impl_->dims, entry)) {
-      throw ShapeError("cross_attention: a head must be " + expected_heads(impl_->dims) +
-                       ", got " + describe(entry));
+      throw ShapeError("cross_attention: a head must be " + expected_heads(impl_->dims) + ", got " +
+                       describe(entry));
     }
   }
   Tensor out({static_cast<std::int64_t>(heads.size()), static_cast<std::int64_t>(tokens.size()),

@@ -77,8 +77,8 @@ SelfAttentionWeights self_attention(const Reader& reader, const std::string& nam
           reader.linear(attn + ".out", n, n)};
 }
 
-CrossAttentionWeights cross_attention(const Reader& reader, const std::string& name,
-                                      std::int64_t n, std::int64_t n_audio, float scale) {
+CrossAttentionWeights cross_attention(const Reader& reader, const std::string& name, std::int64_t n,
+                                      std::int64_t n_audio, float scale) {
   const std::string attn = name + ".cross_attn";
   const TensorView& value_bias = reader.get(attn + ".value.bias", {n});
   return {reader.layer_norm(name + ".cross_attn_ln", n),
@@ -145,8 +145,7 @@ Weights Weights::from_checkpoint(const ops::Context& context, const Checkpoint& 
 
   weights.embedding = ops::pack_linear(
       context, {{reader.get("decoder.token_embedding.weight", {dims.n_vocab, n_text})}});
-  weights.text_positions =
-      reader.copy("decoder.positional_embedding", {dims.n_text_ctx, n_text});
+  weights.text_positions = reader.copy("decoder.positional_embedding", {dims.n_text_ctx, n_text});
   const float text_scale = attention_scale(n_text, dims.n_text_head);
   for (int layer = 0; layer < dims.n_text_layer; ++layer) {
     const std::string name = "decoder.blocks." + std::to_string(layer);

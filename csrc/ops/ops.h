@@ -124,11 +124,11 @@ void softmax_rows(const Context& context, float* x, std::int64_t n_rows, std::in
 // Causal self-attention of decoder rows over their cached pasts: position p of a row has its
 // (n_head * d_head) vectors at keys[p] + offset and values[p] + offset.
 struct CachedRow {
-  const float* q = nullptr;               // (n_head * d_head), scaled
-  float* out = nullptr;                   // (n_head * d_head)
-  const float* const* keys = nullptr;     // (n_past)
-  const float* const* values = nullptr;   // (n_past)
-  std::int64_t n_past = 0;                // positions to attend to, its own included
+  const float* q = nullptr;              // (n_head * d_head), scaled
+  float* out = nullptr;                  // (n_head * d_head)
+  const float* const* keys = nullptr;    // (n_past)
+  const float* const* values = nullptr;  // (n_past)
+  std::int64_t n_past = 0;               // positions to attend to, its own included
 };
 // Returns the bytes of scratch it used.
 std::size_t cached_attention(const Context& context, const std::vector<CachedRow>& rows,

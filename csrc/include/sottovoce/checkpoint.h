@@ -43,7 +43,8 @@ class Vocabulary {
   static Vocabulary open(const std::string& directory);  // throws LoadError
 
   int size() const { return static_cast<int>(bytes_.size()); }
-  // Bytes of one token (special tokens: their name, as "<|en|>"). Throws ShapeError if out of range.
+  // Bytes of one token (special tokens: their name, as "<|en|>"). Throws ShapeError if out of
+  // range.
   const std::string& bytes(int token) const;
   // The id of a special token by its name ("<|startoftranscript|>"), or nothing.
   std::optional<int> special(const std::string& name) const;
@@ -51,9 +52,9 @@ class Vocabulary {
   std::string decode(const std::vector<int>& tokens) const;
 
  private:
-  std::vector<std::string> bytes_;       // by id
-  std::vector<bool> is_special_;         // by id
-  std::map<std::string, int> special_;   // by name
+  std::vector<std::string> bytes_;      // by id
+  std::vector<bool> is_special_;        // by id
+  std::map<std::string, int> special_;  // by name
 };
 
 }  // namespace sottovoce

@@ -22,20 +22,23 @@ struct SpecialTokens {
 // Everything the caller wants of one window. Behaviour: openai-whisper decoding.py.
 struct DecodingOptions {
   SpecialTokens special;
-  std::vector<int> initial_tokens;  // [sot_prev, prompt...] sot sequence [no_timestamps] [prefix...]
-  int sot_index = 0;                // of sot in initial_tokens: where no_speech_prob is read
-  int sample_len = 224;             // most tokens to add
+  std::vector<int>
+      initial_tokens;    // [sot_prev, prompt...] sot sequence [no_timestamps] [prefix...]
+  int sot_index = 0;     // of sot in initial_tokens: where no_speech_prob is read
+  int sample_len = 224;  // most tokens to add
 
-  float temperature = 0.0f;             // 0: greedy or beam search; else sampling
-  int best_of = 1;                      // independent samples, temperature > 0 only
-  int beam_size = 0;                    // 0: greedy; temperature 0 only
-  float patience = 1.0f;                // beams: finished candidates wanted = round(beam_size * patience)
-  std::optional<float> length_penalty;  // none: divide by the length; else ((5 + length) / 6)^penalty
-  std::uint64_t seed = 0;               // of the counter-based sampler: same seed, same words
+  float temperature = 0.0f;  // 0: greedy or beam search; else sampling
+  int best_of = 1;           // independent samples, temperature > 0 only
+  int beam_size = 0;         // 0: greedy; temperature 0 only
+  float patience = 1.0f;     // beams: finished candidates wanted = round(beam_size * patience)
+  std::optional<float>
+      length_penalty;      // none: divide by the length; else ((5 + length) / 6)^penalty
+  std::uint64_t seed = 0;  // of the counter-based sampler: same seed, same words
 
   std::vector<int> suppress_tokens;  // never chosen
-  std::vector<int> blank_tokens;     // not chosen first: encode(" ") and eot; empty switches the rule off
-  bool timestamps = true;            // apply the timestamp rules
+  std::vector<int>
+      blank_tokens;        // not chosen first: encode(" ") and eot; empty switches the rule off
+  bool timestamps = true;  // apply the timestamp rules
   std::optional<int> max_initial_timestamp_index;  // latest first timestamp, in steps of 0.02 s
 };
 

@@ -8,15 +8,15 @@
 
 namespace sottovoce {
 
-inline constexpr int kSampleRate = 16000;                                // Hz, mono
-inline constexpr int kNFft = 400;                                        // samples, 25 ms
-inline constexpr int kHopLength = 160;                                   // samples, 10 ms
-inline constexpr int kChunkLength = 30;                                  // seconds in one window
-inline constexpr int kNSamples = kChunkLength * kSampleRate;             // 480000 in a window
-inline constexpr int kNFrames = kNSamples / kHopLength;                  // 3000 in a window
-inline constexpr int kFramesPerSecond = kSampleRate / kHopLength;        // 100
-inline constexpr int kInputStride = 2;                                   // frames per encoder position
-inline constexpr int kTokensPerSecond = kFramesPerSecond / kInputStride; // 50 timestamps a second
+inline constexpr int kSampleRate = 16000;                          // Hz, mono
+inline constexpr int kNFft = 400;                                  // samples, 25 ms
+inline constexpr int kHopLength = 160;                             // samples, 10 ms
+inline constexpr int kChunkLength = 30;                            // seconds in one window
+inline constexpr int kNSamples = kChunkLength * kSampleRate;       // 480000 in a window
+inline constexpr int kNFrames = kNSamples / kHopLength;            // 3000 in a window
+inline constexpr int kFramesPerSecond = kSampleRate / kHopLength;  // 100
+inline constexpr int kInputStride = 2;                             // frames per encoder position
+inline constexpr int kTokensPerSecond = kFramesPerSecond / kInputStride;  // 50 timestamps a second
 
 // What the network is, frozen by the checkpoint.
 struct ModelDims {

@@ -26,8 +26,8 @@ namespace sottovoce {
 
 // What the machine gives; never what the network is or what the caller wants decoded.
 struct RuntimeOptions {
-  int n_threads = 0;                     // 0: all this process may use
-  std::string isa;                       // "", or one of available_isas(); "" asks SOTTOVOCE_ISA, then CPUID
+  int n_threads = 0;  // 0: all this process may use
+  std::string isa;    // "", or one of available_isas(); "" asks SOTTOVOCE_ISA, then CPUID
   std::string compute_type = "float32";  // dtype of the packed weights
 };
 
@@ -83,11 +83,11 @@ class Model {
   Model(const Checkpoint& checkpoint, const RuntimeOptions& options = {});
 
   const ModelDims& dims() const;
-  const std::string& isa() const;           // the kernel table in use
+  const std::string& isa() const;  // the kernel table in use
   const std::string& compute_type() const;
   int n_threads() const;
   const std::vector<LayerHead>& alignment_heads() const;
-  std::size_t weights_bytes() const;        // packed weights
+  std::size_t weights_bytes() const;  // packed weights
 
   // mel (n_mels, n_frames <= 2 * n_audio_ctx) float32; a shorter window is filled with 0.0, as
   // openai-whisper's pad_or_trim does in log-mel space.

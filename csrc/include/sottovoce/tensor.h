@@ -11,8 +11,8 @@ namespace sottovoce {
 
 enum class DType : std::uint8_t { kFloat32, kFloat16, kBFloat16, kInt8 };
 
-std::size_t size_of(DType dtype);     // bytes of one element
-const char* name_of(DType dtype);     // "float32", "float16", "bfloat16", "int8"
+std::size_t size_of(DType dtype);  // bytes of one element
+const char* name_of(DType dtype);  // "float32", "float16", "bfloat16", "int8"
 
 using Shape = std::vector<std::int64_t>;
 

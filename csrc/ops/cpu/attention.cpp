@@ -90,32 +90,32 @@ PackedKeysValues pack_keys_values(const Context& context, const float* keys, con
   packed.n_ctx = n_ctx;
   packed.keys = Tensor({n_head, key_panels, d_head, nr});
   packed.values = Tensor({n_head, value_panels, n_ctx, nr});
-  parallel_for(*context.threads, n_head * key_panels,
-               [&](std::int64_t begin, std::int64_t end, int) {
-                 for (std::int64_t task = begin; task < end; ++task) {
-                   const std::int64_t head = task / key_panels;
-                   const std::int64_t first = task % key_panels * nr;
-                   const std::int64_t n_keys = std::min(nr, n_ctx - first);
-                   float* out = packed.keys.data() + task * d_head * nr;
-                   const float* in = keys + first * stride + head * d_head;
-                   for (std::int64_t d = 0; d < d_head; ++d) {
-                     for (std::int64_t key = 0; key < n_keys; ++key) {
-                       out[d * nr + key] = in[key * stride + d];
-                     }
-                     std::fill(out + d * nr + n_keys, out + (d + 1) * nr, 0.0f);
-                   }
-                   for (std::int64_t panel = 0; panel < value_panels; ++panel) {
-                     const std::int64_t column = panel * nr;
-                     const std::int64_t width = std::min(nr, d_head - column);
-                     for (std::int64_t key = first; key < first + n_keys; ++key) {
-                       float* row = packed.values.data() +
-                                    ((head * value_panels + panel) * n_ctx + key) * nr;
-                       std::copy_n(values + key * stride + head * d_head + column, width, row);
-                       std::fill(row + width, row + nr, 0.0f);
-                     }
-                   }
-                 }
-               });
+  parallel_for(
+      *context.threads, n_head * key_panels, [&](std::int64_t begin, std::int64_t end, int) {
+        for (std::int64_t task = begin; task < end; ++task) {
+          const std::int64_t head = task / key_panels;
+          const std::int64_t first = task % key_panels * nr;
+          const std::int64_t n_keys = std::min(nr, n_ctx - first);
+          float* out = packed.keys.data() + task * d_head * nr;
+          const float* in = keys + first * stride + head * d_head;
+          for (std::int64_t d = 0; d < d_head; ++d) {
+            for (std::int64_t key = 0; key < n_keys; ++key) {
+              out[d * nr + key] = in[key * stride + d];
+            }
+            std::fill(out + d * nr + n_keys, out + (d + 1) * nr, 0.0f);
+          }
+          for (std::int64_t panel = 0; panel < value_panels; ++panel) {
+            const std::int64_t column = panel * nr;
+            const std::int64_t width = std::min(nr, d_head - column);
+            for (std::int64_t key = first; key < first + n_keys; ++key) {
+              float* row =
+                  packed.values.data() + ((head * value_panels + panel) * n_ctx + key) * nr;
+              std::copy_n(values + key * stride + head * d_head + column, width, row);
+              std::fill(row + width, row + nr, 0.0f);
+            }
+          }
+        }
+      });
   return packed;
 }
 
@@ -175,18 +175,20 @@ std::size_t cached_attention(const Context& context, const std::vector<CachedRow
   const bool worthwhile = work * n_head >= 4096;  // dot products
   Tensor scratch({context.threads->n_threads(), longest});
   const auto n_rows = static_cast<std::int64_t>(rows.size());
-  parallel_for_if(worthwhile, *context.threads, n_rows * n_head, [&](std::int64_t begin, std::int64_t end, int thread) {
-    float* scores = scratch.data() + thread * longest;
-    for (std::int64_t task = begin; task < end; ++task) {
-      const CachedRow& row = rows[static_cast<std::size_t>(task / n_head)];
-      const std::int64_t column = task % n_head * d_head;
-      kernels.dots_f32(row.q + column, row.keys, offset + column, d_head, row.n_past, scores);
-      const float inverse_sum = kernels.softmax_f32(scores, row.n_past);
-      kernels.weighted_sum_f32(scores, row.values, offset + column, d_head, row.n_past,
-                               row.out + column);
-      kernels.scale_f32(row.out + column, inverse_sum, d_head);
-    }
-  });
+  parallel_for_if(worthwhile, *context.threads, n_rows * n_head,
+                  [&](std::int64_t begin, std::int64_t end, int thread) {
+                    float* scores = scratch.data() + thread * longest;
+                    for (std::int64_t task = begin; task < end; ++task) {
+                      const CachedRow& row = rows[static_cast<std::size_t>(task / n_head)];
+                      const std::int64_t column = task % n_head * d_head;
+                      kernels.dots_f32(row.q + column, row.keys, offset + column, d_head,
+                                       row.n_past, scores);
+                      const float inverse_sum = kernels.softmax_f32(scores, row.n_past);
+                      kernels.weighted_sum_f32(scores, row.values, offset + column, d_head,
+                                               row.n_past, row.out + column);
+                      kernels.scale_f32(row.out + column, inverse_sum, d_head);
+                    }
+                  });
   return scratch.n_bytes();
 }
 

@@ -26,9 +26,9 @@ Context make_context(const std::string& isa, ThreadPool& threads) {
     const char* forced = std::getenv("SOTTOVOCE_ISA");
     std::string known;
     for (const std::string& name : available_isas()) known += (known.empty() ? "" : ", ") + name;
-    throw ShapeError("isa must be one this CPU has (" + known + "), got '" +
-                     (isa.empty() && forced ? std::string(forced) + "' from SOTTOVOCE_ISA"
-                                            : isa + "'"));
+    throw ShapeError(
+        "isa must be one this CPU has (" + known + "), got '" +
+        (isa.empty() && forced ? std::string(forced) + "' from SOTTOVOCE_ISA" : isa + "'"));
   }
   return {table, &threads};
 }

@@ -18,8 +18,8 @@ std::int64_t round_up(std::int64_t n, std::int64_t multiple) {
 // `n` elements of `source` from `first` on, as float32.
 void widen(const Context& context, const TensorView& source, std::int64_t first, std::int64_t n,
            float* out) {
-  const auto* bytes =
-      static_cast<const unsigned char*>(source.data) + static_cast<std::size_t>(first) * size_of(source.dtype);
+  const auto* bytes = static_cast<const unsigned char*>(source.data) +
+                      static_cast<std::size_t>(first) * size_of(source.dtype);
   switch (source.dtype) {
     case DType::kFloat32:
       std::memcpy(out, bytes, static_cast<std::size_t>(n) * sizeof(float));

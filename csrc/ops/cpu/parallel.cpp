@@ -46,5 +46,4 @@ int default_n_threads() { return std::min(affinity_count(), cgroup_count()); }
 
 int resolve_n_threads(int requested) { return requested > 0 ? requested : default_n_threads(); }
 
-
 }  // namespace sottovoce

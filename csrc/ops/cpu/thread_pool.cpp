@@ -77,7 +77,9 @@ void ThreadPool::run(std::int64_t n_shares, Call call, void* body) {
   const std::uint64_t generation = (ticket_.load() & ~kSharesMask) + kSharesMask + 1;
   ticket_ = generation | static_cast<std::uint64_t>(n_shares);
   if (n_asleep_ > 0) {
-    { const std::lock_guard<std::mutex> lock(mutex_); }
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+    }
     wake_.notify_all();
   }
   std::int64_t share = 0;
