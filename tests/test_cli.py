@@ -199,6 +199,16 @@ def test_a_bad_file_is_one_line_and_the_others_go_on(core, capsys):
     assert err == "sottovoce: bad.wav: bad.wav: not audio at all\n"
 
 
+def test_a_file_that_is_not_there_is_named_once(core, capsys, tmp_path):
+    core.script = open_missing
+    assert transcribe("a.wav") == 1
+    assert capsys.readouterr().err == "sottovoce: a.wav: No such file or directory\n"
+
+
+def open_missing(_):
+    raise FileNotFoundError(2, "No such file or directory", "a.wav")
+
+
 def test_a_model_that_is_not_there_is_one_line(capsys, tmp_path):
     assert cli.main(["transcribe", "a.wav", "--model", str(tmp_path / "none")]) == 1
     out, err = capsys.readouterr()

@@ -97,7 +97,7 @@ def _command(
 ) -> argparse.ArgumentParser:
     parser = add(
         name,
-        help=description.split(";")[0].split(".")[0].lower(),
+        help=description[0].lower() + description[1:].split(";")[0].split(".")[0],
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -34,8 +34,11 @@ class UsageError(Exception):
 
 
 def complain(error: BaseException, subject: str = "") -> None:
-    """One line on standard error."""
+    """One line on standard error, about `subject` where there is one."""
     what = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        what = error.strerror  # without "[Errno 2]"
+        subject = subject or str(error.filename or "")
     print(f"sottovoce: {subject + ': ' if subject else ''}{what}", file=sys.stderr, flush=True)
 
 
