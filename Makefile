@@ -3,13 +3,15 @@
 
 PYTHON ?= python3
 VENV := .venv
+# openai-whisper, faster-whisper and PyTorch, for measurements and golden results alone.
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 # One BLAS-free process a core is what the tests are written for.
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 SOURCES := $(shell git ls-files -co --exclude-standard csrc python CMakeLists.txt pyproject.toml 2>/dev/null)
 CPP := $(shell git ls-files -co --exclude-standard '*.cpp' '*.h' '*.inl' 2>/dev/null)
 
-.PHONY: help demo test lint format sanitize wer golden clean
+.PHONY: help demo test lint format sanitize wer bench golden clean
 
 help:
 	@echo "make demo      set everything up and transcribe a real recording"
@@ -17,8 +19,9 @@ help:
 	@echo "make lint      ruff, mypy, clang-format"
 	@echo "make format    let ruff and clang-format rewrite the sources"
 	@echo "make sanitize  build with ASan and UBSan and run the tests of the core under them"
-	@echo "make wer       word error rate over SOTTOVOCE_DEV_DATA, against openai-whisper's"
-	@echo "make golden    remake tests/golden with openai-whisper (installs PyTorch in .venv-golden)"
+	@echo "make bench     time and memory against the peers (installs them in .venv-peers)"
+	@echo "make wer       word error rate over SOTTOVOCE_DEV_DATA (the same environment)"
+	@echo "make golden    remake tests/golden with openai-whisper (the same environment)"
 	@echo "make clean     remove .venv and build/"
 
 demo: $(VENV)/installed
@@ -43,17 +46,21 @@ format: $(VENV)/test-tools
 sanitize: $(VENV)/test-tools
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/sanitize.sh
 
-wer: $(VENV)/test-tools $(VENV)/installed
-	$(BIN)/python bench/wer.py --model $${SOTTOVOCE_MODEL:-base} --data $${SOTTOVOCE_DEV_DATA:?names the folder of clips}
+wer: $(PEERS)/ready
+	$(PEERS)/bin/python bench/wer.py --model "$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)/base" \
+	  --data $${SOTTOVOCE_DEV_DATA:?names the folder of clips}
 
-golden:
-	$(PYTHON) -m venv .venv-golden
-	.venv-golden/bin/pip install -q torch==2.13.0
-	.venv-golden/bin/pip install -q openai-whisper==20250625 av
-	.venv-golden/bin/python tools/make_golden.py
+bench: $(PEERS)/ready
+	$(PEERS)/bin/python bench/peers.py --audio python/sottovoce/data/jfk.flac \
+	  --model "$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)/base"
+
+golden: $(PEERS)/ready
+	$(PEERS)/bin/python tools/make_golden.py \
+	  --models "$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" \
+	  $${SOTTOVOCE_DEV_DATA:+--dev "$$SOTTOVOCE_DEV_DATA"}
 
 clean:
-	rm -rf $(VENV) .venv-golden build
+	rm -rf $(VENV) $(PEERS) build
 
 $(VENV)/ready: tools/setup.sh
 	@PYTHON=$(PYTHON) tools/setup.sh $(VENV)
@@ -68,4 +75,10 @@ $(VENV)/installed: $(VENV)/ready $(SOURCES)
 $(VENV)/test-tools: $(VENV)/ready pyproject.toml
 	@echo "installing the test tools"
 	@$(BIN)/pip install -q -r tools/test-requirements.txt
+	@touch $@
+
+$(PEERS)/ready: $(VENV)/ready $(SOURCES)
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install -q torch==2.13.0
+	$(PEERS)/bin/pip install -q openai-whisper==20250625 faster-whisper==1.2.1 av .
 	@touch $@

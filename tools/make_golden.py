@@ -1,9 +1,11 @@
 """Makes the golden results under tests/golden with openai-whisper, in float32 on the CPU.
 
-    python tools/make_golden.py --models DIR [--dev DIR] [--only WORD] [--list]
+    python tools/make_golden.py [--models DIR] [--dev DIR] [--only WORD] [--list]
 
 DIR holds `tiny.en/` and `base/`, CTranslate2 directories whose float16 weights are upcast here: the
-same numbers that sottovoce loads. `--dev` names the clips of /work/shared/data/dev or their like.
+same numbers that sottovoce loads. `--dev` names development clips with their manifest. Without
+these arguments, SOTTOVOCE_TEST_MODELS and SOTTOVOCE_DEV_DATA are read; without clips, only what is
+built from tests/data/jfk.flac is made.
 Needs openai-whisper 20250625 and torch (the results in the repository: torch 2.13.0+cpu); it
 imports nothing of sottovoce. Every record carries the recipe of its audio, the arguments of
 `whisper.transcribe`, its result, and for every window how close the reference came to another word.
@@ -14,6 +16,7 @@ import hashlib
 import importlib
 import json
 import math
+import os
 import struct
 import sys
 import time
@@ -30,6 +33,7 @@ from whisper.model import ModelDimensions, Whisper
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
+MODELS, DEV = "SOTTOVOCE_TEST_MODELS", "SOTTOVOCE_DEV_DATA"  # environment
 sys.path.insert(0, str(ROOT / "tests"))
 
 from oracle import clips  # noqa: E402  (the path above)
@@ -448,12 +452,15 @@ def make(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", type=Path, required=True, help="holds tiny.en/ and base/")
-    parser.add_argument("--dev", type=Path, help="development clips with a manifest.jsonl")
+    given = {name: Path(os.environ[name]) for name in (MODELS, DEV) if os.environ.get(name)}
+    parser.add_argument("--models", type=Path, default=given.get(MODELS), help="tiny.en/, base/")
+    parser.add_argument("--dev", type=Path, default=given.get(DEV), help="holds a manifest.jsonl")
     parser.add_argument("--only", default="", help="files whose name contains this")
     parser.add_argument("--list", action="store_true", help="say what would be made")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
+    if args.models is None:
+        parser.error(f"--models or {MODELS} must name the directory of the models")
     torch.set_num_threads(args.threads)
     for model_name in ("tiny.en", "base"):
         files = {GOLDEN / f"{stem}.json": r for stem, r in shipped(model_name).items()}

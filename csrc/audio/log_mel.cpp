@@ -55,6 +55,13 @@ void check_finite(const ops::Context& context, const float* samples, std::size_t
                    std::to_string(bad - samples));
 }
 
+// Starting a thread costs as much as some 64 frames.
+int worthwhile_threads(const Framing& framing, int n_threads) {
+  constexpr std::int64_t kFramesPerThread = 128;
+  const std::int64_t most = framing.n_audible_frames() / kFramesPerThread + 1;
+  return static_cast<int>(std::min<std::int64_t>(resolve_n_threads(n_threads), most));
+}
+
 // One thread's buffers for a group of frames, side by side.
 struct Group {
   alignas(64) double frames[kNFft * kGroup];           // (400, 8)
@@ -120,12 +127,12 @@ void apply_floor(const ops::Context& context, double largest, std::int64_t n_aud
 Tensor log_mel(const float* samples, std::size_t n_samples, int n_mels, std::size_t padding,
                int n_threads) {
   check_sizes(n_samples, n_mels, padding);
-  ThreadPool threads(resolve_n_threads(n_threads));
+  const Framing framing(samples, static_cast<std::int64_t>(n_samples),
+                        static_cast<std::int64_t>(n_samples + padding));
+  ThreadPool threads(worthwhile_threads(framing, n_threads));
   const ops::Context context = ops::make_context("", threads);
   check_finite(context, samples, n_samples);
 
-  const Framing framing(samples, static_cast<std::int64_t>(n_samples),
-                        static_cast<std::int64_t>(n_samples + padding));
   const FilterBank filters(n_mels);
   Tensor out({n_mels, framing.n_frames()});
   const double largest = compute_audible(context, framing, filters, out);
