@@ -188,14 +188,13 @@ def test_tensors_that_are_not_wanted_may_be_anything(model):
 
 @pytest.mark.parametrize("n_spaces", range(8))
 def test_unaligned_data(model, n_spaces):
-    """Nothing in the format aligns the data; the core's promise to its kernels does."""
+    """Nothing in the format aligns the data, and no kernel that reads it asks for that."""
     values = np.array([1.5, -2.0], np.float32)
     header = {"encoder.conv1.bias": entry([2], 0, 8), "encoder.conv2.bias": entry([2], 8, 16)}
     text = json.dumps(header).encode() + b" " * n_spaces
     (model / "model.safetensors").write_bytes(container(text, values.tobytes() * 2))
     checkpoint = Checkpoint.open(str(model))
     for name in checkpoint.names():
-        assert checkpoint.tensor(name).flags.aligned
         np.testing.assert_array_equal(checkpoint.tensor(name), values)
 
 
@@ -563,10 +562,8 @@ F32 = np.ones((4, 6), np.float32)
         (F32.astype(np.int16), TypeError, r"got \(4, 6\) int16"),
         (F32.astype(">f4"), TypeError, r"got \(4, 6\) >f4"),
         (F32[:, ::2], ShapeError,
-         r"C-contiguous and aligned, got a strided or unaligned \(4, 3\) float32; "
-         r"use numpy\.array\(\.\.\., order='C', copy=True\)"),
-        (F32.T, ShapeError, r"C-contiguous and aligned"),
-        (np.frombuffer(bytes(9), np.float32, 2, 1), ShapeError, r"C-contiguous and aligned"),
+         r"C-contiguous, got a strided \(4, 3\) float32; use numpy\.ascontiguousarray"),
+        (F32.T, ShapeError, r"C-contiguous"),
         ([1.0], TypeError, r"a numpy\.ndarray, got list; use numpy\.asarray"),
         (None, TypeError, r"a numpy\.ndarray, got NoneType"),
     ],

@@ -80,11 +80,9 @@ TensorView view_tensor(const std::string& name, py::handle value) {
     throw py::type_error(what + " must be float32, float16 or uint16 (the bits of bfloat16), got " +
                          describe(array) + "; convert it with .astype(numpy.float32)");
   }
-  constexpr int kNeeded =
-      py::array::c_style | static_cast<int>(py::detail::npy_api::NPY_ARRAY_ALIGNED_);
-  if ((array.flags() & kNeeded) != kNeeded) {
-    throw ShapeError(what + " must be C-contiguous and aligned, got a strided or unaligned " +
-                     describe(array) + "; use numpy.array(..., order='C', copy=True)");
+  if (!(array.flags() & py::array::c_style)) {
+    throw ShapeError(what + " must be C-contiguous, got a strided " + describe(array) +
+                     "; use numpy.ascontiguousarray");
   }
   return {array.data(), *dtype, Shape(array.shape(), array.shape() + array.ndim())};
 }

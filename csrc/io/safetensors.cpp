@@ -184,19 +184,12 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : file_(path) {
   entries_ = HeaderReader(file_.path(), n_data).read(header);
 }
 
-TensorView SafetensorsFile::view(const std::string& name) {
+TensorView SafetensorsFile::view(const std::string& name) const {
   const auto found = entries_.find(name);
   if (found == entries_.end()) fail(path(), "has no tensor '" + name + "'");
   const Entry& entry = found->second;
   const DType dtype = dtype_of(path(), name, entry.dtype);
-  const char* data = data_ + entry.begin;
-  const std::size_t n_bytes = entry.end - entry.begin;
-  if (reinterpret_cast<std::uintptr_t>(data) % size_of(dtype) == 0) {
-    return {data, dtype, entry.shape};
-  }
-  copies_.push_back(std::make_unique<std::byte[]>(n_bytes));
-  std::memcpy(copies_.back().get(), data, n_bytes);
-  return {copies_.back().get(), dtype, entry.shape};
+  return {data_ + entry.begin, dtype, entry.shape};
 }
 
 }  // namespace sottovoce

@@ -27,15 +27,14 @@ class SafetensorsFile {
 
   const std::string& path() const { return file_.path(); }
   const std::map<std::string, Entry>& entries() const { return entries_; }
-  // A view into the map, valid while this object lives; a tensor that is not aligned to its element
-  // is copied first. Throws LoadError unless the dtype is F32, F16 or BF16.
-  TensorView view(const std::string& name);
+  // A view into the map, valid while this object lives and perhaps not aligned to its elements.
+  // Throws LoadError unless the dtype is F32, F16 or BF16.
+  TensorView view(const std::string& name) const;
 
  private:
   MappedFile file_;
   const char* data_ = nullptr;  // the data block
   std::map<std::string, Entry> entries_;
-  std::vector<std::unique_ptr<std::byte[]>> copies_;
 };
 
 }  // namespace sottovoce

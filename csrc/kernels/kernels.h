@@ -47,9 +47,9 @@ struct Table {
 
   void (*gemm_f32)(const GemmF32& args);
 
-  // IEEE half precision and bfloat16 bits to float32, exact.
-  void (*widen_f16)(const uint16_t* x, ptrdiff_t n, float* y);
-  void (*widen_bf16)(const uint16_t* x, ptrdiff_t n, float* y);
+  // IEEE half precision and bfloat16 to float32, exact; x need not be aligned.
+  void (*widen_f16)(const void* x, ptrdiff_t n, float* y);
+  void (*widen_bf16)(const void* x, ptrdiff_t n, float* y);
 
   // y[i] = (x[i] - mean) / sqrt(var + eps) * weight[i] + bias[i] over one row of n.
   void (*layer_norm_f32)(const float* x, const float* weight, const float* bias, float eps,

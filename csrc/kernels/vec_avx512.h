@@ -40,8 +40,8 @@ inline F32 round(F32 a) {
 inline F32 scale_by_power(F32 x, F32 n) { return _mm512_scalef_ps(x, n); }
 inline float reduce_add(F32 a) { return _mm512_reduce_add_ps(a); }
 inline float reduce_max(F32 a) { return _mm512_reduce_max_ps(a); }
-inline F32 load_f16(const uint16_t* p) {
-  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+inline F32 load_f16(const void* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
 }
 inline float square_root(float x) { return __builtin_sqrtf(x); }
 

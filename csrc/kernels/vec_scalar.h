@@ -54,10 +54,11 @@ inline float reduce_max(F32 a) {
   for (int lane = 1; lane < kLanes; ++lane) largest = a[lane] > largest ? a[lane] : largest;
   return largest;
 }
-inline float widen_one_f16(uint16_t half);  // widen.inl
-inline F32 load_f16(const uint16_t* p) {
+inline float widen_one_f16(uint16_t half);              // widen.inl
+inline uint16_t load_bits(const void* x, ptrdiff_t i);  // likewise
+inline F32 load_f16(const void* p) {
   F32 v;
-  for (int lane = 0; lane < kLanes; ++lane) v[lane] = widen_one_f16(p[lane]);
+  for (int lane = 0; lane < kLanes; ++lane) v[lane] = widen_one_f16(load_bits(p, lane));
   return v;
 }
 inline float square_root(float x) { return __builtin_sqrtf(x); }

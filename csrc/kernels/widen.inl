@@ -20,15 +20,21 @@ inline float widen_one_f16(uint16_t half) {
   return value;
 }
 
-void widen_f16(const uint16_t* x, ptrdiff_t n, float* y) {
-  ptrdiff_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(y + i, load_f16(x + i));
-  for (; i < n; ++i) y[i] = widen_one_f16(x[i]);
+inline uint16_t load_bits(const void* x, ptrdiff_t i) {
+  uint16_t bits;
+  __builtin_memcpy(&bits, static_cast<const char*>(x) + 2 * i, sizeof(bits));
+  return bits;
 }
 
-void widen_bf16(const uint16_t* x, ptrdiff_t n, float* y) {
+void widen_f16(const void* x, ptrdiff_t n, float* y) {
+  ptrdiff_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(y + i, load_f16(static_cast<const char*>(x) + 2 * i));
+  for (; i < n; ++i) y[i] = widen_one_f16(load_bits(x, i));
+}
+
+void widen_bf16(const void* x, ptrdiff_t n, float* y) {
   for (ptrdiff_t i = 0; i < n; ++i) {
-    const uint32_t bits = static_cast<uint32_t>(x[i]) << 16;
+    const uint32_t bits = static_cast<uint32_t>(load_bits(x, i)) << 16;
     __builtin_memcpy(y + i, &bits, sizeof(bits));
   }
 }

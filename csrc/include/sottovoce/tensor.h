@@ -19,7 +19,7 @@ using Shape = std::vector<std::int64_t>;
 std::int64_t n_elements(const Shape& shape);  // product; 1 for a scalar
 std::string to_string(const Shape& shape);    // "(3, 384)"
 
-// Memory that somebody else keeps alive. `data` is aligned to the element at least.
+// Memory that somebody else keeps alive. A view into a file need not be aligned to its elements.
 struct TensorView {
   const void* data = nullptr;
   DType dtype = DType::kFloat32;
@@ -28,7 +28,7 @@ struct TensorView {
   std::int64_t size() const { return n_elements(shape); }
   std::size_t n_bytes() const { return static_cast<std::size_t>(size()) * size_of(dtype); }
   std::string describe() const { return to_string(shape) + " " + name_of(dtype); }
-  // The data as float32; the caller has checked the dtype.
+  // The data as float32; the caller has checked the dtype and knows that it is aligned.
   const float* f32() const { return static_cast<const float*>(data); }
 };
 

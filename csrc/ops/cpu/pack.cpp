@@ -25,9 +25,9 @@ void widen(const Context& context, const TensorView& source, std::int64_t first,
       std::memcpy(out, bytes, static_cast<std::size_t>(n) * sizeof(float));
       return;
     case DType::kFloat16:
-      return context.kernels->widen_f16(reinterpret_cast<const std::uint16_t*>(bytes), n, out);
+      return context.kernels->widen_f16(bytes, n, out);
     case DType::kBFloat16:
-      return context.kernels->widen_bf16(reinterpret_cast<const std::uint16_t*>(bytes), n, out);
+      return context.kernels->widen_bf16(bytes, n, out);
     case DType::kInt8:
       std::copy_n(reinterpret_cast<const std::int8_t*>(bytes), n, out);
       return;
@@ -36,9 +36,12 @@ void widen(const Context& context, const TensorView& source, std::int64_t first,
 
 template <class Bits>
 bool any_with_all_bits(const void* data, std::int64_t n, Bits exponent) {
-  const Bits* bits = static_cast<const Bits*>(data);
   int found = 0;
-  for (std::int64_t i = 0; i < n; ++i) found |= (bits[i] & exponent) == exponent;
+  for (std::int64_t i = 0; i < n; ++i) {
+    Bits bits;  // by memcpy: a view into a file need not be aligned
+    std::memcpy(&bits, static_cast<const unsigned char*>(data) + i * sizeof(Bits), sizeof(Bits));
+    found |= (bits & exponent) == exponent;
+  }
   return found != 0;
 }
 

@@ -77,7 +77,7 @@ def open_ctranslate2(directory: Path) -> Checkpoint:
 
 
 class CTranslate2Tensors(Mapping[str, Array]):
-    """The reference's names -> arrays of model.bin, sliced, aligned and dequantised on access."""
+    """The reference's names -> arrays of model.bin, sliced, and dequantised on access."""
 
     def __init__(self, file: ModelFile, dims: ModelDims) -> None:
         self._file = file
@@ -90,8 +90,7 @@ class CTranslate2Tensors(Mapping[str, Array]):
             return _dequantised(array, self._scale(rows, array), rows.variable, self._file.path)
         if array.dtype == np.int32:
             raise LoadError(f"{self._file.path}: {rows.variable}: int32 weights are not supported")
-        # The core reads whole elements; model.bin does not align them. Copies only if it must.
-        return np.require(array, requirements=["A", "C"])
+        return array
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
