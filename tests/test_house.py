@@ -133,6 +133,22 @@ def test_isa_objects_export_their_table_and_nothing_weak(tmp_path):
         assert exported == [f"sottovoce::kernels::k{isa.capitalize()}Table"]
 
 
+def test_the_readme_speaks_valid_cpp(tmp_path):
+    """The C++ of README.md, its includes on top and the rest in a function, must compile."""
+    compiler = shutil.which(os.environ.get("CXX", "c++"))
+    if not compiler:
+        pytest.skip("no C++ compiler on the path")
+    (snippet,) = re.findall(r"```cpp\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    lines = snippet.splitlines()
+    includes = [line for line in lines if line.startswith("#include")]
+    body = [line for line in lines if not line.startswith("#include")]
+    source = tmp_path / "readme.cpp"
+    signature = "void readme(const float* samples, std::size_t n_samples) {"
+    source.write_text("\n".join([*includes, signature, *body, "}\n"]))
+    command = [compiler, "-std=c++17", "-Wall", "-Werror", "-fsyntax-only", "-I"]
+    subprocess.run([*command, str(CSRC / "include"), str(source)], check=True)
+
+
 def test_the_stubs_name_what_the_module_has():
     stub = ast.parse((ROOT / "python" / "sottovoce" / "_core.pyi").read_text())
     top = {n.name for n in stub.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}

@@ -13,11 +13,10 @@ import weakref
 
 import numpy as np
 import pytest
-from safetensors.numpy import save as save_numpy
 
+from huggingface_writer import as_kind, config_of, container, save, write_json, write_model
 from oracle.checkpoint import Dims, random_checkpoint
 from sottovoce._core import Checkpoint, LoadError, ModelDims, ShapeError, Vocabulary
-from sottovoce.checkpoint.huggingface import huggingface_name
 
 DIMS = Dims(n_audio_ctx=6, n_audio_state=16, n_audio_head=4, n_audio_layer=3, n_vocab=31,
             n_text_state=16, n_text_head=2)  # fmt: skip
@@ -29,67 +28,10 @@ def core_dims(dims):
     return ModelDims(**vars(dims))
 
 
-def config_of(dims):
-    return {
-        "model_type": "whisper",
-        "num_mel_bins": dims.n_mels,
-        "max_source_positions": dims.n_audio_ctx,
-        "d_model": dims.n_audio_state,
-        "encoder_attention_heads": dims.n_audio_head,
-        "encoder_layers": dims.n_audio_layer,
-        "vocab_size": dims.n_vocab,
-        "max_target_positions": dims.n_text_ctx,
-        "decoder_attention_heads": dims.n_text_head,
-        "decoder_layers": dims.n_text_layer,
-    }
-
-
-def as_kind(array, kind):
-    """The array as float32, float16, or the bits of bfloat16 (cut off, not rounded)."""
-    if kind == "bfloat16":
-        return (array.view(np.uint32) >> 16).astype(np.uint16)
-    return array.astype(kind)
-
-
-def save(path, tensors, kind="float32"):
-    data = save_numpy({name: as_kind(array, kind) for name, array in tensors.items()})
-    if kind == "bfloat16":  # which NumPy lacks: written as uint16, renamed in the header
-        end = 8 + struct.unpack("<Q", data[:8])[0]
-        data = container(data[8:end].replace(b'"U16"', b'"BF16"'), data[end:])
-    path.write_bytes(data)
-
-
-def write_json(path, value):
-    path.write_text(json.dumps(value), encoding="utf-8")
-
-
-def write_model(directory, tensors, dims, kind="float32", prefix="model.", n_shards=1):
-    """A Hugging Face directory; tensors under openai-whisper's names."""
-    write_json(directory / "config.json", config_of(dims))
-    theirs = {prefix + huggingface_name(n).removeprefix("model."): t for n, t in tensors.items()}
-    if n_shards == 1:
-        save(directory / "model.safetensors", theirs, kind)
-        return directory
-    weight_map = {}
-    for i in range(n_shards):
-        shard = f"model-{i + 1:05}-of-{n_shards:05}.safetensors"
-        part = dict(list(theirs.items())[i::n_shards])
-        save(directory / shard, part, kind)
-        weight_map.update(dict.fromkeys(part, shard))
-    write_json(directory / "model.safetensors.index.json", {"weight_map": weight_map})
-    return directory
-
-
 @pytest.fixture
 def model(tmp_path, rng):
     """A directory that opens, to be broken."""
     return write_model(tmp_path, random_checkpoint(TINY, rng), TINY)
-
-
-def container(header, data=b""):
-    """A safetensors file of a header (or its text) and the data block."""
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + data
 
 
 def entry(shape, begin, end, dtype="F32"):

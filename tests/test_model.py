@@ -1,7 +1,10 @@
 """The network against the float64 oracle, on random dims and on the real weights, on every ISA."""
 
 import dataclasses
+import os
+import signal
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -213,6 +216,46 @@ def test_threads_share_one_model(rng):
         np.testing.assert_array_equal(mine, theirs)
 
 
+def test_features_of_a_deleted_model_are_refused_by_others(rng):
+    """Their identity must not pass to a model that the allocator puts in the same place."""
+    dims = Dims()
+    tensors = oracle.random_checkpoint(dims, rng)
+    for _ in range(8):
+        old = make(dims, tensors)
+        features = old.encode(random_mel(rng, dims))
+        del old
+        with pytest.raises(ValueError, match="must come from this model's encode"):
+            make(dims, tensors).new_state([features], 1)
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # 3.12: fork with threads
+def test_a_forked_child_computes_and_lets_go(rng):
+    """Models from before the fork work alone in the child; its own ones have threads again."""
+    dims = Dims()
+    tensors = oracle.random_checkpoint(dims, rng)
+    mel = random_mel(rng, dims)
+    model = make(dims, tensors, n_threads=3)
+    expected = model.encode(mel).values.copy()
+    child = os.fork()
+    if child == 0:
+        own = make(dims, tensors, n_threads=3)
+        same = all(
+            (m.encode(mel).values == expected).all() for m in (model, own) for _ in range(20)
+        )
+        del model, own
+        os._exit(0 if same else 1)
+    for _ in range(600):
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            break
+        time.sleep(0.05)
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        pytest.fail("the child hangs")
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
 def test_half_precision_weights_are_the_rounded_float32_ones(rng):
     dims = Dims()
     tensors = oracle.random_checkpoint(dims, rng)
@@ -280,6 +323,7 @@ def test_bad_calls_are_told_what_was_expected(rng):
     stranger = small(rng)[1].encode(random_mel(rng, dims))
     mel = random_mel(rng, dims)
     tensors = oracle.random_checkpoint(dims, rng)
+    unaligned = np.frombuffer(bytes(mel.nbytes + 1), np.float32, mel.size, 1).reshape(mel.shape)
     table = [
         (lambda: model.encode(mel[:79].copy()), ValueError, r"encode: mel must be \(n_mels=80, "),
         (
@@ -293,6 +337,8 @@ def test_bad_calls_are_told_what_was_expected(rng):
             r"be float32, got .*float64",
         ),
         (lambda: model.encode(mel[:, ::2]), ValueError, r"must be C-contiguous"),
+        (lambda: model.encode(mel * np.float32("nan")), ValueError, r"mel must be finite"),
+        (lambda: model.encode(unaligned), ValueError, r"mel must be aligned, got an unaligned"),
         (lambda: model.encode(mel[0].copy()), ValueError, r"got \(48,\) float32"),
         (lambda: model.new_state([], 1), ValueError, r"new_state: n_rows must be a multiple"),
         (lambda: model.new_state([features], 0), ValueError, r"got 0"),

@@ -32,6 +32,10 @@ inline TensorView view_f32(const py::array& array, const char* what) {
     throw ShapeError(std::string(what) + " must be C-contiguous, got a strided " + describe(array) +
                      "; use numpy.ascontiguousarray");
   }
+  if (!(array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_)) {
+    throw ShapeError(std::string(what) + " must be aligned, got an unaligned " + describe(array) +
+                     "; use .copy()");
+  }
   return {array.data(), DType::kFloat32, Shape(array.shape(), array.shape() + array.ndim())};
 }
 

@@ -9,6 +9,7 @@
 #include "bind.h"
 #include "kernels.h"
 #include "ops.h"
+#include "parallel.h"
 
 namespace sottovoce::bind {
 
@@ -17,15 +18,20 @@ namespace {
 using F32 = py::array_t<float, py::array::c_style>;
 using F64 = py::array_t<double, py::array::c_style>;
 
+void need(bool holds, const char* what) {
+  if (!holds) throw ShapeError(what);
+}
+
 F32 like(const F32& x) { return F32(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim())); }
 
 // C = activation(A B + bias) + residual over one panel: b is (k, n <= gemm_nr), padded here.
 F32 gemm(const kernels::Table& table, const F32& a, const F32& b, const py::object& bias,
          const py::object& residual, bool gelu) {
+  need(a.ndim() == 2 && b.ndim() == 2 && b.shape(1) <= table.gemm_nr && b.shape(0) == a.shape(1),
+       "gemm_f32: a must be (m, k), b (k, n<=nr)");
   const py::ssize_t m = a.shape(0);
   const py::ssize_t k = a.shape(1);
   const py::ssize_t n = b.shape(1);
-  if (n > table.gemm_nr || b.shape(0) != k) throw ShapeError("gemm_f32: b must be (k, n<=nr)");
   std::vector<float> panel(static_cast<std::size_t>(k * table.gemm_nr), 0.0f);
   std::vector<float> padded_bias(static_cast<std::size_t>(table.gemm_nr), 0.0f);
   for (py::ssize_t row = 0; row < k; ++row) {
@@ -47,11 +53,13 @@ F32 gemm(const kernels::Table& table, const F32& a, const F32& b, const py::obje
   F32 keep_residual;
   if (!bias.is_none()) {
     keep_bias = bias.cast<F32>();
+    need(keep_bias.size() == n, "gemm_f32: bias must be (n,)");
     std::copy_n(keep_bias.data(), n, padded_bias.data());
     args.bias = padded_bias.data();
   }
   if (!residual.is_none()) {
     keep_residual = residual.cast<F32>();
+    need(keep_residual.size() == m * n, "gemm_f32: residual must be (m, n)");
     args.residual = keep_residual.data();
     args.ld_residual = n;
   }
@@ -69,7 +77,14 @@ std::vector<const float*> rows_of(const F32& table) {
 // GEMM over `n_threads` threads.
 F32 fused_linear(const kernels::Table& table, const F32& x, const std::vector<F32>& weights,
                  const std::vector<std::optional<F32>>& biases, int n_threads) {
-  ThreadPool threads(n_threads);
+  need(x.ndim() == 2 && !weights.empty() && weights.size() == biases.size(),
+       "fused_linear_f32: x must be (m, k), with a bias or None for every weight");
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    need(weights[i].ndim() == 2 && weights[i].shape(1) == x.shape(1) &&
+             (!biases[i] || biases[i]->size() == weights[i].shape(0)),
+         "fused_linear_f32: weights must be (n, k), biases (n,)");
+  }
+  ThreadPool threads(resolve_n_threads(n_threads));
   const ops::Context context{&table, &threads};
   std::vector<TensorView> bias_views;
   bias_views.reserve(biases.size());
@@ -101,6 +116,8 @@ py::object make(const kernels::Table& t, const std::string& name) {
   }
   if (name == "layer_norm_f32") {
     return py::cpp_function([&t](const F32& x, const F32& weight, const F32& bias, float eps) {
+      need(weight.size() == x.size() && bias.size() == x.size(),
+           "layer_norm_f32: x, weight and bias must be (n,)");
       F32 y = like(x);
       t.layer_norm_f32(x.data(), weight.data(), bias.data(), eps, x.size(), y.mutable_data());
       return y;
@@ -125,6 +142,7 @@ py::object make(const kernels::Table& t, const std::string& name) {
   }
   if (name == "dots_f32") {
     return py::cpp_function([&t](const F32& q, const F32& keys) {
+      need(keys.ndim() == 2 && keys.shape(1) == q.size(), "dots_f32: q must be (d,), keys (n, d)");
       F32 out({keys.shape(0)});
       t.dots_f32(q.data(), rows_of(keys).data(), 0, q.size(), keys.shape(0), out.mutable_data());
       return out;
@@ -132,6 +150,8 @@ py::object make(const kernels::Table& t, const std::string& name) {
   }
   if (name == "weighted_sum_f32") {
     return py::cpp_function([&t](const F32& weights, const F32& values) {
+      need(values.ndim() == 2 && values.shape(0) == weights.size(),
+           "weighted_sum_f32: weights must be (n,), values (n, d)");
       F32 out({values.shape(1)});
       t.weighted_sum_f32(weights.data(), rows_of(values).data(), 0, values.shape(1),
                          values.shape(0), out.mutable_data());

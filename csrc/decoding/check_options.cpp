@@ -11,6 +11,8 @@
 namespace sottovoce {
 namespace {
 
+constexpr int kMostRows = 256;  // of one window
+
 [[noreturn]] void refuse(const std::string& message) { throw ShapeError("decode: " + message); }
 
 std::string text(float number) {
@@ -22,6 +24,12 @@ std::string text(float number) {
 void check_at_least(const char* name, int value, int least) {
   if (value >= least) return;
   refuse(std::string(name) + " must be at least " + std::to_string(least) + ", got " +
+         std::to_string(value));
+}
+
+void check_at_most(const char* name, int value, int most) {
+  if (value <= most) return;
+  refuse(std::string(name) + " must be at most " + std::to_string(most) + ", got " +
          std::to_string(value));
 }
 
@@ -72,6 +80,7 @@ void check_temperature(const DecodingOptions& options) {
     refuse("temperature must be finite and at least 0, got " + text(temperature));
   }
   check_at_least("best_of", options.best_of, 1);
+  check_at_most("best_of", options.best_of, kMostRows);
   if (options.best_of > 1 && temperature == 0.0f) {
     refuse("best_of=" + std::to_string(options.best_of) + " needs temperature > 0");
   }
@@ -80,6 +89,7 @@ void check_temperature(const DecodingOptions& options) {
 void check_beams(const DecodingOptions& options, int n_vocab) {
   const int beam_size = options.beam_size;
   check_at_least("beam_size", beam_size, 0);
+  check_at_most("beam_size", beam_size, kMostRows);
   if (!std::isfinite(options.patience) || options.patience <= 0.0f) {
     refuse("patience must be finite and greater than 0, got " + text(options.patience));
   }

@@ -12,6 +12,7 @@
 
 #include "check_options.h"
 #include "decoder_state.h"
+#include "elapsed.h"
 #include "log_softmax.h"
 #include "logit_rules.h"
 #include "model_impl.h"
@@ -19,11 +20,6 @@
 
 namespace sottovoce {
 namespace {
-
-double ms_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-      .count();
-}
 
 // One window on its way: what it was asked, where its rows stand and how far it has come.
 class Window {
@@ -142,6 +138,7 @@ class DecodeLoop {
   }
 
   const Metrics& metrics() const { return metrics_; }
+  double cross_kv_ms() const { return state_.impl().cross_kv_ms; }
 
  private:
   static int most_rows(const std::vector<DecodingOptions>& options);
@@ -222,10 +219,11 @@ std::vector<DecodingResult> decode(const Model& model, const std::vector<AudioFe
   if (features.empty()) return {};
   DecodeLoop loop(model, features, options);
   std::vector<DecodingResult> results = loop.run();
-  Metrics totals = loop.metrics();
-  totals.cross_kv_ms = 0.0;  // new_state has recorded it
-  model.impl().record(totals);
-  if (metrics != nullptr) metrics->merge(loop.metrics());
+  model.impl().record(loop.metrics());
+  if (metrics != nullptr) {
+    metrics->merge(loop.metrics());
+    metrics->cross_kv_ms += loop.cross_kv_ms();  // the model's total has it from new_state
+  }
   return results;
 }
 

@@ -57,6 +57,10 @@ void check_architecture(const json::Value& config, const std::string& file) {
   if (scaled != nullptr && scaled->boolean() != nullptr && *scaled->boolean()) {
     fail(file, "scale_embedding must be false, got true");
   }
+  const json::Value* tied = config.find("tie_word_embeddings");
+  if (tied != nullptr && tied->boolean() != nullptr && !*tied->boolean()) {
+    fail(file, "tie_word_embeddings must be true, got false");
+  }
 }
 
 }  // namespace

@@ -42,7 +42,6 @@ struct MaxSum {
 
 struct Table {
   const char* name;   // "scalar", "avx2", "avx512"
-  ptrdiff_t gemm_mr;  // rows of the register tile
   ptrdiff_t gemm_nr;  // columns of a packed panel
 
   void (*gemm_f32)(const GemmF32& args);

@@ -3,7 +3,6 @@
 constexpr Table make_table(const char* name) {
   return Table{
       name,
-      kMr,
       kNr,
       gemm_f32,
       widen_f16,

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <map>
 
+#include "mlp.h"
+
 namespace sottovoce {
 
 namespace {
@@ -150,18 +152,6 @@ void attend_to_audio(const DecoderPass& pass, const std::vector<DecoderInput>& i
   add_projection(pass, weights.out, work, x);
 }
 
-// x += mlp(layer_norm(x))
-void transform(const DecoderPass& pass, const MlpWeights& weights, Workspace& work, Tensor& x) {
-  const std::int64_t n = work.n;
-  normalise(pass, weights.ln, x, work);
-  ops::linear(
-      pass.context, weights.up,
-      {work.normal.data(), n, work.n_inputs, work.hidden.data(), 4 * n, ops::Activation::kGelu});
-  ops::linear(
-      pass.context, weights.down,
-      {work.hidden.data(), 4 * n, work.n_inputs, x.data(), n, ops::Activation::kNone, x.data(), n});
-}
-
 }  // namespace
 
 Tensor decode_inputs(const DecoderPass& pass, const std::vector<DecoderInput>& inputs) {
@@ -170,7 +160,8 @@ Tensor decode_inputs(const DecoderPass& pass, const std::vector<DecoderInput>& i
   for (int layer = 0; layer < pass.dims.n_text_layer; ++layer) {
     attend_to_past(pass, inputs, layer, work, x);
     attend_to_audio(pass, inputs, layer, work, x);
-    transform(pass, pass.weights.decoder[static_cast<std::size_t>(layer)].mlp, work, x);
+    add_mlp(pass.context, pass.weights.decoder[static_cast<std::size_t>(layer)].mlp, work.normal,
+            work.hidden, x);
   }
   return x;
 }

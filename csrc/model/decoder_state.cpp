@@ -47,6 +47,22 @@ std::vector<std::vector<int>> last_of_each(const std::vector<std::vector<int>>& 
   return wanted;
 }
 
+// Holds a state for one call; another thread's call meanwhile is an error, not a race.
+class Turn {
+ public:
+  explicit Turn(std::atomic<bool>& busy) : busy_(busy) {
+    if (busy_.exchange(true)) {
+      throw StateError("step: another thread is using this state; make one a thread");
+    }
+  }
+  ~Turn() { busy_ = false; }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  std::atomic<bool>& busy_;
+};
+
 }  // namespace
 
 DecoderState::Impl::Impl(std::shared_ptr<const Model::Impl> model_impl,
@@ -55,7 +71,7 @@ DecoderState::Impl::Impl(std::shared_ptr<const Model::Impl> model_impl,
       windows(features),
       cache(model->dims.n_text_layer, model->dims.n_text_ctx, n_rows, model->dims.n_text_state) {
   for (const AudioFeatures& window : windows) {
-    cross.push_back(model->cross_kv(window, metrics.cross_kv_ms));
+    cross.push_back(model->cross_kv(window, cross_kv_ms));
     metrics.cross_kv_bytes += cross.back()->n_bytes();
   }
   const int rows_per_window = n_rows / static_cast<int>(windows.size());
@@ -66,6 +82,7 @@ DecoderState::Impl::Impl(std::shared_ptr<const Model::Impl> model_impl,
 void DecoderState::Impl::forward(const std::vector<std::vector<int>>& tokens,
                                  const std::vector<std::vector<int>>& logits_at, float* out,
                                  CrossAttentionProbe* probe) {
+  const Turn turn(busy);
   check_tokens(model->dims, cache, tokens);
   std::vector<int> rows;  // those with tokens, a window's rows side by side
   for (int row = 0; row < n_rows(); ++row) {
@@ -105,6 +122,7 @@ void DecoderState::Impl::forward(const std::vector<std::vector<int>>& tokens,
 }
 
 void DecoderState::Impl::rearrange(const std::vector<int>& sources) {
+  const Turn turn(busy);
   if (static_cast<int>(sources.size()) != n_rows()) {
     throw ShapeError("rearrange: sources must have n_rows=" + std::to_string(n_rows()) +
                      " entries, got " + std::to_string(sources.size()));
@@ -135,7 +153,6 @@ int DecoderState::n_past(int row) const {
 }
 
 Tensor DecoderState::step(const std::vector<std::vector<int>>& tokens) {
-  check_tokens(impl_->model->dims, impl_->cache, tokens);
   const std::int64_t n_vocab = impl_->model->dims.n_vocab;
   Tensor logits = Tensor::zeros({n_rows(), n_vocab});
   const std::vector<std::vector<int>> wanted = last_of_each(tokens);
@@ -155,7 +172,6 @@ Tensor DecoderState::step(const std::vector<std::vector<int>>& tokens) {
 }
 
 Tensor DecoderState::step_all(const std::vector<std::vector<int>>& tokens) {
-  check_tokens(impl_->model->dims, impl_->cache, tokens);
   std::vector<std::vector<int>> wanted(tokens.size());
   std::int64_t n = 0;
   for (std::size_t row = 0; row < tokens.size(); ++row) {

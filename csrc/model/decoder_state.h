@@ -1,6 +1,7 @@
 // The inside of DecoderState: rows, their windows, and one forward pass of the decoder.
 #pragma once
 
+#include <atomic>
 #include <vector>
 
 #include <sottovoce/model.h>
@@ -32,7 +33,9 @@ struct DecoderState::Impl {
   std::vector<std::shared_ptr<const CrossKV>> cross;  // by window
   std::vector<int> window_of_row;                     // (n_rows)
   KVCache cache;
-  Metrics metrics;  // bytes and cross_kv_ms of this state; times of the loop are decode()'s
+  std::atomic<bool> busy{false};  // a call is running
+  double cross_kv_ms = 0.0;       // spent when this state was made; new_state tells the model
+  Metrics metrics;                // bytes; times of the loop are decode()'s
 };
 
 }  // namespace sottovoce

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "mlp.h"
+
 namespace sottovoce {
 
 namespace {
@@ -87,18 +89,6 @@ std::size_t attend(const ops::Context& context, const ModelDims& dims,
   return scratch + packed.n_bytes();
 }
 
-// x += mlp(layer_norm(x))
-void transform(const ops::Context& context, const MlpWeights& weights, Workspace& work, Tensor& x) {
-  const std::int64_t n_ctx = x.shape()[0];
-  const std::int64_t n = x.shape()[1];
-  ops::layer_norm(context, x.data(), n_ctx, n, weights.ln.weight, weights.ln.bias,
-                  work.normal.data());
-  ops::linear(context, weights.up,
-              {work.normal.data(), n, n_ctx, work.hidden.data(), 4 * n, ops::Activation::kGelu});
-  ops::linear(context, weights.down,
-              {work.hidden.data(), 4 * n, n_ctx, x.data(), n, ops::Activation::kNone, x.data(), n});
-}
-
 Tensor copy_of(const Tensor& source) {
   Tensor copy(source.shape());
   std::copy_n(source.data(), source.size(), copy.data());
@@ -117,7 +107,7 @@ Tensor encode_window(const ops::Context& context, const ModelDims& dims, const W
   for (const EncoderBlockWeights& block : weights.encoder) {
     const std::uint64_t scratch = attend(context, dims, block.attention, work, x);
     scratch_bytes = std::max(scratch_bytes, scratch);
-    transform(context, block.mlp, work, x);
+    add_mlp(context, block.mlp, work.normal, work.hidden, x);
     if (hidden_states) hidden_states->push_back(copy_of(x));
   }
   ops::layer_norm(context, x.data(), dims.n_audio_ctx, dims.n_audio_state, weights.ln_post.weight,

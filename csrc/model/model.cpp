@@ -6,6 +6,7 @@
 #include <string>
 
 #include "decoder_state.h"
+#include "elapsed.h"
 #include "encoder.h"
 #include "model_impl.h"
 #include "parallel.h"
@@ -13,11 +14,6 @@
 namespace sottovoce {
 
 namespace {
-
-double ms_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-      .count();
-}
 
 // openai-whisper's default: every head of the last half of the decoder layers.
 std::vector<LayerHead> default_alignment_heads(const ModelDims& dims) {
@@ -57,20 +53,23 @@ const RuntimeOptions& checked(const RuntimeOptions& options) {
   if (options.compute_type != "float32") {
     throw ShapeError("Model: compute_type must be 'float32', got '" + options.compute_type + "'");
   }
-  constexpr int kMostThreads = 1024;
-  if (options.n_threads < 0 || options.n_threads > kMostThreads) {
-    throw ShapeError("Model: n_threads must be 0 (all) to " + std::to_string(kMostThreads) +
-                     ", got " + std::to_string(options.n_threads));
-  }
   return options;
 }
 
-void check_mel(const ModelDims& dims, const TensorView& mel) {
+// A weak pointer keeps the identity of its owner from being given to another.
+bool same_owner(const std::weak_ptr<const void>& a, const std::shared_ptr<const void>& b) {
+  return !a.owner_before(b) && !b.owner_before(a);
+}
+
+void check_mel(const ops::Context& context, const ModelDims& dims, const TensorView& mel) {
   const bool fits = mel.dtype == DType::kFloat32 && mel.shape.size() == 2 &&
                     mel.shape[0] == dims.n_mels && mel.shape[1] <= dims.n_frames();
   if (!fits) {
     throw ShapeError("encode: mel must be (n_mels=" + std::to_string(dims.n_mels) + ", n_frames<=" +
                      std::to_string(dims.n_frames()) + ") float32, got " + mel.describe());
+  }
+  if (!ops::all_finite(context, mel)) {
+    throw ShapeError("encode: mel must be finite, got NaN or infinity");
   }
 }
 
@@ -108,10 +107,10 @@ const std::vector<LayerHead>& Model::alignment_heads() const { return impl_->ali
 std::size_t Model::weights_bytes() const { return impl_->weights.n_bytes(); }
 
 AudioFeatures Model::encode(const TensorView& mel, bool hidden_states) const {
-  check_mel(impl_->dims, mel);
+  check_mel(impl_->context, impl_->dims, mel);
   const auto start = std::chrono::steady_clock::now();
   auto features = std::make_shared<AudioFeatures::Impl>();
-  features->model = impl_.get();
+  features->model = impl_;
   features->values = encode_window(impl_->context, impl_->dims, impl_->weights, mel.f32(),
                                    mel.shape[1], hidden_states ? &features->hidden_states : nullptr,
                                    features->metrics.attention_scratch_bytes);
@@ -151,13 +150,13 @@ DecoderState Model::new_state(const std::vector<AudioFeatures>& features, int n_
                      std::to_string(n_rows));
   }
   for (const AudioFeatures& window : features) {
-    if (window.impl().model != impl_.get()) {
+    if (!same_owner(window.impl().model, impl_)) {
       throw ShapeError("new_state: features must come from this model's encode()");
     }
   }
   auto state = std::make_shared<DecoderState::Impl>(impl_, features, n_rows);
   Metrics made;
-  made.cross_kv_ms = state->metrics.cross_kv_ms;
+  made.cross_kv_ms = state->cross_kv_ms;
   impl_->record(made);
   return DecoderState(std::move(state));
 }

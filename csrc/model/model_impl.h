@@ -30,7 +30,7 @@ struct AudioFeatures::Impl {
   Tensor values;                      // (n_audio_ctx, n_audio_state)
   std::vector<Tensor> hidden_states;  // n_audio_layer + 1 of (n_audio_ctx, n_audio_state), or none
   Metrics metrics;
-  const void* model = nullptr;  // identity of the model that made it
+  std::weak_ptr<const void> model;  // the one that made it
 
   // Made by the first decoder that listens, then shared: the features stay what they were.
   std::once_flag cross_kv_once;

@@ -30,6 +30,10 @@ class Reader {
       throw LoadError(checkpoint_.source + ": tensor '" + name + "' must be " + to_string(shape) +
                       ", got " + to_string(view.shape));
     }
+    if (view.dtype == DType::kInt8) {
+      throw LoadError(checkpoint_.source + ": tensor '" + name +
+                      "' must be float32, float16 or bfloat16, got int8 without scales");
+    }
     if (!ops::all_finite(context_, view)) {
       throw LoadError(checkpoint_.source + ": tensor '" + name +
                       "' must be finite, got NaN or infinity");

@@ -98,10 +98,7 @@ int token_of(const Vocabulary& vocabulary, const std::string& bytes) {
 // What every window of this model has in common.
 DecodingOptions base_options(const Vocabulary& vocabulary, const Tokens& suppress_tokens) {
   DecodingOptions options;
-  options.special.eot = special(vocabulary, "<|endoftext|>");
-  options.special.no_speech = special(vocabulary, "<|nospeech|>");
-  options.special.no_timestamps = special(vocabulary, "<|notimestamps|>");
-  options.special.timestamp_begin = options.special.no_timestamps + 1;
+  options.special = sottovoce::special_tokens(vocabulary);
   options.suppress_tokens = suppress_tokens;
   options.blank_tokens = {token_of(vocabulary, " "), options.special.eot};
   options.max_initial_timestamp_index = sottovoce::kTokensPerSecond;  // speech starts within 1 s

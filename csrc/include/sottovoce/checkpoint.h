@@ -52,6 +52,8 @@ class Vocabulary {
   std::string decode(const std::vector<int>& tokens) const;
 
  private:
+  Vocabulary() = default;
+
   std::vector<std::string> bytes_;      // by id
   std::vector<bool> is_special_;        // by id
   std::map<std::string, int> special_;  // by name

@@ -19,6 +19,9 @@ struct SpecialTokens {
   int timestamp_begin = 0;  // <|0.00|>
 };
 
+// By name from a vocabulary; throws LoadError naming one that is missing.
+SpecialTokens special_tokens(const Vocabulary& vocabulary);
+
 // Everything the caller wants of one window. Behaviour: openai-whisper decoding.py.
 struct DecodingOptions {
   SpecialTokens special;
@@ -51,8 +54,9 @@ struct DecodingResult {
 };
 
 // Decodes windows side by side: options[i] and its own prompt length for features[i]. Each result
-// has the same bits as when its window is decoded alone. `metrics`, if given, gets this call's
-// figures. Throws ShapeError for options that contradict each other or do not fit the model.
+// has the same bits as when its window is decoded alone. This call's figures are merged into
+// `metrics`, if given. Throws ShapeError for options that contradict each other or do not fit the
+// model.
 std::vector<DecodingResult> decode(const Model& model, const std::vector<AudioFeatures>& features,
                                    const std::vector<DecodingOptions>& options,
                                    Metrics* metrics = nullptr);

@@ -1,5 +1,5 @@
-// The exceptions that leave the core. Python sees ShapeError as a ValueError, LoadError as a
-// RuntimeError, StateError as a RuntimeError.
+// The exceptions that the core throws on purpose (memory can still run out: std::bad_alloc). Python
+// sees ShapeError as a ValueError, LoadError as a RuntimeError, StateError as a RuntimeError.
 #pragma once
 
 #include <stdexcept>

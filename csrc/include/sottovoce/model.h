@@ -36,7 +36,10 @@ std::vector<std::string> available_isas();
 // Threads that this process may use: CPU affinity and cgroup quota.
 int default_n_threads();
 
-// The encoder's output of one window. Cheap to copy: copies share the same memory.
+// The encoder's output of one window. Cheap to copy: copies share the same memory. The first
+// decoder that listens adds the window's cross-attention keys and values, which stay as long as
+// this does: 2 * n_audio_ctx * n_text_state * n_text_layer floats, 37 MB for base, 490 MB for
+// large-v3.
 class AudioFeatures {
  public:
   struct Impl;
@@ -80,7 +83,7 @@ class Model {
  public:
   // Packs the weights; the checkpoint may be dropped afterwards. Throws LoadError naming a missing
   // tensor, a wrong shape or a value that is not finite.
-  Model(const Checkpoint& checkpoint, const RuntimeOptions& options = {});
+  explicit Model(const Checkpoint& checkpoint, const RuntimeOptions& options = {});
 
   const ModelDims& dims() const;
   const std::string& isa() const;  // the kernel table in use

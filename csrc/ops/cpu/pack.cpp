@@ -56,29 +56,32 @@ PackedLinear make_packed(const Context& context, std::int64_t n, std::int64_t k,
   return packed;
 }
 
-// Fills every panel; row_of(row, buffer) yields weight row `row` in k order as float32 (k).
+// Fills every panel; row_of(row, buffer, scratch) yields weight row `row` in k order as float32
+// (k), with `scratch` (k) to itself.
 template <class RowOf>
 void fill_panels(const Context& context, PackedLinear& packed, RowOf row_of) {
   constexpr std::int64_t kRowsAtOnce = 16;  // one cache line of a panel's row
   const std::int64_t n_panels = packed.panels.shape()[0];
-  parallel_for(*context.threads, n_panels, [&](std::int64_t begin, std::int64_t end, int) {
-    std::vector<float> rows(static_cast<std::size_t>(kRowsAtOnce * packed.k));
+  Tensor buffers({context.threads->n_threads(), kRowsAtOnce + 1, packed.k});
+  parallel_for(*context.threads, n_panels, [&](std::int64_t begin, std::int64_t end, int thread) {
+    float* rows = buffers.data() + thread * (kRowsAtOnce + 1) * packed.k;
+    float* scratch = rows + kRowsAtOnce * packed.k;
     for (std::int64_t panel = begin; panel < end; ++panel) {
       float* out = packed.panels.data() + panel * packed.k * packed.nr;
       for (std::int64_t first = 0; first < packed.nr; first += kRowsAtOnce) {
         const std::int64_t n_rows = std::min(kRowsAtOnce, packed.nr - first);
         for (std::int64_t i = 0; i < n_rows; ++i) {
           const std::int64_t row = panel * packed.nr + first + i;
-          float* target = rows.data() + i * packed.k;
+          float* target = rows + i * packed.k;
           if (row < packed.n) {
-            row_of(row, target);
+            row_of(row, target, scratch);
           } else {
             std::fill_n(target, packed.k, 0.0f);
           }
         }
         for (std::int64_t step = 0; step < packed.k; ++step) {
           for (std::int64_t i = 0; i < n_rows; ++i) {
-            out[step * packed.nr + first + i] = rows[static_cast<std::size_t>(i * packed.k + step)];
+            out[step * packed.nr + first + i] = rows[i * packed.k + step];
           }
         }
       }
@@ -129,7 +132,7 @@ PackedLinear pack_linear(const Context& context, const std::vector<LinearBlock>&
   }
   const std::int64_t k = blocks.front().weight.shape[1];
   PackedLinear packed = make_packed(context, n, k, with_bias);
-  fill_panels(context, packed, [&](std::int64_t row, float* out) {
+  fill_panels(context, packed, [&](std::int64_t row, float* out, float*) {
     const auto after = std::upper_bound(first_row.begin(), first_row.end(), row);
     const auto index = static_cast<std::size_t>(after - first_row.begin() - 1);
     const LinearBlock& block = blocks[index];
@@ -151,12 +154,11 @@ PackedLinear pack_conv1d(const Context& context, const TensorView& weight, const
   const std::int64_t n_in = weight.shape[1];
   const std::int64_t taps = weight.shape[2];
   PackedLinear packed = make_packed(context, n, n_in * taps, true);
-  fill_panels(context, packed, [&](std::int64_t row, float* out) {
-    std::vector<float> source(static_cast<std::size_t>(n_in * taps));
-    widen(context, weight, row * n_in * taps, n_in * taps, source.data());
+  fill_panels(context, packed, [&](std::int64_t row, float* out, float* source) {
+    widen(context, weight, row * n_in * taps, n_in * taps, source);
     for (std::int64_t tap = 0; tap < taps; ++tap) {
       for (std::int64_t channel = 0; channel < n_in; ++channel) {
-        out[tap * n_in + channel] = source[static_cast<std::size_t>(channel * taps + tap)];
+        out[tap * n_in + channel] = source[channel * taps + tap];
       }
     }
   });

@@ -9,6 +9,8 @@
 #include <string>
 #include <thread>
 
+#include <sottovoce/error.h>
+
 namespace sottovoce {
 
 namespace {
@@ -44,6 +46,13 @@ int cgroup_count() {
 
 int default_n_threads() { return std::min(affinity_count(), cgroup_count()); }
 
-int resolve_n_threads(int requested) { return requested > 0 ? requested : default_n_threads(); }
+int resolve_n_threads(int requested) {
+  constexpr int kMostThreads = 1024;
+  if (requested < 0 || requested > kMostThreads) {
+    throw ShapeError("n_threads must be 0 (all) to " + std::to_string(kMostThreads) + ", got " +
+                     std::to_string(requested));
+  }
+  return requested > 0 ? requested : default_n_threads();
+}
 
 }  // namespace sottovoce

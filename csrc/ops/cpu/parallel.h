@@ -10,11 +10,12 @@ namespace sottovoce {
 // Threads this process may use: CPU affinity and cgroup quota, at least 1.
 int default_n_threads();
 
-// `requested` if positive, else default_n_threads().
+// `requested` if positive, default_n_threads() if 0. Throws ShapeError beyond 0..1024.
 int resolve_n_threads(int requested);
 
 // Calls body(begin, end, thread) over contiguous shares of [0, n_tasks), several a thread so that a
-// slow core holds nobody up. What a task computes must not depend on its share or thread.
+// slow core holds nobody up. What a task computes must not depend on its share or thread, and it
+// must not throw: whatever it needs is allocated before.
 template <class Body>
 void parallel_for(ThreadPool& pool, std::int64_t n_tasks, Body&& body) {
   constexpr std::int64_t kSharesPerThread = 4;
@@ -27,7 +28,7 @@ void parallel_for(ThreadPool& pool, std::int64_t n_tasks, Body&& body) {
   } job{body, n_tasks, n_tasks < most ? n_tasks : most};
   pool.run(
       job.n_shares,
-      [](void* opaque, std::int64_t share, int thread) {
+      [](void* opaque, std::int64_t share, int thread) noexcept {
         const Job& open = *static_cast<Job*>(opaque);
         open.body(open.n_tasks * share / open.n_shares, open.n_tasks * (share + 1) / open.n_shares,
                   thread);

@@ -4,6 +4,13 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -27,37 +34,68 @@ void pause_core() {
 #endif
 }
 
-// Workers do not come along into a forked child; there the caller does every share itself.
-std::atomic<bool> forked{false};
-const int registered = pthread_atfork(nullptr, nullptr, [] { forked = true; });
-bool in_forked_child() { return registered == 0 && forked.load(std::memory_order_relaxed); }
+// How many forks lie between this process and the one that loaded the library.
+std::atomic<int> n_forks{0};
+const int registered = pthread_atfork(nullptr, nullptr, [] { ++n_forks; });
 
 }  // namespace
 
-ThreadPool::ThreadPool(int n_threads) : n_threads_(n_threads) {
-  for (int thread = 1; thread < n_threads; ++thread) {
-    workers_.emplace_back([this, thread] { work(thread); });
+struct ThreadPool::Team {
+  bool claim(std::int64_t& share);
+  void work(int thread);
+  void wait_for_job(std::uint64_t seen);
+
+  // Generation of the job in the high half, shares left to claim in the low half: a claim succeeds
+  // only on the job it was read from, and holds that job open until the share is done.
+  std::atomic<std::uint64_t> ticket{0};
+  std::atomic<std::int64_t> n_done{0};
+  Call call = nullptr;   // of the open job; read only after a claim
+  void* body = nullptr;  // likewise
+
+  std::atomic<bool> in_use{false};
+  std::atomic<bool> stopping{false};
+  std::atomic<int> n_asleep{0};
+  std::mutex mutex;
+  std::condition_variable wake;
+  std::vector<std::thread> workers;
+};
+
+ThreadPool::ThreadPool(int n_threads)
+    : team_(std::make_unique<Team>()), n_threads_(1), n_forks_at_birth_(n_forks) {
+  team_->workers.reserve(static_cast<std::size_t>(n_threads));
+  try {
+    for (; n_threads_ < n_threads; ++n_threads_) {
+      team_->workers.emplace_back(
+          [team = team_.get(), thread = n_threads_] { team->work(thread); });
+    }
+  } catch (const std::system_error&) {
+    // The system starts no more threads: those there are give the same results.
   }
+}
+
+bool ThreadPool::born_before_fork() const {
+  return registered != 0 || n_forks != n_forks_at_birth_;
 }
 
 ThreadPool::~ThreadPool() {
-  if (in_forked_child()) {
-    for (std::thread& worker : workers_) worker.detach();
+  if (born_before_fork()) {
+    // The workers are not here, and what they waited on would wait for them: let it lie.
+    static_cast<void>(team_.release());
     return;
   }
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    stopping_ = true;
+    const std::lock_guard<std::mutex> lock(team_->mutex);
+    team_->stopping = true;
   }
-  wake_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
+  team_->wake.notify_all();
+  for (std::thread& worker : team_->workers) worker.join();
 }
 
-bool ThreadPool::claim(std::int64_t& share) {
-  std::uint64_t ticket = ticket_.load();
-  while ((ticket & kSharesMask) > 0) {
-    if (ticket_.compare_exchange_weak(ticket, ticket - 1)) {
-      share = static_cast<std::int64_t>(ticket & kSharesMask) - 1;
+bool ThreadPool::Team::claim(std::int64_t& share) {
+  std::uint64_t seen = ticket.load();
+  while ((seen & kSharesMask) > 0) {
+    if (ticket.compare_exchange_weak(seen, seen - 1)) {
+      share = static_cast<std::int64_t>(seen & kSharesMask) - 1;
       return true;
     }
   }
@@ -65,58 +103,59 @@ bool ThreadPool::claim(std::int64_t& share) {
 }
 
 void ThreadPool::run(std::int64_t n_shares, Call call, void* body) {
+  Team& team = *team_;
   const bool alone =
-      n_shares <= 1 || workers_.empty() || in_forked_child() || in_use_.exchange(true);
+      n_shares <= 1 || n_threads_ == 1 || born_before_fork() || team.in_use.exchange(true);
   if (alone) {
     for (std::int64_t share = 0; share < n_shares; ++share) call(body, share, 0);
     return;
   }
-  call_ = call;
-  body_ = body;
-  n_done_ = 0;
-  const std::uint64_t generation = (ticket_.load() & ~kSharesMask) + kSharesMask + 1;
-  ticket_ = generation | static_cast<std::uint64_t>(n_shares);
-  if (n_asleep_ > 0) {
+  team.call = call;
+  team.body = body;
+  team.n_done = 0;
+  const std::uint64_t generation = (team.ticket.load() & ~kSharesMask) + kSharesMask + 1;
+  team.ticket = generation | static_cast<std::uint64_t>(n_shares);
+  if (team.n_asleep > 0) {
     {
-      const std::lock_guard<std::mutex> lock(mutex_);
+      const std::lock_guard<std::mutex> lock(team.mutex);
     }
-    wake_.notify_all();
+    team.wake.notify_all();
   }
   std::int64_t share = 0;
-  while (claim(share)) {
+  while (team.claim(share)) {
     call(body, share, 0);
-    ++n_done_;
+    ++team.n_done;
   }
-  for (int spins = 0; n_done_ != n_shares; ++spins) {
+  for (int spins = 0; team.n_done != n_shares; ++spins) {
     if (spins < kSpinsBeforeYield) {
       pause_core();
     } else {
       sched_yield();
     }
   }
-  in_use_ = false;
+  team.in_use = false;
 }
 
-void ThreadPool::wait_for_job(std::uint64_t seen) {
+void ThreadPool::Team::wait_for_job(std::uint64_t seen) {
   for (int spins = 0; spins < kSpins; ++spins) {
-    if (ticket_ != seen || stopping_) return;
+    if (ticket != seen || stopping) return;
     pause_core();
   }
-  std::unique_lock<std::mutex> lock(mutex_);
-  ++n_asleep_;
-  wake_.wait(lock, [&] { return ticket_ != seen || stopping_; });
-  --n_asleep_;
+  std::unique_lock<std::mutex> lock(mutex);
+  ++n_asleep;
+  wake.wait(lock, [&] { return ticket != seen || stopping; });
+  --n_asleep;
 }
 
-void ThreadPool::work(int thread) {
-  while (!stopping_) {
-    const std::uint64_t seen = ticket_;
+void ThreadPool::Team::work(int thread) {
+  while (!stopping) {
+    const std::uint64_t seen = ticket;
     std::int64_t share = 0;
     if ((seen & kSharesMask) == 0) {
       wait_for_job(seen);
     } else if (claim(share)) {
-      call_(body_, share, thread);
-      ++n_done_;
+      call(body, share, thread);
+      ++n_done;
     }
   }
 }

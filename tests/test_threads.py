@@ -1,0 +1,298 @@
+"""One model and many callers: Python threads, threads of the core, forked children, and no leaks.
+
+"The same" is equality here, of tokens, times and probabilities: rule 8 of CONTRIBUTING.md.
+"""
+
+import gc
+import multiprocessing
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tiny_whisper
+from sottovoce import Segment, WhisperModel, _core
+
+PATIENCE = 15  # s, after which something hangs; nothing here takes a second of it
+
+
+def said(model: WhisperModel, samples: np.ndarray, **options) -> list[Segment]:
+    segments, _ = model.transcribe(samples, language="en", **options)
+    return list(segments)
+
+
+def noises(rng: np.random.Generator) -> list[np.ndarray]:
+    """Four recordings of one and two windows."""
+    return [rng.standard_normal(16000 * n).astype(np.float32) / 9 for n in (3, 31, 12, 7)]
+
+
+def of_threads(call: Callable, arguments: list) -> list:
+    """What `call` returns for each argument, all at once."""
+    with ThreadPoolExecutor(len(arguments)) as pool:
+        return list(pool.map(call, arguments, timeout=PATIENCE))
+
+
+# --- threads ---
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_four_python_threads_hear_what_one_hears(rng, n_threads):
+    model = tiny_whisper.model(n_threads=n_threads)
+    recordings = noises(rng)
+    alone = [said(model, samples) for samples in recordings]  # with retries, sampled ones too
+    assert len({segment.temperature for segments in alone for segment in segments}) > 1 or alone
+    assert all(alone)
+    assert of_threads(lambda samples: said(model, samples), recordings) == alone
+
+
+def test_threads_of_the_core_change_no_bit(rng):
+    recordings = noises(rng)
+    one, two, three = (
+        [said(tiny_whisper.model(n_threads=n), samples) for samples in recordings]
+        for n in (1, 2, 3)
+    )
+    assert one == two == three
+
+
+def test_real_weights_and_four_python_threads(tiny_en, jfk):
+    clips = [jfk, jfk[16000:], jfk[:80000], jfk]
+    options = {"beam_size": 1, "temperature": 0.0}
+    alone = [said(tiny_en, samples, **options) for samples in clips[:3]]
+    at_once = of_threads(lambda samples: said(tiny_en, samples, **options), clips)
+    assert at_once == [*alone, alone[0]]
+    assert "your country" in tiny_en.text(alone[0])
+
+
+def test_real_weights_and_threads_of_the_core(tiny_en_dir, jfk):
+    one, two = (
+        said(WhisperModel(tiny_en_dir, cpu_threads=n), jfk, beam_size=2, temperature=0.0)
+        for n in (1, 2)
+    )
+    assert one == two
+    assert [s.avg_logprob for s in one] == [s.avg_logprob for s in two]
+
+
+# --- the interpreter's lock ---
+
+
+@pytest.fixture
+def counter():
+    """[n]: what a Python thread has counted so far.
+
+    It offers the lock at every step, and nobody is made to give it up: while a call of the main
+    thread keeps the lock, the number stands still.
+    """
+    count, stop = [0], threading.Event()
+
+    def work():
+        while not stop.is_set():
+            count[0] += 1
+            time.sleep(0)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield count
+    stop.set()
+    thread.join()
+    sys.setswitchinterval(interval)
+
+
+def core_calls() -> dict[str, Callable[[], object]]:
+    model = tiny_whisper.model()
+    core, special = model.core, model.tokenizer.special
+    mel = np.zeros((80, 3000), np.float32)
+    samples = np.zeros(_core.N_SAMPLES, np.float32)
+    features = core.encode(mel)
+    options = _core.DecodingOptions(
+        eot=special.eot,
+        no_speech=special.no_speech,
+        no_timestamps=special.no_timestamps,
+        timestamp_begin=special.timestamp_begin,
+        initial_tokens=[special.sot],
+        suppress_tokens=[special.eot],
+    )
+    return {
+        "log_mel": lambda: _core.log_mel(samples, 80),
+        "Model": tiny_whisper.model,
+        "encode": lambda: core.encode(mel),
+        "decode": lambda: core.decode([features], [options]),
+        "logits": lambda: core.logits([1] * 448, features),
+        "step": lambda: core.new_state([features], 1).step([[1] * 448]),
+    }
+
+
+@pytest.mark.parametrize("name", ["log_mel", "Model", "encode", "decode", "logits", "step"])
+def test_the_lock_is_released(name, counter):
+    call = core_calls()[name]
+
+    def counted_meanwhile() -> int:
+        before = counter[0]
+        call()
+        return counter[0] - before
+
+    # Once is enough, for it cannot happen under the lock; a busy system may need some calls.
+    assert any(counted_meanwhile() for _ in range(500))
+
+
+# --- fork ---
+
+
+def in_child(call: Callable[[], object]) -> object:
+    """What `call` returns in a forked child; fails if that hangs or dies."""
+    context = multiprocessing.get_context("fork")
+    receive, send = context.Pipe(duplex=False)
+    child = context.Process(target=lambda: send.send(call()))
+    with warnings.catch_warnings():
+        # Python 3.12 and newer: "this process is multi-threaded, use of fork() may lead to ..."
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child.start()
+    send.close()
+    try:
+        assert receive.poll(PATIENCE), "the child hangs"
+        result = receive.recv()
+        child.join(PATIENCE)
+        assert child.exitcode == 0, "the child hangs or fails at its end"
+        return result
+    finally:
+        if child.is_alive():
+            child.kill()
+        child.join()
+        child.close()
+        receive.close()
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_a_forked_child_uses_the_model_of_its_parent(rng, n_threads):
+    model = tiny_whisper.model(n_threads=n_threads)
+    samples = noises(rng)[0]
+    before = said(model, samples)
+    assert in_child(lambda: said(model, samples)) == before
+    assert said(model, samples) == before  # the parent is as it was
+
+
+def test_a_forked_child_deletes_the_model_of_its_parent():
+    models = [tiny_whisper.model(n_threads=3)]
+
+    def delete():
+        models.clear()
+        gc.collect()
+        return "deleted"
+
+    assert in_child(delete) == "deleted"
+
+
+def test_a_fork_in_the_middle_of_other_threads_work(rng):
+    model = tiny_whisper.model(n_threads=2)
+    mel = rng.standard_normal((80, 3000)).astype(np.float32)
+    expected = model.core.encode(mel).values.copy()
+    stop = threading.Event()
+
+    def work():
+        while not stop.is_set():
+            model.core.encode(mel)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for _ in range(3):
+            found = in_child(lambda: model.core.encode(mel).values.copy())
+            np.testing.assert_array_equal(found, expected)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_forked_child_makes_models_of_its_own():
+    """What a server does that forks its workers first: they have threads, and lose them again."""
+    tiny_whisper.tensors()
+
+    def work():
+        n_before = n_tasks()
+        model = tiny_whisper.model(n_threads=3)
+        n_during = n_tasks()
+        model.core.encode(np.zeros((80, 3000), np.float32))
+        del model
+        return n_during - n_before, settled_tasks(n_before) - n_before
+
+    assert in_child(work) == (2, 0)
+
+
+def test_a_forked_child_with_real_weights(tiny_en, jfk):
+    options = {"beam_size": 1, "temperature": 0.0}
+    samples = jfk[:80000]
+    before = said(tiny_en, samples, **options)
+    assert in_child(lambda: said(tiny_en, samples, **options)) == before
+
+
+# --- leaks ---
+
+
+def n_tasks() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+def settled_tasks(expected: int) -> int:
+    """Threads of this process; one that was joined may take a moment to leave the list."""
+    give_up = time.monotonic() + 10
+    while (n := n_tasks()) != expected and time.monotonic() < give_up:
+        time.sleep(0.01)
+    return n
+
+
+def resident_bytes() -> int:
+    gc.collect()
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * int(status.split("VmRSS:")[1].split()[0])
+
+
+def use(model: WhisperModel) -> None:
+    features = model.core.encode(np.ones((80, 3000), np.float32))
+    model.core.new_state([features], 2).step([[1, 2], [3]])
+
+
+def grown_by(call: Callable[[], object], n: int) -> int:
+    """Resident bytes that n more calls leave behind, after some to warm up."""
+    for _ in range(3):
+        call()
+    before = resident_bytes()
+    for _ in range(n):
+        call()
+    return resident_bytes() - before
+
+
+def test_models_take_their_threads_and_memory_with_them():
+    n_before = n_tasks()
+    n = 30
+    one = tiny_whisper.model().core.weights_bytes
+    assert grown_by(lambda: use(tiny_whisper.model(n_threads=3)), n) < n * one / 2
+    assert settled_tasks(n_before) == n_before
+
+
+def test_windows_and_states_leave_no_memory():
+    model = tiny_whisper.model()
+    n = 100
+    dims = model.dims
+    one = 3 * 4 * dims.n_audio_ctx * dims.n_audio_state  # features, keys and values, float32
+    assert grown_by(lambda: use(model), n) < n * one / 2
+
+
+def test_a_failed_call_leaves_no_memory():
+    wrong = tiny_whisper.tensors() | {"decoder.ln.weight": np.full(32, np.nan, np.float32)}
+    checkpoint = _core.Checkpoint(_core.ModelDims(**vars(tiny_whisper.dims())), wrong)
+
+    def fail():
+        with pytest.raises(_core.LoadError, match="must be finite"):
+            _core.Model(checkpoint, n_threads=3)
+
+    n_before = n_tasks()
+    n = 30
+    assert grown_by(fail, n) < n * tiny_whisper.model().core.weights_bytes / 2
+    assert settled_tasks(n_before) == n_before
