@@ -5,7 +5,8 @@ rank u8, dimensions u32 * rank, type id u8, byte length u32, data; a count u32 o
 name and the variable it stands for. A string is its length u16 (with the final NUL) and its bytes.
 
 The file is memory-mapped and every array is a read-only view into it. Data follow names without
-padding, so a view may be misaligned, which the core takes. bfloat16 arrives as uint16: its bits, NumPy has no such type.
+padding, so a view may be misaligned, which the core takes. bfloat16 arrives as uint16: its bits,
+NumPy has no such type.
 """
 
 import mmap
