@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import tiny_whisper
-from sottovoce import Segment, WhisperModel, _core
+from sottovoce import Segment, StateError, WhisperModel, _core
 
 PATIENCE = 15  # s, after which something hangs; nothing here takes a second of it
 
@@ -46,13 +46,12 @@ def test_four_python_threads_hear_what_one_hears(rng, n_threads):
     model = tiny_whisper.model(n_threads=n_threads)
     recordings = noises(rng)
     alone = [said(model, samples) for samples in recordings]  # with retries, sampled ones too
-    assert len({segment.temperature for segments in alone for segment in segments}) > 1 or alone
-    assert all(alone)
+    assert any(segment.temperature > 0 for segments in alone for segment in segments)
     assert of_threads(lambda samples: said(model, samples), recordings) == alone
 
 
 def test_threads_of_the_core_change_no_bit(rng):
-    recordings = noises(rng)
+    recordings = noises(rng)[:2]
     one, two, three = (
         [said(tiny_whisper.model(n_threads=n), samples) for samples in recordings]
         for n in (1, 2, 3)
@@ -76,6 +75,25 @@ def test_real_weights_and_threads_of_the_core(tiny_en_dir, jfk):
     )
     assert one == two
     assert [s.avg_logprob for s in one] == [s.avg_logprob for s in two]
+
+
+def test_a_state_serves_one_thread_at_a_time():
+    model = tiny_whisper.model()
+    features = model.core.encode(np.zeros((80, 3000), np.float32))
+    state = model.core.new_state([features], 1)
+
+    def step_often(token: int) -> list[str]:
+        refusals = []
+        for _ in range(100):
+            try:
+                state.step([[token]])
+            except StateError as error:
+                refusals.append(str(error))
+        return refusals
+
+    refusals = [message for each in of_threads(step_often, [1, 2, 3]) for message in each]
+    assert all("another thread is using this state" in message for message in refusals)
+    assert state.n_past == [300 - len(refusals)]
 
 
 # --- the interpreter's lock ---
@@ -239,10 +257,11 @@ def n_tasks() -> int:
     return len(list(Path("/proc/self/task").iterdir()))
 
 
-def settled_tasks(expected: int) -> int:
+def settled_tasks(most: int) -> int:
     """Threads of this process; one that was joined may take a moment to leave the list."""
+    gc.collect()
     give_up = time.monotonic() + 10
-    while (n := n_tasks()) != expected and time.monotonic() < give_up:
+    while (n := n_tasks()) > most and time.monotonic() < give_up:
         time.sleep(0.01)
     return n
 
@@ -273,7 +292,7 @@ def test_models_take_their_threads_and_memory_with_them():
     n = 30
     one = tiny_whisper.model().core.weights_bytes
     assert grown_by(lambda: use(tiny_whisper.model(n_threads=3)), n) < n * one / 2
-    assert settled_tasks(n_before) == n_before
+    assert settled_tasks(n_before) <= n_before
 
 
 def test_windows_and_states_leave_no_memory():
@@ -295,4 +314,4 @@ def test_a_failed_call_leaves_no_memory():
     n_before = n_tasks()
     n = 30
     assert grown_by(fail, n) < n * tiny_whisper.model().core.weights_bytes / 2
-    assert settled_tasks(n_before) == n_before
+    assert settled_tasks(n_before) <= n_before
