@@ -178,7 +178,7 @@ def test_languages_are_given_by_code_or_name(core):
         (["transcribe", "a", "--model", "m", "--verbose", "maybe"], "True or False, got 'maybe'"),
         (["transcribe", "a", "--model", "m", "--language", "xx"], "100 codes or 112 names"),
         (["transcribe", "a", "--model", "m", "--device", "cuda"], "invalid choice: 'cuda'"),
-        (["transcribe", "a", "--model", "m", "--best_of", "0"], "best_of must be an int >= 1"),
+        (["transcribe", "a", "--model", "m", "--best_of", "0"], "best_of must be an int in 1..256"),
         (["transcribe", "a", "--model", "m", "--length-penalty", "2"], "length_penalty must be"),
         (["transcribe", "a", "--model", "m", "-f", "all"], "say where with -o DIR"),
         (["transcribe", "a/x.mp3", "b/x.wav", "--model", "m", "-o", "o"], "both be written to x.*"),

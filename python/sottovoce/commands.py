@@ -113,7 +113,14 @@ def temperatures(start: float, increment: float | None) -> tuple[float, ...]:
         raise UsageError(
             f"--temperature_increment_on_fallback must be > 0 or None, got {increment}"
         )
+    if not math.isfinite(start) or start < 0:
+        raise UsageError(f"--temperature must be a number >= 0, got {start}")
     count = max(1, math.ceil((1.0 + 1e-6 - start) / increment))
+    most = 100
+    if count > most:
+        raise UsageError(
+            f"--temperature_increment_on_fallback must give at most {most} retries, got {increment}"
+        )
     return tuple(start + i * increment for i in range(count))
 
 

@@ -91,6 +91,8 @@ def run(name: str = "tiny.en", *, say: Callable[[str], None] = _say) -> None:
     """
     from .transcribe import WhisperModel  # the whole engine, which `fetch_model` does without
 
+    if name not in SOURCES:
+        raise ValueError(f"unknown demo model {name!r}: choose from {', '.join(SOURCES)}")
     say(_announcement(name))
     start = time.perf_counter()
     directory = fetch_model(name)

@@ -17,6 +17,8 @@ from typing import Any, ClassVar, Literal, TypedDict, TypeVar, get_args
 
 from .languages import language_code
 
+_MOST_ROWS = 256  # beams or samples of one window, as in the core
+
 Task = Literal["transcribe", "translate"]
 SelfOptions = TypeVar("SelfOptions", bound="WindowOptions")
 
@@ -108,8 +110,8 @@ class WindowOptions:
             names = " or ".join(repr(task) for task in get_args(Task))
             raise ValueError(f"{self._where}: task must be {names}, got {self.task!r}")
         self._check_integer("sample_len", 0)  # 0 means the default, as in openai-whisper
-        self._check_integer("best_of", 1)
-        self._check_integer("beam_size", 1)
+        self._check_integer("best_of", 1, _MOST_ROWS)
+        self._check_integer("beam_size", 1, _MOST_ROWS)
         self._check_integer("seed", 0, 2**64 - 1, optional=False)
         self._check_real("patience", 0.0, above=True)
         self._check_real("length_penalty", 0.0, 1.0)
@@ -137,7 +139,14 @@ class WindowOptions:
             self._check_number(name, value, low, high, above=above)
 
     def _check_number(
-        self, name: str, value: Any, low: float, high: float = math.inf, *, above: bool = False
+        self,
+        name: str,
+        value: Any,
+        low: float,
+        high: float = math.inf,
+        *,
+        above: bool = False,
+        finite: bool = False,
     ) -> None:
         bounds = [f"{'>' if above else '>='} {low:g}"] if low > -math.inf else []
         bounds += [f"<= {high:g}"] if high < math.inf else []
@@ -145,7 +154,12 @@ class WindowOptions:
         if not isinstance(value, Real) or isinstance(value, bool):
             raise TypeError(f"{self._where}: {name} must be {must}, got {value!r}")
         number = float(value)
-        if math.isnan(number) or not low <= number <= high or (above and number == low):
+        if (
+            math.isnan(number)
+            or (finite and math.isinf(number))
+            or not low <= number <= high
+            or (above and number == low)
+        ):
             raise ValueError(f"{self._where}: {name} must be {must}, got {value}")
 
     def _check_flags(self, *names: str) -> None:
@@ -170,7 +184,7 @@ class DecodeOptions(WindowOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_number("temperature", self.temperature, 0.0)
+        self._check_number("temperature", self.temperature, 0.0, finite=True)
         if self.beam_size is not None and self.best_of is not None:
             raise ValueError("decode: beam_size and best_of exclude each other; give one")
         if self.best_of is not None and self.temperature == 0:
@@ -224,9 +238,9 @@ class TranscribeOptions(WindowOptions):
         if not self.temperature:
             raise ValueError("transcribe: temperature must hold at least one number, got ()")
         for value in self.temperature:
-            self._check_number("temperature", value, 0.0)
+            self._check_number("temperature", value, 0.0, finite=True)
         for value in self.clip_timestamps:
-            self._check_number("clip_timestamps", value, 0.0)
+            self._check_number("clip_timestamps", value, 0.0, finite=True)
         for name in ("compression_ratio_threshold", "logprob_threshold", "no_speech_threshold"):
             self._check_real(name)
         self._check_flags("condition_on_previous_text", "carry_initial_prompt")

@@ -104,6 +104,11 @@ class WhisperModel:
 
         if device != "cpu":
             raise ValueError(f"WhisperModel: device must be 'cpu', got {device!r}")
+        most_threads = 1024  # the core's
+        if not isinstance(cpu_threads, int) or not 0 <= cpu_threads <= most_threads:
+            raise ValueError(
+                f"WhisperModel: cpu_threads must be 0 (all) to {most_threads}, got {cpu_threads!r}"
+            )
         cache_dir = None if download_root is None else str(download_root)
         directory = hub.resolve(
             name_or_path, cache_dir=cache_dir, local_files_only=local_files_only

@@ -6,8 +6,8 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -68,7 +68,7 @@ ThreadPool::ThreadPool(int n_threads)
       team_->workers.emplace_back(
           [team = team_.get(), thread = n_threads_] { team->work(thread); });
     }
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
     // The system starts no more threads: those there are give the same results.
   }
 }
