@@ -135,3 +135,11 @@ class FakeCore:
 
 def silence(seconds: float) -> np.ndarray:
     return np.zeros(round(seconds * 16000), np.float32)
+
+
+def run(script, seconds=60.0, **keywords):
+    """The segments, and the core that was asked."""
+    core = FakeCore(script)
+    keywords = {"language": "en", "temperature": 0.0, **keywords}
+    segments, _ = core.model().transcribe(silence(seconds), **keywords)
+    return list(segments), core

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fake_core
-from fake_core import FakeCore, Heard, at, silence, word
+from fake_core import FakeCore, Heard, at, run, silence, word
 from sottovoce import _core
 from sottovoce.seek import clips
 
@@ -19,14 +19,6 @@ LONG = Heard([at(0), word(1), at(30)])  # one sentence that fills a window
 def open_options(monkeypatch):
     """The core's options tell nobody what they hold; these do."""
     monkeypatch.setattr(_core, "DecodingOptions", SimpleNamespace)
-
-
-def run(script, seconds=60.0, **keywords):
-    """The segments, and the core that was asked."""
-    core = FakeCore(script)
-    keywords = {"language": "en", "temperature": 0.0, **keywords}
-    segments, _ = core.model().transcribe(silence(seconds), **keywords)
-    return list(segments), core
 
 
 # --- windows ---

@@ -11,7 +11,7 @@ import pytest
 
 import fake_core
 import sottovoce
-from fake_core import ENGLISH, FakeCore, Heard, at, silence, word
+from fake_core import ENGLISH, FakeCore, Heard, at, run, silence, word
 from sottovoce import _core
 
 TOKENIZER = fake_core.tokenizer()
@@ -24,14 +24,6 @@ def open_options(monkeypatch, request):
     """The core's options tell nobody what they hold; these do."""
     if not {"tiny_en", "base"} & set(request.fixturenames):
         monkeypatch.setattr(_core, "DecodingOptions", SimpleNamespace)
-
-
-def run(script, seconds=60.0, **keywords):
-    """The segments, and the core that was asked."""
-    core = FakeCore(script)
-    keywords = {"language": "en", "temperature": 0.0, **keywords}
-    segments, _ = core.model().transcribe(silence(seconds), **keywords)
-    return list(segments), core
 
 
 # --- languages ---

@@ -3,7 +3,8 @@
 //
 // Each output element is a sum of chains of kChain fused multiply-adds, taken in the order of k
 // whatever the tile it falls into, so a row's result does not depend on the rows beside it. Short
-// chains keep rounding errors small: a single chain over k = 2048 errs some three times as much.
+// chains keep rounding errors small: single chains made the whole encoder err twice as much and
+// more.
 
 constexpr int kMr = 6;
 constexpr ptrdiff_t kNr = kGemmVectors * kLanes;
