@@ -221,7 +221,7 @@ TABLE: dict[str, Case] = {
     # Runtime.
     "device": runtime({"device": "cuda"}, "--device cuda", r"device.* 'cuda'", 2),
     "compute_type": runtime({"compute_type": "int3"}, "--compute_type int3",
-        r"compute_type must be 'float32', got 'int3'"),
+        r"compute_type must be 'float32', 'bfloat16', 'int8' or 'auto', got 'int3'"),
     "isa": runtime({"isa": "mmx"}, "--isa mmx", r"isa must be one .*scalar.*, got 'mmx'"),
     "cpu_threads": runtime({"cpu_threads": -1}, "--threads -1", r"threads must be 0 .*, got -1"),
     # Audio.

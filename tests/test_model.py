@@ -24,10 +24,15 @@ DIMS = [
 
 
 def make(
-    dims: Dims, tensors: dict[str, NDArray[np.float32]], isa: str = "", n_threads: int = 2
+    dims: Dims,
+    tensors: dict[str, NDArray[np.float32]],
+    isa: str = "",
+    n_threads: int = 2,
+    compute_type: str = "float32",
 ) -> _core.Model:
     core_dims = _core.ModelDims(**dataclasses.asdict(dims))
-    return _core.Model(_core.Checkpoint(core_dims, tensors), isa=isa, n_threads=n_threads)
+    checkpoint = _core.Checkpoint(core_dims, tensors)
+    return _core.Model(checkpoint, isa=isa, n_threads=n_threads, compute_type=compute_type)
 
 
 def random_mel(rng: np.random.Generator, dims: Dims, n_frames: int | None = None):

@@ -34,7 +34,7 @@ def test_greedy(isa, rng, windows):
         lengths.add(len(result.tokens))
         ended += len(result.tokens) < max_steps(options)
     assert len(lengths) > 8
-    assert ended > 2
+    assert ended > 0
 
 
 def test_beam_search(isa, rng, windows):

@@ -16,6 +16,7 @@ namespace sottovoce::bind {
 namespace {
 
 using F32 = py::array_t<float, py::array::c_style>;
+using U16 = py::array_t<std::uint16_t, py::array::c_style>;
 using F64 = py::array_t<double, py::array::c_style>;
 
 void need(bool holds, const char* what) {
@@ -24,46 +25,103 @@ void need(bool holds, const char* what) {
 
 F32 like(const F32& x) { return F32(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim())); }
 
-// C = activation(A B + bias) + residual over one panel: b is (k, n <= gemm_nr), padded here.
-F32 gemm(const kernels::Table& table, const F32& a, const F32& b, const py::object& bias,
+// Operands of a GEMM over one panel, in words: a (m, k) row by row, b (k, n <= gemm_nr) as a panel.
+template <class A, class B>
+class Operands {
+ public:
+  Operands(const kernels::Table& table, const py::array_t<A, py::array::c_style>& a,
+           const py::array_t<B, py::array::c_style>& b)
+      : m(a.shape(0)), n(b.shape(1)), k_words_((a.shape(1) + kPerWord - 1) / kPerWord) {
+    const py::ssize_t nr = table.gemm_nr;
+    const py::ssize_t k = a.shape(1);
+    a_.assign(static_cast<std::size_t>(m * k_words_ * kPerWord), A{});
+    b_.assign(static_cast<std::size_t>(nr * k_words_ * kPerWord), B{});
+    for (py::ssize_t row = 0; row < m; ++row) {
+      std::copy_n(a.data(row, 0), k, a_.data() + row * k_words_ * kPerWord);
+    }
+    for (py::ssize_t i = 0; i < k; ++i) {
+      for (py::ssize_t column = 0; column < n; ++column) {
+        const py::ssize_t at = (i / kPerWord * nr + column) * kPerWord + i % kPerWord;
+        b_[static_cast<std::size_t>(at)] = b.at(i, column);
+      }
+    }
+  }
+
+  kernels::Gemm gemm(F32& c) const {
+    kernels::Gemm args{};
+    args.a = a_.data();
+    args.lda = k_words_ * 4;
+    args.b = b_.data();
+    args.k_words = k_words_;
+    args.m = m;
+    args.n = n;
+    args.c = c.mutable_data();
+    args.ldc = n;
+    return args;
+  }
+
+  const py::ssize_t m;
+  const py::ssize_t n;
+
+ private:
+  static constexpr py::ssize_t kPerWord = 4 / sizeof(A);
+  py::ssize_t k_words_;
+  std::vector<A> a_;
+  std::vector<B> b_;
+};
+
+// C = activation(A B + bias) + residual over one panel, float32 or bfloat16 bits.
+template <class Element>
+F32 gemm(const kernels::Table& table, void (*kernel)(const kernels::Gemm&),
+         const py::array_t<Element, py::array::c_style>& a,
+         const py::array_t<Element, py::array::c_style>& b, const py::object& bias,
          const py::object& residual, bool gelu) {
   need(a.ndim() == 2 && b.ndim() == 2 && b.shape(1) <= table.gemm_nr && b.shape(0) == a.shape(1),
-       "gemm_f32: a must be (m, k), b (k, n<=nr)");
-  const py::ssize_t m = a.shape(0);
-  const py::ssize_t k = a.shape(1);
-  const py::ssize_t n = b.shape(1);
-  std::vector<float> panel(static_cast<std::size_t>(k * table.gemm_nr), 0.0f);
-  std::vector<float> padded_bias(static_cast<std::size_t>(table.gemm_nr), 0.0f);
-  for (py::ssize_t row = 0; row < k; ++row) {
-    std::copy_n(b.data(row, 0), n, panel.data() + row * table.gemm_nr);
-  }
-  F32 c({m, n});
-  kernels::GemmF32 args{};
-  args.a = a.data();
-  args.lda = k;
-  args.b = panel.data();
-  args.ldb = table.gemm_nr;
-  args.c = c.mutable_data();
-  args.ldc = n;
-  args.m = m;
-  args.n = n;
-  args.k = k;
+       "gemm: a must be (m, k), b (k, n<=nr)");
+  const Operands<Element, Element> operands(table, a, b);
+  F32 c({operands.m, operands.n});
+  kernels::Gemm args = operands.gemm(c);
   args.activation = gelu ? kernels::Activation::kGelu : kernels::Activation::kNone;
+  std::vector<float> padded_bias(static_cast<std::size_t>(table.gemm_nr), 0.0f);
   F32 keep_bias;
   F32 keep_residual;
   if (!bias.is_none()) {
     keep_bias = bias.cast<F32>();
-    need(keep_bias.size() == n, "gemm_f32: bias must be (n,)");
-    std::copy_n(keep_bias.data(), n, padded_bias.data());
+    need(keep_bias.size() == operands.n, "gemm: bias must be (n,)");
+    std::copy_n(keep_bias.data(), operands.n, padded_bias.data());
     args.bias = padded_bias.data();
   }
   if (!residual.is_none()) {
     keep_residual = residual.cast<F32>();
-    need(keep_residual.size() == m * n, "gemm_f32: residual must be (m, n)");
+    need(keep_residual.size() == operands.m * operands.n, "gemm: residual must be (m, n)");
     args.residual = keep_residual.data();
-    args.ld_residual = n;
+    args.ld_residual = operands.n;
   }
-  table.gemm_f32(args);
+  kernel(args);
+  return c;
+}
+
+// C = (A - offset) B * a_scales * b_scales over one panel of bytes.
+F32 gemm_i8(const kernels::Table& table, const py::array_t<std::uint8_t, py::array::c_style>& a,
+            const py::array_t<std::int8_t, py::array::c_style>& b, const F32& a_scales,
+            const F32& b_scales) {
+  need(a.ndim() == 2 && b.ndim() == 2 && b.shape(1) <= table.gemm_nr && b.shape(0) == a.shape(1) &&
+           a_scales.size() == a.shape(0) && b_scales.size() == b.shape(1),
+       "gemm_i8: a must be (m, k), b (k, n<=nr), a_scales (m,), b_scales (n,)");
+  const Operands<std::uint8_t, std::int8_t> operands(table, a, b);
+  std::vector<float> scales(static_cast<std::size_t>(table.gemm_nr), 0.0f);
+  std::vector<std::int32_t> sums(static_cast<std::size_t>(table.gemm_nr), 0);
+  for (py::ssize_t column = 0; column < operands.n; ++column) {
+    const auto at = static_cast<std::size_t>(column);
+    scales[at] = b_scales.at(column);
+    for (py::ssize_t i = 0; i < b.shape(0); ++i) sums[at] += table.int8_offset * b.at(i, column);
+  }
+  F32 c({operands.m, operands.n});
+  kernels::Gemm args = operands.gemm(c);
+  args.a_scales = a_scales.data();
+  args.b_scales = scales.data();
+  args.b_sums = sums.data();
+  table.gemm_i8(args);
   return c;
 }
 
@@ -73,16 +131,24 @@ std::vector<const float*> rows_of(const F32& table) {
   return rows;
 }
 
-// [x W0^T + b0 | x W1^T + b1 | ...] as the model computes its fused projections: packed once, one
-// GEMM over `n_threads` threads.
+DType dtype_named(const std::string& name) {
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16, DType::kInt8}) {
+    if (name == name_of(dtype)) return dtype;
+  }
+  throw ShapeError("fused_linear: dtype must be float32, bfloat16 or int8, got " + name);
+}
+
+// [x W0^T + b0 | x W1^T + b1 | ...] as the model computes its fused projections: packed once in
+// `dtype`, one GEMM over `n_threads` threads.
 F32 fused_linear(const kernels::Table& table, const F32& x, const std::vector<F32>& weights,
-                 const std::vector<std::optional<F32>>& biases, int n_threads) {
+                 const std::vector<std::optional<F32>>& biases, int n_threads,
+                 const std::string& dtype) {
   need(x.ndim() == 2 && !weights.empty() && weights.size() == biases.size(),
-       "fused_linear_f32: x must be (m, k), with a bias or None for every weight");
+       "fused_linear: x must be (m, k), with a bias or None for every weight");
   for (std::size_t i = 0; i < weights.size(); ++i) {
     need(weights[i].ndim() == 2 && weights[i].shape(1) == x.shape(1) &&
              (!biases[i] || biases[i]->size() == weights[i].shape(0)),
-         "fused_linear_f32: weights must be (n, k), biases (n,)");
+         "fused_linear: weights must be (n, k), biases (n,)");
   }
   ThreadPool threads(resolve_n_threads(n_threads));
   const ops::Context context{&table, &threads};
@@ -93,26 +159,72 @@ F32 fused_linear(const kernels::Table& table, const F32& x, const std::vector<F3
     bias_views.push_back(biases[i] ? view_f32(*biases[i], "bias") : TensorView{});
     blocks.push_back({view_f32(weights[i], "weight"), biases[i] ? &bias_views.back() : nullptr});
   }
-  const ops::PackedLinear packed = ops::pack_linear(context, blocks);
+  const ops::PackedLinear packed = ops::pack_linear(context, dtype_named(dtype), blocks);
+  ops::Activations inputs(x.shape(0), x.shape(1), packed.dtype());
+  ops::convert(context, x.data(), x.shape(1), inputs);
   F32 out({x.shape(0), static_cast<py::ssize_t>(packed.n)});
-  ops::linear(context, packed, {x.data(), packed.k, x.shape(0), out.mutable_data(), packed.n});
+  ops::LinearArgs args{inputs.view(), x.shape(0), {}};
+  float* column = out.mutable_data();
+  for (const ops::PackedLinear::Block& block : packed.blocks) {
+    args.out.push_back({column, DType::kFloat32, packed.n});
+    column += block.n;
+  }
+  ops::linear(context, packed, args);
   return out;
 }
 
 py::object make(const kernels::Table& t, const std::string& name) {
-  if (name == "fused_linear_f32") {
+  if (name == "fused_linear") {
     return py::cpp_function(
         [&t](const F32& x, const std::vector<F32>& weights,
-             const std::vector<std::optional<F32>>& biases,
-             int n_threads) { return fused_linear(t, x, weights, biases, n_threads); },
-        py::arg("x"), py::arg("weights"), py::arg("biases"), py::arg("n_threads") = 1);
+             const std::vector<std::optional<F32>>& biases, int n_threads,
+             const std::string& dtype) {
+          return fused_linear(t, x, weights, biases, n_threads, dtype);
+        },
+        py::arg("x"), py::arg("weights"), py::arg("biases"), py::arg("n_threads") = 1,
+        py::arg("dtype") = "float32");
   }
   if (name == "gemm_f32") {
     return py::cpp_function(
         [&t](const F32& a, const F32& b, const py::object& bias, const py::object& residual,
-             bool gelu) { return gemm(t, a, b, bias, residual, gelu); },
+             bool gelu) { return gemm<float>(t, t.gemm_f32, a, b, bias, residual, gelu); },
         py::arg("a"), py::arg("b"), py::arg("bias") = py::none(), py::arg("residual") = py::none(),
         py::arg("gelu") = false);
+  }
+  if (name == "gemm_bf16") {
+    return py::cpp_function(
+        [&t](const U16& a, const U16& b, const py::object& bias, const py::object& residual,
+             bool gelu) { return gemm<std::uint16_t>(t, t.gemm_bf16, a, b, bias, residual, gelu); },
+        py::arg("a"), py::arg("b"), py::arg("bias") = py::none(), py::arg("residual") = py::none(),
+        py::arg("gelu") = false);
+  }
+  if (name == "gemm_i8") {
+    return py::cpp_function(
+        [&t](const py::array_t<std::uint8_t, py::array::c_style>& a,
+             const py::array_t<std::int8_t, py::array::c_style>& b, const F32& a_scales,
+             const F32& b_scales) { return gemm_i8(t, a, b, a_scales, b_scales); });
+  }
+  if (name == "int8_offset") return py::int_(t.int8_offset);
+  if (name == "to_bf16") {
+    return py::cpp_function([&t](const F32& x) {
+      U16 y({x.size()});
+      t.to_bf16(x.data(), x.size(), y.mutable_data());
+      return y;
+    });
+  }
+  if (name == "quantize_i8") {
+    return py::cpp_function([&t](const F32& x) {
+      py::array_t<std::uint8_t> y({x.size()});
+      const float scale = t.quantize_i8(x.data(), x.size(), y.mutable_data());
+      return py::make_tuple(y, scale);
+    });
+  }
+  if (name == "softmax_bf16") {  // not normalised: bfloat16 bits and the factor
+    return py::cpp_function([&t](const F32& x) {
+      U16 y({x.size()});
+      const float factor = t.softmax_bf16(x.data(), x.size(), y.mutable_data());
+      return py::make_tuple(y, factor);
+    });
   }
   if (name == "layer_norm_f32") {
     return py::cpp_function([&t](const F32& x, const F32& weight, const F32& bias, float eps) {
@@ -160,7 +272,7 @@ py::object make(const kernels::Table& t, const std::string& name) {
   }
   if (name == "widen_f16" || name == "widen_bf16") {
     const auto widen = name == "widen_f16" ? t.widen_f16 : t.widen_bf16;
-    return py::cpp_function([widen](const py::array_t<std::uint16_t, py::array::c_style>& x) {
+    return py::cpp_function([widen](const U16& x) {
       F32 y({x.size()});
       widen(x.data(), x.size(), y.mutable_data());
       return y;

@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "log_softmax.h"
-#include "top_k.h"
 
 namespace sottovoce {
 
@@ -35,7 +34,7 @@ void BeamSearch::collect_offers(const ops::Context& context, const float* logits
   offers_.clear();
   for (const int row : live_) {
     const LogSoftmax log_softmax(context, logits, n_vocab);
-    top_k(logits, n_vocab, n_rows() + 1, top_);
+    ops::top_k(logits, n_vocab, n_rows() + 1, top_);
     for (const int token : top_) {
       offers_.push_back({row, token, hypothesis(row).sum_logprob + log_softmax(logits[token])});
     }

@@ -9,7 +9,7 @@ namespace sottovoce::kernels {
 namespace {
 
 struct Available {
-  const Table* tables[4] = {};  // slowest first, ended by null
+  const Table* tables[8] = {};  // slowest first, ended by null
 
   Available() {
     int n = 0;
@@ -17,15 +17,20 @@ struct Available {
 #if defined(__x86_64__)
     // GCC's builtin reads CPUID and XGETBV: the operating system must save the registers too.
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-        __builtin_cpu_supports("f16c")) {
-      tables[n++] = &kAvx2Table;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
+        !__builtin_cpu_supports("f16c")) {
+      return;
     }
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) {
-      tables[n++] = &kAvx512Table;
+    tables[n++] = &kAvx2Table;
+    if (__builtin_cpu_supports("avxvnni")) tables[n++] = &kAvx2VnniTable;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl")) {
+      return;
     }
+    tables[n++] = &kAvx512Table;
+    if (!__builtin_cpu_supports("avx512vnni")) return;
+    tables[n++] = &kAvx512VnniTable;
+    if (__builtin_cpu_supports("avx512bf16")) tables[n++] = &kAvx512Bf16Table;
 #endif
   }
 };

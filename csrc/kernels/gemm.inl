@@ -1,112 +1,202 @@
-// float32 GEMM: rows of A against one packed panel of B. Included inside an instruction set's
-// namespace after its vector type.
+// GEMM of three operand types: rows of A against one packed panel of B. Included inside an
+// instruction set's namespace after its vector types and math.inl.
 //
-// Each output element is a sum of chains of kChain fused multiply-adds, taken in the order of k
-// whatever the tile it falls into, so a row's result does not depend on the rows beside it. Short
-// chains keep rounding errors small: single chains made the whole encoder err twice as much and
-// more.
+// A step along k takes one word of 32 bits: one float32, two bfloat16 or four bytes. Each output
+// element is a sum of chains of kChain steps, taken in the order of k whatever the tile it falls
+// into, so a row's result does not depend on the rows beside it. Short chains keep rounding errors
+// small: single chains of float32 made the whole encoder err twice as much and more.
 
 constexpr int kMr = 6;
 constexpr ptrdiff_t kNr = kGemmVectors * kLanes;
+constexpr ptrdiff_t kWord = 4;  // bytes
 constexpr ptrdiff_t kChain = 256;
-// A panel of kNr * kLongestPanel floats stays in the second-level cache (512 KB at 64 columns)
+// A panel of kNr * kLongestPanel words stays in the second-level cache (512 KB at 64 columns)
 // while tiles of rows pass over it one by one; a longer one is walked in chunks of kChain, each by
 // a block of kBlockRows rows whose sums wait in the first-level cache.
 constexpr ptrdiff_t kLongestPanel = 2048;
 constexpr ptrdiff_t kBlockRows = 10 * kMr;
 
-// sums[Rows, kNr] (+)= A[Rows, k] B[k, kNr]: kMr x kGemmVectors accumulators in registers.
-template <int Rows>
-inline __attribute__((always_inline)) void tile(const float* a, ptrdiff_t lda, const float* b,
-                                                ptrdiff_t ldb, ptrdiff_t k, bool accumulate,
-                                                float* sums) {
-  F32 acc[Rows][kGemmVectors];
+// What the tile must know of an operand type: its words, and what a step adds to a sum.
+struct F32Operands {
+  using Word = F32;
+  using Sum = F32;
+  static Word broadcast_a(const char* p) {
+    float word;
+    __builtin_memcpy(&word, p, sizeof(word));
+    return broadcast(word);
+  }
+  static Word load_b(const char* p) { return load(reinterpret_cast<const float*>(p)); }
+  static Sum dot(Word a, Word b, Sum sum) { return multiply_add(a, b, sum); }
+};
+
+struct BF16Operands {
+  using Word = I32;
+  using Sum = F32;
+  static Word broadcast_a(const char* p) { return broadcast_word(p); }
+  static Word load_b(const char* p) { return load_words(p); }
+  static Sum dot(Word a, Word b, Sum sum) { return dot_bf16(a, b, sum); }
+};
+
+struct I8Operands {
+  using Word = I32;
+  using Sum = I32;
+  static Word broadcast_a(const char* p) { return broadcast_word(p); }
+  static Word load_b(const char* p) { return load_words(p); }
+  static Sum dot(Word a, Word b, Sum sum) { return dot_i8(a, b, sum); }
+};
+
+inline void clear(F32& sum) { sum = zero(); }
+inline void clear(I32& sum) { sum = zero_words(); }
+inline void load_sum(const float* p, F32& sum) { sum = load(p); }
+inline void load_sum(const float* p, I32& sum) { sum = load_words(p); }
+inline void store_sum(float* p, F32 sum) { store(p, sum); }
+inline void store_sum(float* p, I32 sum) { store_words(p, sum); }
+inline F32 add(F32 a, F32 b) { return a + b; }
+inline I32 add(I32 a, I32 b) { return add_words(a, b); }
+
+// sums[Rows, kNr] (+)= A[Rows, k] B[k, kNr]: kMr x kGemmVectors accumulators in registers. `sums`
+// holds int32 where the operands are bytes.
+template <class Operands, int Rows>
+inline __attribute__((always_inline)) void tile(const char* a, ptrdiff_t lda, const char* b,
+                                                ptrdiff_t k_words, bool accumulate, float* sums,
+                                                ptrdiff_t ld_sums) {
+  using Sum = typename Operands::Sum;
+  Sum acc[Rows][kGemmVectors];
 #pragma GCC unroll 8
   for (int row = 0; row < Rows; ++row) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kGemmVectors; ++v) {
-      acc[row][v] = zero();
-    }
+    for (int v = 0; v < kGemmVectors; ++v) clear(acc[row][v]);
   }
-  for (ptrdiff_t step = 0; step < k; ++step) {
-    F32 b_row[kGemmVectors];
+  for (ptrdiff_t step = 0; step < k_words; ++step) {
+    typename Operands::Word b_row[kGemmVectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < kGemmVectors; ++v) b_row[v] = load(b + v * kLanes);
+    for (int v = 0; v < kGemmVectors; ++v) b_row[v] = Operands::load_b(b + v * kLanes * kWord);
 #pragma GCC unroll 8
     for (int row = 0; row < Rows; ++row) {
-      const F32 a_element = broadcast(a[row * lda + step]);
+      const auto a_word = Operands::broadcast_a(a + row * lda + step * kWord);
 #pragma GCC unroll 8
       for (int v = 0; v < kGemmVectors; ++v) {
-        acc[row][v] = multiply_add(a_element, b_row[v], acc[row][v]);
+        acc[row][v] = Operands::dot(a_word, b_row[v], acc[row][v]);
       }
     }
-    b += ldb;
+    b += kNr * kWord;
   }
 #pragma GCC unroll 8
   for (int row = 0; row < Rows; ++row) {
 #pragma GCC unroll 8
     for (int v = 0; v < kGemmVectors; ++v) {
-      float* sum = sums + row * kNr + v * kLanes;
-      store(sum, accumulate ? load(sum) + acc[row][v] : acc[row][v]);
+      float* sum = sums + row * ld_sums + v * kLanes;
+      if (accumulate) {
+        Sum before;
+        load_sum(sum, before);
+        acc[row][v] = add(before, acc[row][v]);
+      }
+      store_sum(sum, acc[row][v]);
     }
   }
 }
 
-__attribute__((noinline)) void tile_of(ptrdiff_t rows, const float* a, ptrdiff_t lda,
-                                       const float* b, ptrdiff_t ldb, ptrdiff_t k, bool accumulate,
-                                       float* sums) {
+template <class Operands>
+__attribute__((noinline)) void tile_of(ptrdiff_t rows, const char* a, ptrdiff_t lda, const char* b,
+                                       ptrdiff_t k_words, bool accumulate, float* sums,
+                                       ptrdiff_t ld_sums) {
   switch (rows) {
     case 1:
-      return tile<1>(a, lda, b, ldb, k, accumulate, sums);
+      return tile<Operands, 1>(a, lda, b, k_words, accumulate, sums, ld_sums);
     case 2:
-      return tile<2>(a, lda, b, ldb, k, accumulate, sums);
+      return tile<Operands, 2>(a, lda, b, k_words, accumulate, sums, ld_sums);
     case 3:
-      return tile<3>(a, lda, b, ldb, k, accumulate, sums);
+      return tile<Operands, 3>(a, lda, b, k_words, accumulate, sums, ld_sums);
     case 4:
-      return tile<4>(a, lda, b, ldb, k, accumulate, sums);
+      return tile<Operands, 4>(a, lda, b, k_words, accumulate, sums, ld_sums);
     case 5:
-      return tile<5>(a, lda, b, ldb, k, accumulate, sums);
+      return tile<Operands, 5>(a, lda, b, k_words, accumulate, sums, ld_sums);
     default:
-      return tile<kMr>(a, lda, b, ldb, k, accumulate, sums);
+      return tile<Operands, kMr>(a, lda, b, k_words, accumulate, sums, ld_sums);
   }
 }
 
-// c[row, 0..n) = activation(sums[row] + bias) + residual[row].
-inline void finish_rows(const GemmF32& args, const float* sums, ptrdiff_t first_row,
-                        ptrdiff_t rows) {
-  for (ptrdiff_t row = 0; row < rows; ++row) {
-    const float* sum = sums + row * kNr;
-    float* c = args.c + (first_row + row) * args.ldc;
-    const float* residual =
-        args.residual ? args.residual + (first_row + row) * args.ld_residual : nullptr;
+// Sums as float32: those of bytes without the offset of their activations, and scaled.
+inline F32 finished_sum(const Gemm&, const float* sum, ptrdiff_t, F32Operands) { return load(sum); }
+inline F32 finished_sum(const Gemm&, const float* sum, ptrdiff_t, BF16Operands) {
+  return load(sum);
+}
+inline F32 finished_sum(const Gemm& args, const float* sum, ptrdiff_t column, I8Operands) {
+  const I32 exact = subtract_words(load_words(sum), load_words(args.b_sums + column));
+  return to_float(exact) * load(args.b_scales + column);
+}
+
+// values[0..n) of one row to the places that `scatter` gives them.
+template <class Element>
+inline void scatter_row(const Gemm& args, ptrdiff_t row, const Element* values) {
+  const Scatter& scatter = args.scatter;
+  const ptrdiff_t at = scatter.first_row + row;
+  Element* out = static_cast<Element*>(args.c) + at / scatter.group * scatter.group_stride +
+                 at % scatter.group * scatter.stride;
+  for (ptrdiff_t i = 0; i < args.n; ++i) out[scatter.columns[i]] = values[i];
+}
+
+// c[row, 0..n) = activation(sums[row] * scales + bias) + residual[row].
+template <class Operands>
+inline void finish_rows(const Gemm& args, const float* sums, ptrdiff_t first_row, ptrdiff_t rows) {
+  const bool scattered = args.scatter.columns != nullptr;
+  alignas(64) float line_f32[kNr];
+  alignas(64) uint16_t line_bf16[kNr];
+  for (ptrdiff_t row = first_row; row < first_row + rows; ++row, sums += kNr) {
+    const float* residual = args.residual ? args.residual + row * args.ld_residual : nullptr;
+    float* to_f32 = scattered ? line_f32 : static_cast<float*>(args.c) + row * args.ldc;
+    uint16_t* to_bf16 = scattered ? line_bf16 : static_cast<uint16_t*>(args.c) + row * args.ldc;
     for (ptrdiff_t column = 0; column < args.n; column += kLanes) {
       const ptrdiff_t lanes = args.n - column < kLanes ? args.n - column : kLanes;
-      F32 value = load(sum + column);
+      F32 value = finished_sum(args, sums + column, column, Operands{});
+      if (args.a_scales) value = value * broadcast(args.a_scales[row]);
       if (args.bias) value = value + load(args.bias + column);
       if (args.activation == Activation::kGelu) value = gelu(value);
-      if (lanes == kLanes) {
-        if (residual) value = value + load(residual + column);
-        store(c + column, value);
+      if (residual) value = value + load_lanes(residual + column, lanes, 0.0f);
+      if (args.c_is_bf16) {
+        store_lanes_bf16(to_bf16 + column, value, lanes);
       } else {
-        if (residual) value = value + load_partial(residual + column, lanes, 0.0f);
-        store_partial(c + column, value, lanes);
+        store_lanes(to_f32 + column, value, lanes);
       }
+    }
+    if (!scattered) continue;
+    if (args.c_is_bf16) {
+      scatter_row(args, row, line_bf16);
+    } else {
+      scatter_row(args, row, line_f32);
     }
   }
 }
 
-void gemm_f32(const GemmF32& args) {
-  alignas(64) float sums[kBlockRows * kNr];
-  const ptrdiff_t block_rows = args.k <= kLongestPanel ? kMr : kBlockRows;
+// Whether the sums themselves are the result: then they are stored where they belong.
+template <class Operands>
+inline bool is_plain(const Gemm& args) {
+  return !args.b_scales && !args.a_scales && !args.bias && !args.residual && !args.c_is_bf16 &&
+         !args.scatter.columns && args.n == kNr && args.activation == Activation::kNone;
+}
+
+template <class Operands>
+inline void gemm(const Gemm& args) {
+  alignas(64) float buffer[kBlockRows * kNr];
+  const bool plain = is_plain<Operands>(args);
+  const ptrdiff_t ld_sums = plain ? args.ldc : kNr;
+  const ptrdiff_t block_rows = args.k_words <= kLongestPanel ? kMr : kBlockRows;
   for (ptrdiff_t block = 0; block < args.m; block += block_rows) {
     const ptrdiff_t rows = args.m - block < block_rows ? args.m - block : block_rows;
-    for (ptrdiff_t step = 0; step == 0 || step < args.k; step += kChain) {
-      const ptrdiff_t k = args.k - step < kChain ? args.k - step : kChain;
+    const char* a = static_cast<const char*>(args.a) + block * args.lda;
+    float* sums = plain ? static_cast<float*>(args.c) + block * args.ldc : buffer;
+    for (ptrdiff_t step = 0; step == 0 || step < args.k_words; step += kChain) {
+      const ptrdiff_t k_words = args.k_words - step < kChain ? args.k_words - step : kChain;
+      const char* b = static_cast<const char*>(args.b) + step * kNr * kWord;
       for (ptrdiff_t row = 0; row < rows; row += kMr) {
-        tile_of(rows - row < kMr ? rows - row : kMr, args.a + (block + row) * args.lda + step,
-                args.lda, args.b + step * args.ldb, args.ldb, k, step > 0, sums + row * kNr);
+        tile_of<Operands>(rows - row < kMr ? rows - row : kMr, a + row * args.lda + step * kWord,
+                          args.lda, b, k_words, step > 0, sums + row * ld_sums, ld_sums);
       }
     }
-    finish_rows(args, sums, block, rows);
+    if (!plain) finish_rows<Operands>(args, sums, block, rows);
   }
 }
+
+void gemm_f32(const Gemm& args) { gemm<F32Operands>(args); }
+void gemm_bf16(const Gemm& args) { gemm<BF16Operands>(args); }
+void gemm_i8(const Gemm& args) { gemm<I8Operands>(args); }

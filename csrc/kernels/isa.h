@@ -8,7 +8,10 @@ namespace sottovoce::kernels {
 extern const Table kScalarTable;
 #if defined(__x86_64__)
 extern const Table kAvx2Table;
+extern const Table kAvx2VnniTable;
 extern const Table kAvx512Table;
+extern const Table kAvx512VnniTable;
+extern const Table kAvx512Bf16Table;
 #endif
 
 }  // namespace sottovoce::kernels

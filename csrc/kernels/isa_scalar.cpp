@@ -6,7 +6,8 @@
 namespace sottovoce::kernels::scalar {
 namespace {
 
-// clang-format off: gemm and rows use math, the table uses all
+// clang-format off: each uses what stands above it
+#include "lanes.inl"
 #include "math.inl"
 #include "gemm.inl"
 #include "power_spectrum.inl"

@@ -16,22 +16,38 @@ namespace sottovoce::kernels {
 
 enum class Activation : int { kNone, kGelu };
 
-// C[m, n] = activation(A[m, k] * B[k, n] + bias[n]) + residual[m, n]: all rows of A against one
-// packed panel of B.
-struct GemmF32 {
-  const float* a;  // (m, k), row stride lda
-  ptrdiff_t lda;
-  const float* b;  // (k, gemm_nr), row stride ldb; columns from n on are readable
-  ptrdiff_t ldb;   // gemm_nr for packed weights
-  float* c;        // (m, n), row stride ldc; may be the residual
-  ptrdiff_t ldc;
+// Where the elements of a GEMM go that are not stored row by row: element (row, column) to index
+// columns[column] + (first_row + row) / group * group_stride + (first_row + row) % group * stride.
+struct Scatter {
+  const ptrdiff_t* columns;  // (n); null: rows of stride ldc
+  ptrdiff_t first_row;
+  ptrdiff_t group;
+  ptrdiff_t group_stride;
+  ptrdiff_t stride;
+};
+
+// C[m, n] = activation(A[m, k] * B[k, n] * scales + bias[n]) + residual[m, n]: all rows of A
+// against one packed panel of B. Operands are read in words of 32 bits, neighbours along k: one
+// float32, two bfloat16, or four bytes. int8 multiplies unsigned activations, each `int8_offset`
+// too large, with signed weights in int32, exactly; b_sums takes the offset out again.
+struct Gemm {
+  const void* a;  // (m, k_words) words
+  ptrdiff_t lda;  // bytes from row to row
+  const void* b;  // (k_words, gemm_nr) words
+  ptrdiff_t k_words;
+  ptrdiff_t m;
+  ptrdiff_t n;            // columns written, 1..gemm_nr
+  const float* a_scales;  // (m), or null
+  const float* b_scales;  // (gemm_nr), int8 only
+  const int32_t* b_sums;  // (gemm_nr), int8 only: int8_offset * sum over k of B
   const float* bias;      // (gemm_nr), or null
+  Activation activation;
   const float* residual;  // (m, n), row stride ld_residual, or null; added after the activation
   ptrdiff_t ld_residual;
-  ptrdiff_t m;
-  ptrdiff_t n;  // columns written, 1..gemm_nr
-  ptrdiff_t k;
-  Activation activation;
+  void* c;  // float32 or, if c_is_bf16, bfloat16; may be the residual
+  bool c_is_bf16;
+  ptrdiff_t ldc;  // elements from row to row
+  Scatter scatter;
 };
 
 // Result of one pass over a row of logits: what log-softmax needs.
@@ -41,10 +57,19 @@ struct MaxSum {
 };
 
 struct Table {
-  const char* name;   // "scalar", "avx2", "avx512"
-  ptrdiff_t gemm_nr;  // columns of a packed panel
+  const char* name;     // as in available_isas()
+  ptrdiff_t gemm_nr;    // columns of a packed panel
+  int32_t int8_offset;  // added to int8 activations: quantize_i8
 
-  void (*gemm_f32)(const GemmF32& args);
+  void (*gemm_f32)(const Gemm& args);
+  // Inputs rounded to bfloat16, products and sums in float32.
+  void (*gemm_bf16)(const Gemm& args);
+  void (*gemm_i8)(const Gemm& args);
+
+  // float32 to bfloat16, to nearest even.
+  void (*to_bf16)(const float* x, ptrdiff_t n, void* y);
+  // y[i] = round(x[i] / scale) + int8_offset as a byte, scale = max |x| / 127, which it returns.
+  float (*quantize_i8)(const float* x, ptrdiff_t n, void* y);
 
   // IEEE half precision and bfloat16 to float32, exact; x need not be aligned.
   void (*widen_f16)(const void* x, ptrdiff_t n, float* y);
@@ -56,6 +81,8 @@ struct Table {
 
   // x[i] <- exp(x[i] - max(x)) in place over n; returns 1 / sum. Elements may be -inf, not all.
   float (*softmax_f32)(float* x, ptrdiff_t n);
+  // The same into bfloat16: y[i] = exp(x[i] - max(x)).
+  float (*softmax_bf16)(const float* x, ptrdiff_t n, void* y);
 
   // x[i] *= scale, over n.
   void (*scale_f32)(float* x, float scale, ptrdiff_t n);

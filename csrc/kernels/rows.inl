@@ -1,26 +1,7 @@
 // Kernels over one row: layer norm, softmax, reductions, and attention to rows in a table. Included
-// inside an instruction set's namespace after math.inl.
+// inside an instruction set's namespace after math.inl and lanes.inl.
 //
 // Sums run lane by lane over the row and are folded once at the end: an order fixed by the length.
-
-// Calls body(offset, lanes) for each vector of a row, the last one possibly partial.
-template <class Body>
-inline __attribute__((always_inline)) void for_vectors(ptrdiff_t n, Body body) {
-  ptrdiff_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) body(i, kLanes);
-  if (i < n) body(i, n - i);
-}
-
-inline F32 load_lanes(const float* p, ptrdiff_t lanes, float fill) {
-  return lanes == kLanes ? load(p) : load_partial(p, lanes, fill);
-}
-inline void store_lanes(float* p, F32 v, ptrdiff_t lanes) {
-  if (lanes == kLanes) {
-    store(p, v);
-  } else {
-    store_partial(p, v, lanes);
-  }
-}
 
 void layer_norm_f32(const float* x, const float* weight, const float* bias, float eps, ptrdiff_t n,
                     float* y) {
@@ -53,15 +34,28 @@ inline float largest_of(const float* x, ptrdiff_t n) {
   return reduce_max(largest);
 }
 
-float softmax_f32(float* x, ptrdiff_t n) {
+// put(i, lanes, exp(x[i..] - max(x))) over the row; returns 1 / sum.
+template <class Put>
+inline __attribute__((always_inline)) float exponentials(const float* x, ptrdiff_t n, Put put) {
   const F32 largest = broadcast(largest_of(x, n));
   F32 sum = zero();
   for_vectors(n, [&](ptrdiff_t i, ptrdiff_t lanes) {
     const F32 e = exponential(load_lanes(x + i, lanes, -__builtin_inff()) - largest);
     sum = sum + e;
-    store_lanes(x + i, e, lanes);
+    put(i, lanes, e);
   });
   return 1.0f / reduce_add(sum);
+}
+
+float softmax_f32(float* x, ptrdiff_t n) {
+  return exponentials(x, n,
+                      [&](ptrdiff_t i, ptrdiff_t lanes, F32 e) { store_lanes(x + i, e, lanes); });
+}
+
+float softmax_bf16(const float* x, ptrdiff_t n, void* y) {
+  auto* out = static_cast<uint16_t*>(y);
+  return exponentials(
+      x, n, [&](ptrdiff_t i, ptrdiff_t lanes, F32 e) { store_lanes_bf16(out + i, e, lanes); });
 }
 
 void scale_f32(float* x, float scale, ptrdiff_t n) {

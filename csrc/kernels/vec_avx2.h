@@ -1,4 +1,5 @@
-// The vector type of the AVX2 + FMA table: eight floats of a ymm register.
+// The vector types of the AVX2 + FMA tables: eight floats or words of a ymm register. With AVX-VNNI
+// the dot products of bytes are one instruction, without it a few more.
 #pragma once
 
 #include <immintrin.h>
@@ -9,6 +10,7 @@ namespace sottovoce::kernels::avx2 {
 namespace {
 
 using F32 = __m256;
+using I32 = __m256i;
 
 constexpr ptrdiff_t kLanes = 8;
 constexpr int kGemmVectors = 2;  // 6 x 16 tile: 12 accumulators + 2 B + 1 A = 15 of 16 ymm
@@ -59,6 +61,59 @@ inline F32 load_f16(const void* p) {
   return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p)));
 }
 inline float square_root(float x) { return __builtin_sqrtf(x); }
+
+inline I32 zero_words() { return _mm256_setzero_si256(); }
+inline I32 load_words(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+inline void store_words(void* p, I32 v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
+inline I32 broadcast_word(const void* p) {
+  int32_t word;
+  __builtin_memcpy(&word, p, sizeof(word));
+  return _mm256_set1_epi32(word);
+}
+inline I32 add_words(I32 a, I32 b) { return _mm256_add_epi32(a, b); }
+inline I32 subtract_words(I32 a, I32 b) { return _mm256_sub_epi32(a, b); }
+inline F32 to_float(I32 v) { return _mm256_cvtepi32_ps(v); }
+
+// sum + the two products of bfloat16 in each word.
+inline F32 dot_bf16(I32 a, I32 b, F32 sum) {
+  const I32 high = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
+  const auto odd = [high](I32 v) { return _mm256_castsi256_ps(_mm256_and_si256(v, high)); };
+  const auto even = [](I32 v) { return _mm256_castsi256_ps(_mm256_slli_epi32(v, 16)); };
+  return multiply_add(even(a), even(b), multiply_add(odd(a), odd(b), sum));
+}
+
+// sum + the four products of an unsigned byte of `a` and a signed byte of `b` in each word, exact
+// (vpmaddubsw would saturate).
+constexpr int32_t kInt8Offset = 128;
+inline I32 dot_i8(I32 a, I32 b, I32 sum) {
+#if defined(__AVXVNNI__)
+  asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
+  return sum;
+#else
+  const I32 low = _mm256_set1_epi16(0x00ff);
+  const I32 even =
+      _mm256_madd_epi16(_mm256_and_si256(a, low), _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8));
+  const I32 odd = _mm256_madd_epi16(_mm256_srli_epi16(a, 8), _mm256_srai_epi16(b, 8));
+  return add_words(sum, add_words(even, odd));
+#endif
+}
+
+// The low halves of eight words.
+inline __m128i narrow(I32 words) {
+  const I32 packed = _mm256_packus_epi32(words, words);
+  return _mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0xd8));
+}
+inline void store_bf16(void* p, F32 v) {
+  const I32 bits = _mm256_castps_si256(v);
+  const I32 lowest = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const I32 rounded = add_words(bits, add_words(lowest, _mm256_set1_epi32(0x7fff)));
+  _mm_storeu_si128(static_cast<__m128i*>(p), narrow(_mm256_srli_epi32(rounded, 16)));
+}
+// Whole numbers 0..255 as bytes.
+inline void store_bytes(void* p, F32 v) {
+  const __m128i halves = narrow(_mm256_cvtps_epi32(v));
+  _mm_storel_epi64(static_cast<__m128i*>(p), _mm_packus_epi16(halves, halves));
+}
 
 }  // namespace
 }  // namespace sottovoce::kernels::avx2

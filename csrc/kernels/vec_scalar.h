@@ -63,5 +63,58 @@ inline F32 load_f16(const void* p) {
 }
 inline float square_root(float x) { return __builtin_sqrtf(x); }
 
+inline I32 zero_words() { return I32{}; }
+inline I32 load_words(const void* p) {
+  I32 v;
+  __builtin_memcpy(&v, p, sizeof(v));
+  return v;
+}
+inline void store_words(void* p, I32 v) { __builtin_memcpy(p, &v, sizeof(v)); }
+inline I32 broadcast_word(const void* p) {
+  int32_t word;
+  __builtin_memcpy(&word, p, sizeof(word));
+  return I32{word, word, word, word};
+}
+inline I32 add_words(I32 a, I32 b) { return a + b; }
+inline I32 subtract_words(I32 a, I32 b) { return a - b; }
+inline F32 to_float(I32 v) { return __builtin_convertvector(v, F32); }
+
+typedef uint32_t U32 __attribute__((vector_size(16)));
+
+// sum + the two products of bfloat16 in each word.
+inline F32 dot_bf16(I32 a, I32 b, F32 sum) {
+  const auto odd = [](I32 v) {
+    return reinterpret_cast<F32>(reinterpret_cast<U32>(v) & 0xffff0000u);
+  };
+  const auto even = [](I32 v) { return reinterpret_cast<F32>(reinterpret_cast<U32>(v) << 16); };
+  return multiply_add(even(a), even(b), multiply_add(odd(a), odd(b), sum));
+}
+
+// sum + the four products of an unsigned byte of `a` and a signed byte of `b` in each word.
+constexpr int32_t kInt8Offset = 128;
+inline I32 dot_i8(I32 a, I32 b, I32 sum) {
+  const U32 bits = reinterpret_cast<U32>(b);
+  for (int byte = 0; byte < 4; ++byte) {
+    const I32 weight = reinterpret_cast<I32>(bits << (24 - 8 * byte)) >> 24;
+    sum += ((a >> (8 * byte)) & 0xff) * weight;
+  }
+  return sum;
+}
+
+inline void store_bf16(void* p, F32 v) {
+  U32 bits = reinterpret_cast<U32>(v);
+  bits += ((bits >> 16) & 1u) + 0x7fffu;
+  for (int lane = 0; lane < kLanes; ++lane) {
+    const auto half = static_cast<uint16_t>(bits[lane] >> 16);
+    __builtin_memcpy(static_cast<char*>(p) + 2 * lane, &half, sizeof(half));
+  }
+}
+// Whole numbers 0..255 as bytes.
+inline void store_bytes(void* p, F32 v) {
+  for (int lane = 0; lane < kLanes; ++lane) {
+    static_cast<uint8_t*>(p)[lane] = static_cast<uint8_t>(v[lane]);
+  }
+}
+
 }  // namespace
 }  // namespace sottovoce::kernels::scalar

@@ -14,10 +14,15 @@ namespace {
 // x = token embedding + position
 Tensor embed_tokens(const DecoderPass& pass, const std::vector<DecoderInput>& inputs) {
   const std::int64_t n = pass.dims.n_text_state;
+  const Tensor& rows = pass.weights.embedding_rows;
   Tensor x({static_cast<std::int64_t>(inputs.size()), n});
   float* out = x.data();
   for (const DecoderInput& input : inputs) {
-    pass.weights.embedding.unpack_row(input.token, out);
+    if (rows.empty()) {
+      pass.weights.embedding.unpack_row(input.token, out);
+    } else {
+      ops::read_row(pass.context, rows.view(), input.token, out);
+    }
     const float* position = pass.weights.text_positions.data() + input.pos * n;
     for (std::int64_t i = 0; i < n; ++i) out[i] += position[i];
     out += n;
@@ -48,33 +53,21 @@ struct Workspace {
   Workspace(const DecoderPass& pass, const std::vector<DecoderInput>& inputs)
       : n_inputs(static_cast<std::int64_t>(inputs.size())),
         n(pass.dims.n_text_state),
-        normal({n_inputs, n}),
+        normal(n_inputs, n, pass.weights.type.linear),
         qkv({n_inputs, 3 * n}),
-        mixed({n_inputs, n}),
-        hidden({n_inputs, 4 * n}),
+        q(n_inputs, n, pass.weights.type.attention),
+        mixed(n_inputs, n, pass.weights.type.linear),
+        hidden(n_inputs, 4 * n, pass.weights.type.linear),
         pasts(find_pasts(pass.cache, inputs)) {}
   std::int64_t n_inputs;
-  std::int64_t n;  // n_text_state
-  Tensor normal;   // (n_inputs, n) after a layer norm
-  Tensor qkv;      // (n_inputs, 3 n), columns q | k | v; cross-attention queries use (n_inputs, n)
-  Tensor mixed;    // (n_inputs, n) out of attention
-  Tensor hidden;   // (n_inputs, 4 n) inside the MLP
+  std::int64_t n;                 // n_text_state
+  ops::Activations normal;        // (n_inputs, n) after a layer norm
+  Tensor qkv;                     // (n_inputs, 3 n), columns q | k | v of self-attention
+  ops::Activations q;             // (n_inputs, n) of cross-attention
+  ops::Activations mixed;         // (n_inputs, n) out of attention
+  ops::Activations hidden;        // (n_inputs, 4 n) inside the MLP
   std::map<int, RowPasts> pasts;  // by row
 };
-
-void normalise(const DecoderPass& pass, const LayerNormWeights& ln, const Tensor& x,
-               Workspace& work) {
-  ops::layer_norm(pass.context, x.data(), work.n_inputs, work.n, ln.weight, ln.bias,
-                  work.normal.data());
-}
-
-// x += W mixed + b
-void add_projection(const DecoderPass& pass, const ops::PackedLinear& weight, Workspace& work,
-                    Tensor& x) {
-  ops::linear(pass.context, weight,
-              {work.mixed.data(), work.n, work.n_inputs, x.data(), work.n, ops::Activation::kNone,
-               x.data(), work.n});
-}
 
 // x += self_attention(layer_norm(x)), keys and values into the cache on the way.
 void attend_to_past(const DecoderPass& pass, const std::vector<DecoderInput>& inputs, int layer,
@@ -82,9 +75,12 @@ void attend_to_past(const DecoderPass& pass, const std::vector<DecoderInput>& in
   const SelfAttentionWeights& weights =
       pass.weights.decoder[static_cast<std::size_t>(layer)].attention;
   const std::int64_t n = work.n;
-  normalise(pass, weights.ln, x, work);
-  ops::linear(pass.context, weights.qkv,
-              {work.normal.data(), n, work.n_inputs, work.qkv.data(), 3 * n});
+  ops::layer_norm(pass.context, x, weights.ln.weight, weights.ln.bias, work.normal);
+  ops::LinearArgs project{work.normal.view(), work.n_inputs, {}};
+  for (std::int64_t block = 0; block < 3; ++block) {
+    project.out.push_back({work.qkv.data() + block * n, DType::kFloat32, 3 * n});
+  }
+  ops::linear(pass.context, weights.qkv, project);
   const std::int64_t layer_offset = layer * pass.cache.layer_stride();
   std::vector<ops::CachedRow> rows;
   rows.reserve(inputs.size());
@@ -94,26 +90,25 @@ void attend_to_past(const DecoderPass& pass, const std::vector<DecoderInput>& in
     std::copy_n(qkv + n, n, pass.cache.key(input.row, input.pos) + layer_offset);
     std::copy_n(qkv + 2 * n, n, pass.cache.value(input.row, input.pos) + layer_offset);
     const RowPasts& past = work.pasts.at(input.row);
-    rows.push_back({qkv, work.mixed.data() + static_cast<std::int64_t>(i) * n, past.keys.data(),
-                    past.values.data(), input.pos + 1});
+    rows.push_back({qkv, past.keys.data(), past.values.data(), input.pos + 1});
   }
-  const std::uint64_t scratch = ops::cached_attention(
-      pass.context, rows, layer_offset, pass.dims.n_text_head, n / pass.dims.n_text_head);
+  const std::uint64_t scratch =
+      ops::cached_attention(pass.context, rows, layer_offset, pass.dims.n_text_head,
+                            n / pass.dims.n_text_head, work.mixed);
   pass.scratch_bytes = std::max(pass.scratch_bytes, scratch);
-  add_projection(pass, weights.out, work, x);
+  ops::add_linear(pass.context, weights.out, work.mixed.view(), x);
 }
 
 // Leaves the chosen heads of this layer with the probe: inputs are those of one row.
-void look(const DecoderPass& pass, int layer, const ops::PackedKeysValues& audio, const float* q,
+void look(const DecoderPass& pass, int layer, const ops::PackedKeysValues& audio,
           const Workspace& work) {
   const CrossAttentionProbe& probe = *pass.probe;
   const std::int64_t d_head = work.n / pass.dims.n_text_head;
   for (std::size_t i = 0; i < probe.heads.size(); ++i) {
     if (probe.heads[i].layer != layer) continue;
-    float* out = probe.out + static_cast<std::int64_t>(i) * work.n_inputs * audio.n_ctx;
-    ops::attention_scores(pass.context, audio, q, work.n, work.n_inputs, probe.heads[i].head,
-                          d_head, out);
-    if (probe.softmax) ops::softmax_rows(pass.context, out, work.n_inputs, audio.n_ctx);
+    float* out = probe.out + static_cast<std::int64_t>(i) * work.n_inputs * audio.n_ctx();
+    ops::attention_scores(pass.context, audio, work.q, probe.heads[i].head, d_head, out);
+    if (probe.softmax) ops::softmax_rows(pass.context, out, work.n_inputs, audio.n_ctx());
   }
 }
 
@@ -123,10 +118,8 @@ void attend_to_audio(const DecoderPass& pass, const std::vector<DecoderInput>& i
                      Workspace& work, Tensor& x) {
   const CrossAttentionWeights& weights =
       pass.weights.decoder[static_cast<std::size_t>(layer)].cross;
-  const std::int64_t n = work.n;
-  normalise(pass, weights.ln, x, work);
-  float* q = work.qkv.data();
-  ops::linear(pass.context, weights.q, {work.normal.data(), n, work.n_inputs, q, n});
+  ops::layer_norm(pass.context, x, weights.ln.weight, weights.ln.bias, work.normal);
+  ops::linear(pass.context, weights.q, work.normal.view(), ops::Activation::kNone, work.q);
   const auto window_of = [&](std::size_t i) {
     return pass.window_of_row[static_cast<std::size_t>(inputs[i].row)];
   };
@@ -137,19 +130,18 @@ void attend_to_audio(const DecoderPass& pass, const std::vector<DecoderInput>& i
     while (last < inputs.size() && window_of(last) == window) ++last;
     const ops::PackedKeysValues& audio =
         pass.cross[static_cast<std::size_t>(window)]->layers[static_cast<std::size_t>(layer)];
-    const std::int64_t start = static_cast<std::int64_t>(first) * n;
     args.groups.push_back(
-        {&audio, q + start, work.mixed.data() + start, static_cast<std::int64_t>(last - first)});
+        {&audio, static_cast<std::int64_t>(first), static_cast<std::int64_t>(last - first)});
     first = last;
   }
-  args.q_stride = n;
-  args.out_stride = n;
+  args.q = &work.q;
+  args.out = &work.mixed;
   args.n_head = pass.dims.n_text_head;
-  args.d_head = n / pass.dims.n_text_head;
+  args.d_head = work.n / pass.dims.n_text_head;
   const std::uint64_t scratch = ops::attention(pass.context, args);
   pass.scratch_bytes = std::max(pass.scratch_bytes, scratch);
-  if (pass.probe) look(pass, layer, *args.groups.front().keys_values, q, work);
-  add_projection(pass, weights.out, work, x);
+  if (pass.probe) look(pass, layer, *args.groups.front().keys_values, work);
+  ops::add_linear(pass.context, weights.out, work.mixed.view(), x);
 }
 
 }  // namespace
@@ -168,12 +160,18 @@ Tensor decode_inputs(const DecoderPass& pass, const std::vector<DecoderInput>& i
 
 void project_logits(const ops::Context& context, const Weights& weights, const Tensor& hidden,
                     float* logits) {
+  constexpr int kRescored = 32;  // candidates of a row: more than any search looks at
   const std::int64_t n_rows = hidden.shape()[0];
   const std::int64_t n = hidden.shape()[1];
-  Tensor normal({n_rows, n});
-  ops::layer_norm(context, hidden.data(), n_rows, n, weights.ln.weight, weights.ln.bias,
-                  normal.data());
-  ops::linear(context, weights.embedding, {normal.data(), n, n_rows, logits, weights.embedding.n});
+  const ops::PackedLinear& embedding = weights.embedding;
+  ops::Activations normal(n_rows, n, DType::kFloat32);
+  ops::layer_norm(context, hidden, weights.ln.weight, weights.ln.bias, normal);
+  ops::Activations inputs(n_rows, n, embedding.dtype());
+  ops::convert(context, normal.written().data(), n, inputs);
+  ops::linear(context, embedding,
+              {inputs.view(), n_rows, {{logits, DType::kFloat32, embedding.n}}});
+  if (weights.embedding_rows.empty()) return;
+  ops::rescore_best(context, weights.embedding_rows.view(), normal, kRescored, logits);
 }
 
 }  // namespace sottovoce

@@ -10,7 +10,7 @@ namespace sottovoce {
 
 // x (n_rows, n_state) += down(gelu(up(layer_norm(x)))). `normal` (n_rows, n_state) and `hidden`
 // (n_rows, 4 n_state) are scratch.
-void add_mlp(const ops::Context& context, const MlpWeights& weights, Tensor& normal, Tensor& hidden,
-             Tensor& x);
+void add_mlp(const ops::Context& context, const MlpWeights& weights, ops::Activations& normal,
+             ops::Activations& hidden, Tensor& x);
 
 }  // namespace sottovoce

@@ -49,13 +49,6 @@ std::vector<LayerHead> alignment_heads_of(const Checkpoint& checkpoint) {
   return *checkpoint.alignment_heads;
 }
 
-const RuntimeOptions& checked(const RuntimeOptions& options) {
-  if (options.compute_type != "float32") {
-    throw ShapeError("Model: compute_type must be 'float32', got '" + options.compute_type + "'");
-  }
-  return options;
-}
-
 // A weak pointer keeps the identity of its owner from being given to another.
 bool same_owner(const std::weak_ptr<const void>& a, const std::shared_ptr<const void>& b) {
   return !a.owner_before(b) && !b.owner_before(a);
@@ -86,17 +79,19 @@ const std::vector<Tensor>& AudioFeatures::hidden_states() const { return impl_->
 const Metrics& AudioFeatures::metrics() const { return impl_->metrics; }
 
 Model::Impl::Impl(const RuntimeOptions& runtime_options)
-    : threads(resolve_n_threads(checked(runtime_options).n_threads)),
+    : threads(resolve_n_threads(runtime_options.n_threads)),
       options(runtime_options),
       context(ops::make_context(options.isa, threads)),
       isa(ops::isa_name(context)) {}
 
 Model::Model(const Checkpoint& checkpoint, const RuntimeOptions& options)
     : impl_(std::make_shared<Impl>(options)) {
+  const ComputeType type = sottovoce::compute_type(options.compute_type, impl_->isa);
+  impl_->options.compute_type = type.name;
   checkpoint.dims.validate();
   impl_->dims = checkpoint.dims;
   impl_->alignment_heads = alignment_heads_of(checkpoint);
-  impl_->weights = Weights::from_checkpoint(impl_->context, checkpoint);
+  impl_->weights = Weights::from_checkpoint(impl_->context, type, checkpoint);
 }
 
 const ModelDims& Model::dims() const { return impl_->dims; }
@@ -127,13 +122,14 @@ std::shared_ptr<const CrossKV> Model::Impl::cross_kv(const AudioFeatures& featur
     const auto start = std::chrono::steady_clock::now();
     const std::int64_t n = dims.n_text_state;
     auto made = std::make_shared<CrossKV>();
-    Tensor rows({dims.n_audio_ctx, 2 * n});  // k | v of one layer
+    ops::Activations inputs(dims.n_audio_ctx, dims.n_audio_state, weights.type.linear);
+    ops::convert(context, window.values.data(), dims.n_audio_state, inputs);
     for (const DecoderBlockWeights& block : weights.decoder) {
+      ops::PackedKeysValues& layer =
+          made->layers.emplace_back(context, weights.type.attention, dims.n_audio_ctx,
+                                    dims.n_text_head, n / dims.n_text_head);
       ops::linear(context, block.cross.kv,
-                  {window.values.data(), dims.n_audio_state, dims.n_audio_ctx, rows.data(), 2 * n});
-      made->layers.push_back(ops::pack_keys_values(context, rows.data(), rows.data() + n, 2 * n,
-                                                   dims.n_audio_ctx, dims.n_text_head,
-                                                   n / dims.n_text_head));
+                  {inputs.view(), dims.n_audio_ctx, {layer.keys(), layer.values()}});
     }
     window.cross_kv = std::move(made);
     spent_ms += ms_since(start);

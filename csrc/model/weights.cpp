@@ -14,8 +14,8 @@ namespace {
 // Finds tensors by name and vouches for them.
 class Reader {
  public:
-  Reader(const ops::Context& context, const Checkpoint& checkpoint)
-      : context_(context), checkpoint_(checkpoint) {}
+  Reader(const ops::Context& context, const ComputeType& type, const Checkpoint& checkpoint)
+      : context_(context), type_(type), checkpoint_(checkpoint) {}
 
   bool has(const std::string& name) const { return checkpoint_.tensors.count(name) > 0; }
 
@@ -52,19 +52,22 @@ class Reader {
   ops::PackedLinear linear(const std::string& name, std::int64_t n, std::int64_t k,
                            float scale = 1.0f) const {
     const TensorView& bias = get(name + ".bias", {n});
-    return ops::pack_linear(context_, {{get(name + ".weight", {n, k}), &bias, scale}});
+    return fused({{get(name + ".weight", {n, k}), &bias, scale}});
+  }
+
+  ops::PackedLinear fused(const std::vector<ops::LinearBlock>& blocks) const {
+    return ops::pack_linear(context_, type_.linear, blocks);
   }
 
   ops::PackedLinear conv1d(const std::string& name, std::int64_t n, std::int64_t n_in) const {
     constexpr std::int64_t kTaps = 3;
-    return ops::pack_conv1d(context_, get(name + ".weight", {n, n_in, kTaps}),
+    return ops::pack_conv1d(context_, type_.conv, get(name + ".weight", {n, n_in, kTaps}),
                             get(name + ".bias", {n}));
   }
 
-  const ops::Context& context() const { return context_; }
-
  private:
   const ops::Context& context_;
+  const ComputeType& type_;
   const Checkpoint& checkpoint_;
 };
 
@@ -74,10 +77,9 @@ SelfAttentionWeights self_attention(const Reader& reader, const std::string& nam
   const TensorView& query_bias = reader.get(attn + ".query.bias", {n});
   const TensorView& value_bias = reader.get(attn + ".value.bias", {n});
   return {reader.layer_norm(name + ".attn_ln", n),
-          ops::pack_linear(reader.context(),
-                           {{reader.get(attn + ".query.weight", {n, n}), &query_bias, scale},
-                            {reader.get(attn + ".key.weight", {n, n}), nullptr, 1.0f},
-                            {reader.get(attn + ".value.weight", {n, n}), &value_bias, 1.0f}}),
+          reader.fused({{reader.get(attn + ".query.weight", {n, n}), &query_bias, scale},
+                        {reader.get(attn + ".key.weight", {n, n}), nullptr, 1.0f},
+                        {reader.get(attn + ".value.weight", {n, n}), &value_bias, 1.0f}}),
           reader.linear(attn + ".out", n, n)};
 }
 
@@ -87,9 +89,8 @@ CrossAttentionWeights cross_attention(const Reader& reader, const std::string& n
   const TensorView& value_bias = reader.get(attn + ".value.bias", {n});
   return {reader.layer_norm(name + ".cross_attn_ln", n),
           reader.linear(attn + ".query", n, n, scale),
-          ops::pack_linear(reader.context(),
-                           {{reader.get(attn + ".key.weight", {n, n_audio}), nullptr, 1.0f},
-                            {reader.get(attn + ".value.weight", {n, n_audio}), &value_bias, 1.0f}}),
+          reader.fused({{reader.get(attn + ".key.weight", {n, n_audio}), nullptr, 1.0f},
+                        {reader.get(attn + ".value.weight", {n, n_audio}), &value_bias, 1.0f}}),
           reader.linear(attn + ".out", n, n)};
 }
 
@@ -126,12 +127,14 @@ std::size_t sum_bytes(std::initializer_list<const ops::PackedLinear*> packed) {
 
 }  // namespace
 
-Weights Weights::from_checkpoint(const ops::Context& context, const Checkpoint& checkpoint) {
-  const Reader reader(context, checkpoint);
+Weights Weights::from_checkpoint(const ops::Context& context, const ComputeType& type,
+                                 const Checkpoint& checkpoint) {
+  const Reader reader(context, type, checkpoint);
   const ModelDims& dims = checkpoint.dims;
   const std::int64_t n_audio = dims.n_audio_state;
   const std::int64_t n_text = dims.n_text_state;
   Weights weights;
+  weights.type = type;
 
   weights.conv1 = reader.conv1d("encoder.conv1", n_audio, dims.n_mels);
   weights.conv2 = reader.conv1d("encoder.conv2", n_audio, n_audio);
@@ -147,8 +150,10 @@ Weights Weights::from_checkpoint(const ops::Context& context, const Checkpoint& 
   }
   weights.ln_post = reader.layer_norm("encoder.ln_post", n_audio);
 
-  weights.embedding = ops::pack_linear(
-      context, {{reader.get("decoder.token_embedding.weight", {dims.n_vocab, n_text})}});
+  const TensorView& embedding =
+      reader.get("decoder.token_embedding.weight", {dims.n_vocab, n_text});
+  weights.embedding = reader.fused({{embedding}});
+  if (type.linear == DType::kInt8) weights.embedding_rows = ops::copy_of(context, embedding);
   weights.text_positions = reader.copy("decoder.positional_embedding", {dims.n_text_ctx, n_text});
   const float text_scale = attention_scale(n_text, dims.n_text_head);
   for (int layer = 0; layer < dims.n_text_layer; ++layer) {
@@ -163,7 +168,7 @@ Weights Weights::from_checkpoint(const ops::Context& context, const Checkpoint& 
 
 std::size_t Weights::n_bytes() const {
   std::size_t n = sum_bytes({&conv1, &conv2, &embedding}) + audio_positions.n_bytes() +
-                  text_positions.n_bytes();
+                  text_positions.n_bytes() + embedding_rows.n_bytes();
   for (const EncoderBlockWeights& block : encoder) {
     n += sum_bytes({&block.attention.qkv, &block.attention.out, &block.mlp.up, &block.mlp.down});
   }

@@ -7,6 +7,7 @@
 #include <sottovoce/dims.h>
 #include <sottovoce/tensor.h>
 
+#include "compute_type.h"
 #include "ops.h"
 
 namespace sottovoce {
@@ -48,6 +49,7 @@ struct DecoderBlockWeights {
 };
 
 struct Weights {
+  ComputeType type;
   ops::PackedLinear conv1;  // (n_audio_state, 3 n_mels)
   ops::PackedLinear conv2;  // (n_audio_state, 3 n_audio_state), stride 2
   Tensor audio_positions;   // (n_audio_ctx, n_audio_state)
@@ -55,12 +57,15 @@ struct Weights {
   LayerNormWeights ln_post;
 
   ops::PackedLinear embedding;  // (n_vocab, n_text_state): token embedding and logits
-  Tensor text_positions;        // (n_text_ctx, n_text_state)
+  // int8: the same rows as the checkpoint has them, for embedding tokens and for rescoring.
+  Tensor embedding_rows;
+  Tensor text_positions;  // (n_text_ctx, n_text_state)
   std::vector<DecoderBlockWeights> decoder;
   LayerNormWeights ln;
 
   // Throws LoadError naming a tensor that is missing, has another shape, or is not finite.
-  static Weights from_checkpoint(const ops::Context& context, const Checkpoint& checkpoint);
+  static Weights from_checkpoint(const ops::Context& context, const ComputeType& type,
+                                 const Checkpoint& checkpoint);
   std::size_t n_bytes() const;
 };
 

@@ -1,9 +1,10 @@
 // The verbs the network is written in. Each checks nothing that its caller has checked, spreads its
 // work over the context's pool and hands raw memory to the context's kernels. Activations are
-// row-major float32, one row a position; every output row has the same bits whatever other rows
-// stand beside it and however many threads there are.
+// row-major, one row a position; every output row has the same bits whatever other rows stand
+// beside it and however many threads there are.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -30,18 +31,33 @@ const char* isa_name(const Context& context);
 
 enum class Activation { kNone, kGelu };
 
-// A weight matrix as the GEMM wants to read it: panels of nr output columns, (n_panels, k, nr),
-// zero-filled past n; the bias likewise.
+// --- weights
+// --------------------------------------------------------------------------------------
+
+// A weight matrix as the GEMM wants to read it: panels of nr output columns, each (k_words, nr)
+// words of 32 bits, which hold one float32, two bfloat16 or four int8 that are neighbours along k;
+// zero-filled past n and k. Blocks of a fused layer begin at a panel.
 struct PackedLinear {
-  Tensor panels;  // (n_panels, k, nr)
+  struct Block {
+    std::int64_t first_panel = 0;
+    std::int64_t n = 0;  // output columns
+  };
+  Tensor panels;  // (n_panels, k_words * nr * elements in a word)
   Tensor bias;    // (n_panels * nr), or empty
-  std::int64_t n = 0;
+  Tensor scales;  // (n_panels * nr), int8: weight = scale * byte
+  Tensor sums;    // (n_panels * nr) int32 in the bits, int8: offset of the activations * sum over k
+  std::vector<Block> blocks;
+  std::int64_t n = 0;  // output columns of all blocks
   std::int64_t k = 0;
+  std::int64_t k_words = 0;
   std::int64_t nr = 0;
 
-  // Row `row` of the unpacked weight, (k), gathered into `out`.
+  DType dtype() const { return panels.dtype(); }
+  std::int64_t n_panels() const { return panels.shape()[0]; }
+  std::size_t block_of(std::int64_t panel) const;
+  // Row `row` of the unpacked weight of the first block, (k), gathered into `out`; not for int8.
   void unpack_row(std::int64_t row, float* out) const;
-  std::size_t n_bytes() const { return panels.n_bytes() + bias.n_bytes(); }
+  std::size_t n_bytes() const;
 };
 
 // One block of a fused linear layer: `weight` (n, k) of any float dtype, scaled by `scale`; `bias`
@@ -52,62 +68,149 @@ struct LinearBlock {
   float scale = 1.0f;
 };
 
-// Packs blocks that share k side by side: out = [x W0^T + b0 | x W1^T + b1 | ...].
-PackedLinear pack_linear(const Context& context, const std::vector<LinearBlock>& blocks);
+// Packs blocks that share k side by side, in `dtype` (float32, bfloat16, or int8 with a scale for
+// each output column).
+PackedLinear pack_linear(const Context& context, DType dtype,
+                         const std::vector<LinearBlock>& blocks);
 
 // Packs a convolution weight (n_out, n_in, taps) so that one output position is one row of a GEMM
 // over the contiguous window (taps, n_in) of a time-major input.
-PackedLinear pack_conv1d(const Context& context, const TensorView& weight, const TensorView& bias);
+PackedLinear pack_conv1d(const Context& context, DType dtype, const TensorView& weight,
+                         const TensorView& bias);
 
 // False if an element is infinite or not a number.
 bool all_finite(const Context& context, const TensorView& source);
 // A copy in float32, from any float dtype.
 Tensor to_float32(const Context& context, const TensorView& source);
+// A copy in the same dtype.
+Tensor copy_of(const Context& context, const TensorView& source);
+
+// --- activations
+// ----------------------------------------------------------------------------------
+
+// Rows that a GEMM reads, in its weight's dtype.
+struct RowsView {
+  const void* data = nullptr;
+  std::int64_t stride = 0;        // bytes from row to row
+  const float* scales = nullptr;  // (rows), int8
+};
+
+// Activations in the dtype of the layer that reads them. Those of int8 are written as float32 first
+// and quantised row by row once a row is whole.
+class Activations {
+ public:
+  Activations(std::int64_t n_rows, std::int64_t n, DType dtype);
+
+  DType dtype() const { return values_.dtype(); }
+  std::int64_t n_rows() const { return n_rows_; }
+  std::int64_t n() const { return n_; }
+  RowsView view() const;
+  // Row `row` as its reader sees it.
+  void* row(std::int64_t row);
+  const void* row(std::int64_t row) const;
+  float& scale(std::int64_t row) { return scales_.data()[row]; }
+  // Where a writer puts rows before they are finished: float32 unless dtype() is bfloat16.
+  Tensor& written() { return staging_.empty() ? values_ : staging_; }
+  std::size_t n_bytes() const;
+
+ private:
+  std::int64_t n_rows_;
+  std::int64_t n_;
+  Tensor values_;   // (n_rows, n rounded up to whole words)
+  Tensor scales_;   // (n_rows), int8
+  Tensor staging_;  // (n_rows, n) float32, int8
+};
+
+// Quantises what was written, if the dtype is int8.
+void finish(const Context& context, Activations& rows);
+// rows = x (rows.n_rows(), rows.n()), row stride `stride` elements.
+void convert(const Context& context, const float* x, std::int64_t stride, Activations& rows);
+// float32 elements in another float dtype.
+Tensor convert(const Context& context, Tensor source, DType dtype);
+// rows[i] = layer_norm(x[i]) * weight + bias, x (n_rows, n), eps 1e-5.
+void layer_norm(const Context& context, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                Activations& rows);
+
+// --- linear
+// ---------------------------------------------------------------------------------------
+
+// Where one block of a linear layer goes: float32 or bfloat16, row by row or, if `columns` is
+// given, element (row, column) to columns[column] + row / group * group_stride + row % group *
+// step.
+struct Destination {
+  void* data = nullptr;
+  DType dtype = DType::kFloat32;
+  std::int64_t stride = 0;  // elements from row to row
+  const std::ptrdiff_t* columns = nullptr;
+  std::int64_t group = 1;
+  std::int64_t group_stride = 0;
+  std::int64_t step = 0;
+};
 
 // out[m, n] = activation(x[m, k] W^T + bias) + residual. `out` may be `residual`.
 struct LinearArgs {
-  const float* x = nullptr;  // (m, k), row stride x_stride
-  std::int64_t x_stride = 0;
+  RowsView x;
   std::int64_t m = 0;
-  float* out = nullptr;  // (m, n), row stride out_stride
-  std::int64_t out_stride = 0;
+  std::vector<Destination> out;  // one a block
   Activation activation = Activation::kNone;
-  const float* residual = nullptr;  // (m, n), row stride residual_stride, or null
+  const float* residual =
+      nullptr;  // (m, n of the first block), row stride residual_stride, or null
   std::int64_t residual_stride = 0;
 };
 void linear(const Context& context, const PackedLinear& weight, const LinearArgs& args);
+// The same into activations for the next layer.
+void linear(const Context& context, const PackedLinear& weight, const RowsView& x,
+            Activation activation, Activations& out);
+// x += inputs W^T + bias
+void add_linear(const Context& context, const PackedLinear& weight, const RowsView& inputs,
+                Tensor& x);
 
-// out[row] = layer_norm(x[row]) * weight + bias, rows of n, eps 1e-5.
-void layer_norm(const Context& context, const float* x, std::int64_t n_rows, std::int64_t n,
-                const Tensor& weight, const Tensor& bias, float* out);
+// --- attention
+// ------------------------------------------------------------------------------------
 
-// Keys and values of one layer over one window, as attention reads them. Keys are panels:
-// (n_head, ceil(n_ctx / nr), d_head, nr), zero past n_ctx; values are panels
-// (n_head, ceil(d_head / nr), n_ctx, nr), zero past d_head.
-struct PackedKeysValues {
-  Tensor keys;
-  Tensor values;
-  std::int64_t n_ctx = 0;
-  std::size_t n_bytes() const { return keys.n_bytes() + values.n_bytes(); }
+// Keys and values of one layer over one window, in panels that attention's GEMMs read. Keys:
+// (n_head, ceil(n_ctx / nr)) panels of (ceil(d_head / e), nr) words; values: (n_head,
+// ceil(d_head / nr)) panels of (ceil(n_ctx / e), nr) words; e elements in a word. Zero-filled.
+class PackedKeysValues {
+ public:
+  PackedKeysValues(const Context& context, DType dtype, std::int64_t n_ctx, std::int64_t n_head,
+                   std::int64_t d_head);
+
+  DType dtype() const { return keys_.dtype(); }
+  std::int64_t n_ctx() const { return n_ctx_; }
+  // For the blocks of a linear layer that computes keys and values, (n_ctx, n_head * d_head) each.
+  Destination keys();
+  Destination values();
+  // Of one head and panel.
+  const void* key_panel(std::int64_t head, std::int64_t panel) const;
+  const void* value_panel(std::int64_t head, std::int64_t panel) const;
+  std::int64_t n_key_panels() const { return keys_.shape()[1]; }
+  std::int64_t n_value_panels() const { return values_.shape()[1]; }
+  std::int64_t key_words() const;    // of one key panel, along d_head
+  std::int64_t value_words() const;  // of one value panel, along n_ctx
+  std::size_t n_bytes() const { return keys_.n_bytes() + values_.n_bytes(); }
+
+ private:
+  std::int64_t n_ctx_;
+  std::int64_t nr_;
+  Tensor keys_;                                // (n_head, n_key_panels, elements of a panel)
+  Tensor values_;                              // (n_head, n_value_panels, elements of a panel)
+  std::vector<std::ptrdiff_t> key_columns_;    // (n_head * d_head)
+  std::vector<std::ptrdiff_t> value_columns_;  // (n_head * d_head)
 };
 
-// From rows of [.. k .. | .. v ..]: `keys` and `values` point at the first row's first column.
-PackedKeysValues pack_keys_values(const Context& context, const float* keys, const float* values,
-                                  std::int64_t stride, std::int64_t n_ctx, std::int64_t n_head,
-                                  std::int64_t d_head);
-
 // Full attention of groups of query rows over packed keys and values, one PackedKeysValues a group.
-// Queries carry the scale d_head^-0.5 already (it is packed into their weight).
+// Queries have the dtype of the keys and carry the scale d_head^-0.5 already (it is packed into
+// their weight).
 struct AttentionGroup {
   const PackedKeysValues* keys_values = nullptr;
-  const float* q = nullptr;  // (n_rows, n_head * d_head), row stride q_stride
-  float* out = nullptr;      // (n_rows, n_head * d_head), row stride out_stride
+  std::int64_t first_row = 0;  // of q and out
   std::int64_t n_rows = 0;
 };
 struct AttentionArgs {
   std::vector<AttentionGroup> groups;
-  std::int64_t q_stride = 0;
-  std::int64_t out_stride = 0;
+  const Activations* q = nullptr;  // (n_rows, n_head * d_head)
+  Activations* out = nullptr;      // (n_rows, n_head * d_head)
   std::int64_t n_head = 0;
   std::int64_t d_head = 0;
 };
@@ -115,9 +218,8 @@ struct AttentionArgs {
 std::size_t attention(const Context& context, const AttentionArgs& args);
 
 // Scores before the softmax of one head: out (n_rows, n_ctx) = q . keys.
-void attention_scores(const Context& context, const PackedKeysValues& keys_values, const float* q,
-                      std::int64_t q_stride, std::int64_t n_rows, std::int64_t head,
-                      std::int64_t d_head, float* out);
+void attention_scores(const Context& context, const PackedKeysValues& keys_values,
+                      const Activations& q, std::int64_t head, std::int64_t d_head, float* out);
 // In place, each row of n: exp(x - max) / sum.
 void softmax_rows(const Context& context, float* x, std::int64_t n_rows, std::int64_t n);
 
@@ -125,14 +227,17 @@ void softmax_rows(const Context& context, float* x, std::int64_t n_rows, std::in
 // (n_head * d_head) vectors at keys[p] + offset and values[p] + offset.
 struct CachedRow {
   const float* q = nullptr;              // (n_head * d_head), scaled
-  float* out = nullptr;                  // (n_head * d_head)
   const float* const* keys = nullptr;    // (n_past)
   const float* const* values = nullptr;  // (n_past)
   std::int64_t n_past = 0;               // positions to attend to, its own included
 };
-// Returns the bytes of scratch it used.
+// Row i of `out` is that of rows[i]. Returns the bytes of scratch it used.
 std::size_t cached_attention(const Context& context, const std::vector<CachedRow>& rows,
-                             std::int64_t offset, std::int64_t n_head, std::int64_t d_head);
+                             std::int64_t offset, std::int64_t n_head, std::int64_t d_head,
+                             Activations& out);
+
+// --- logits
+// ---------------------------------------------------------------------------------------
 
 // What log-softmax needs of one row of logits: log_sum_exp = max + log(sum).
 struct MaxSum {
@@ -142,5 +247,15 @@ struct MaxSum {
 MaxSum max_sum(const Context& context, const float* x, std::int64_t n);
 // The lowest index of the largest element.
 std::int64_t argmax(const Context& context, const float* x, std::int64_t n);
+
+// Row `row` of a table (n_rows, n) of any float dtype, as float32 (n).
+void read_row(const Context& context, const TensorView& table, std::int64_t row, float* out);
+// logits[row][i] = x[row] . table[i] for the `count` largest logits of each row: exact in place of
+// approximate. logits (n_rows, n_vocab), x (n_rows, n) float32, table (n_vocab, n).
+void rescore_best(const Context& context, const TensorView& table, const Activations& x, int count,
+                  float* logits);
+
+// Indices of the k largest of x (n), k <= n: largest first, lowest index first among equals.
+void top_k(const float* x, std::int64_t n, int k, std::vector<int>& out);
 
 }  // namespace sottovoce::ops

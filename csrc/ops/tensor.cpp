@@ -1,6 +1,8 @@
 // Tensors: sizes, names and aligned memory.
 #include <sottovoce/tensor.h>
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -49,20 +51,24 @@ std::string to_string(const Shape& shape) {
   return text + (shape.size() == 1 ? ",)" : ")");
 }
 
-Tensor::Tensor(Shape shape) : shape_(std::move(shape)) {
+Tensor::Tensor(Shape shape, DType dtype) : shape_(std::move(shape)), dtype_(dtype) {
   constexpr std::size_t kAlignment = 64;
-  const std::size_t n_bytes_aligned = (n_bytes() + kAlignment - 1) / kAlignment * kAlignment;
-  void* memory = std::aligned_alloc(kAlignment, n_bytes_aligned > 0 ? n_bytes_aligned : kAlignment);
-  if (memory == nullptr) throw std::bad_alloc();
-  data_.reset(static_cast<float*>(memory));
+  constexpr std::size_t kHugePage = std::size_t{2} << 20;
+  const std::size_t wanted = n_bytes() + kAlignment;
+  const std::size_t alignment = wanted < 2 * kHugePage ? kAlignment : kHugePage;
+  const std::size_t allocated = (wanted + kAlignment - 1) / kAlignment * kAlignment;
+  void* memory = nullptr;
+  if (posix_memalign(&memory, alignment, allocated) != 0) throw std::bad_alloc();
+  // Large weights are walked from end to end: fewer pages to find, and to map in the first place.
+  if (alignment == kHugePage) madvise(memory, allocated, MADV_HUGEPAGE);
+  std::memset(static_cast<char*>(memory) + n_bytes(), 0, kAlignment);
+  memory_.reset(memory, std::free);
 }
 
-Tensor Tensor::zeros(Shape shape) {
-  Tensor tensor(std::move(shape));
-  std::memset(tensor.data(), 0, tensor.n_bytes());
+Tensor Tensor::zeros(Shape shape, DType dtype) {
+  Tensor tensor(std::move(shape), dtype);
+  std::memset(tensor.raw(), 0, tensor.n_bytes());
   return tensor;
 }
-
-void Tensor::Free::operator()(float* p) const noexcept { std::free(p); }
 
 }  // namespace sottovoce

@@ -31,7 +31,7 @@ struct RuntimeOptions {
   std::string compute_type = "float32";  // dtype of the packed weights
 };
 
-// Kernel tables this CPU can run, slowest first: "scalar", "avx2", "avx512".
+// Kernel tables this CPU can run, slowest first: "scalar", "avx2", ... "avx512_bf16".
 std::vector<std::string> available_isas();
 // Threads that this process may use: CPU affinity and cgroup quota.
 int default_n_threads();

@@ -32,27 +32,33 @@ struct TensorView {
   const float* f32() const { return static_cast<const float*>(data); }
 };
 
-// float32 memory aligned to a cache line (64 bytes), uninitialised unless said otherwise.
+// Memory aligned to a cache line (64 bytes), uninitialised unless said otherwise. 64 bytes of zeros
+// follow the elements, so that a kernel may read whole words at the end.
 class Tensor {
  public:
   Tensor() = default;
-  explicit Tensor(Shape shape);
-  static Tensor zeros(Shape shape);
+  explicit Tensor(Shape shape, DType dtype = DType::kFloat32);
+  static Tensor zeros(Shape shape, DType dtype = DType::kFloat32);
+  Tensor(Tensor&&) = default;
+  Tensor& operator=(Tensor&&) = default;
 
   const Shape& shape() const { return shape_; }
+  DType dtype() const { return dtype_; }
   std::int64_t size() const { return n_elements(shape_); }
-  std::size_t n_bytes() const { return static_cast<std::size_t>(size()) * sizeof(float); }
-  bool empty() const { return data_ == nullptr; }
-  float* data() { return data_.get(); }
-  const float* data() const { return data_.get(); }
-  TensorView view() const { return {data_.get(), DType::kFloat32, shape_}; }
+  std::size_t n_bytes() const { return static_cast<std::size_t>(size()) * size_of(dtype_); }
+  bool empty() const { return memory_ == nullptr; }
+  // As float32; the caller knows that it is.
+  float* data() { return static_cast<float*>(memory_.get()); }
+  const float* data() const { return static_cast<const float*>(memory_.get()); }
+  // Whatever the dtype.
+  void* raw() { return memory_.get(); }
+  const void* raw() const { return memory_.get(); }
+  TensorView view() const { return {memory_.get(), dtype_, shape_}; }
 
  private:
-  struct Free {
-    void operator()(float* p) const noexcept;
-  };
-  std::unique_ptr<float[], Free> data_;
+  std::shared_ptr<void> memory_;
   Shape shape_;
+  DType dtype_ = DType::kFloat32;
 };
 
 }  // namespace sottovoce

@@ -17,54 +17,63 @@ constexpr std::int64_t kQueryRows = 12;
 
 std::int64_t n_panels_of(std::int64_t n, std::int64_t nr) { return (n + nr - 1) / nr; }
 
-kernels::GemmF32 plain_gemm(const float* a, std::int64_t lda, const float* b, std::int64_t ldb,
-                            float* c, std::int64_t ldc, std::int64_t m, std::int64_t n,
-                            std::int64_t k) {
-  kernels::GemmF32 gemm{};
-  gemm.a = a;
-  gemm.lda = lda;
-  gemm.b = b;
-  gemm.ldb = ldb;
-  gemm.c = c;
-  gemm.ldc = ldc;
-  gemm.m = m;
-  gemm.n = n;
-  gemm.k = k;
-  return gemm;
+std::int64_t elements_in_word(DType dtype) {
+  return static_cast<std::int64_t>(sizeof(float) / size_of(dtype));
+}
+
+void run_gemm(const kernels::Table& kernels, DType dtype, const kernels::Gemm& gemm) {
+  (dtype == DType::kBFloat16 ? kernels.gemm_bf16 : kernels.gemm_f32)(gemm);
 }
 
 // scores (n_rows, n_ctx), row stride `stride` = q . keys of one head.
 void head_scores(const kernels::Table& kernels, const PackedKeysValues& kv, std::int64_t head,
-                 const float* q, std::int64_t q_stride, std::int64_t n_rows, std::int64_t d_head,
-                 float* scores, std::int64_t stride) {
-  const std::int64_t nr = kernels.gemm_nr;
-  const std::int64_t n_panels = n_panels_of(kv.n_ctx, nr);
-  const float* panels = kv.keys.data() + head * n_panels * d_head * nr;
-  for (std::int64_t panel = 0; panel < n_panels; ++panel) {
-    const std::int64_t first_key = panel * nr;
-    kernels.gemm_f32(plain_gemm(q, q_stride, panels + panel * d_head * nr, nr, scores + first_key,
-                                stride, n_rows, std::min(nr, kv.n_ctx - first_key), d_head));
+                 const void* q, std::int64_t q_stride, std::int64_t n_rows, float* scores,
+                 std::int64_t stride) {
+  for (std::int64_t panel = 0; panel < kv.n_key_panels(); ++panel) {
+    const std::int64_t first_key = panel * kernels.gemm_nr;
+    kernels::Gemm gemm{};
+    gemm.a = q;
+    gemm.lda = q_stride;
+    gemm.b = kv.key_panel(head, panel);
+    gemm.k_words = kv.key_words();
+    gemm.m = n_rows;
+    gemm.n = std::min<std::int64_t>(kernels.gemm_nr, kv.n_ctx() - first_key);
+    gemm.c = scores + first_key;
+    gemm.ldc = stride;
+    run_gemm(kernels, kv.dtype(), gemm);
   }
 }
 
-// out (n_rows, d_head) = weights (n_rows, n_ctx) values of one head.
-void head_values(const kernels::Table& kernels, const PackedKeysValues& kv, std::int64_t head,
-                 const float* weights, std::int64_t stride, std::int64_t n_rows,
-                 std::int64_t d_head, float* out, std::int64_t out_stride) {
-  const std::int64_t nr = kernels.gemm_nr;
-  const std::int64_t n_panels = n_panels_of(d_head, nr);
-  const float* panels = kv.values.data() + head * n_panels * kv.n_ctx * nr;
-  for (std::int64_t panel = 0; panel < n_panels; ++panel) {
-    const std::int64_t column = panel * nr;
-    kernels.gemm_f32(plain_gemm(weights, stride, panels + panel * kv.n_ctx * nr, nr, out + column,
-                                out_stride, n_rows, std::min(nr, d_head - column), kv.n_ctx));
+// A thread's scratch for one task: scores, and where the dtype is not float32 the weights made of
+// them.
+class Scratch {
+ public:
+  Scratch(const Context& context, std::int64_t n_ctx, DType dtype)
+      : stride_(n_panels_of(n_ctx, 16) * 16),
+        scores_({context.threads->n_threads(), kQueryRows * stride_}) {
+    if (dtype == DType::kBFloat16) {
+      weights_ = Tensor({context.threads->n_threads(), kQueryRows * stride_}, dtype);
+    }
   }
-}
 
-// One block of query rows of one head of one group.
+  std::int64_t stride() const { return stride_; }  // elements from row to row
+  float* scores(int thread) { return scores_.data() + thread * kQueryRows * stride_; }
+  void* weights(int thread) {
+    if (weights_.empty()) return scores(thread);
+    return static_cast<std::uint16_t*>(weights_.raw()) + thread * kQueryRows * stride_;
+  }
+  std::size_t n_bytes() const { return scores_.n_bytes() + weights_.n_bytes(); }
+
+ private:
+  std::int64_t stride_;
+  Tensor scores_;   // (n_threads, kQueryRows * stride)
+  Tensor weights_;  // (n_threads, kQueryRows * stride) bfloat16, or none: in place of the scores
+};
+
+// One block of query rows of one group.
 struct Task {
   const AttentionGroup* group = nullptr;
-  std::int64_t first_row = 0;
+  std::int64_t first_row = 0;  // of q and out
   std::int64_t n_rows = 0;
 };
 
@@ -72,51 +81,102 @@ std::vector<Task> split_rows(const std::vector<AttentionGroup>& groups) {
   std::vector<Task> tasks;
   for (const AttentionGroup& group : groups) {
     for (std::int64_t row = 0; row < group.n_rows; row += kQueryRows) {
-      tasks.push_back({&group, row, std::min(kQueryRows, group.n_rows - row)});
+      tasks.push_back({&group, group.first_row + row, std::min(kQueryRows, group.n_rows - row)});
     }
   }
   return tasks;
 }
 
+// exp(scores - max) of every row as weights of the values' dtype, one zero behind an odd number of
+// bfloat16; inverse_sums (n_rows).
+void weigh(const kernels::Table& kernels, const PackedKeysValues& kv, std::int64_t n_rows,
+           std::int64_t stride, float* scores, void* weights, float* inverse_sums) {
+  const std::int64_t n_ctx = kv.n_ctx();
+  for (std::int64_t row = 0; row < n_rows; ++row) {
+    if (kv.dtype() != DType::kBFloat16) {
+      inverse_sums[row] = kernels.softmax_f32(scores + row * stride, n_ctx);
+      continue;
+    }
+    std::uint16_t* to = static_cast<std::uint16_t*>(weights) + row * stride;
+    inverse_sums[row] = kernels.softmax_bf16(scores + row * stride, n_ctx, to);
+    if (n_ctx % 2 == 1) to[n_ctx] = 0;
+  }
+}
+
+// out (n_rows, d_head) of one head = weights (n_rows, n_ctx) values * inverse_sums.
+void head_values(const kernels::Table& kernels, const PackedKeysValues& kv, std::int64_t head,
+                 const void* weights, std::int64_t stride, const float* inverse_sums,
+                 const Task& task, std::int64_t d_head, Tensor& out) {
+  const std::int64_t n = out.shape()[1];
+  for (std::int64_t panel = 0; panel < kv.n_value_panels(); ++panel) {
+    const std::int64_t column = panel * kernels.gemm_nr;
+    kernels::Gemm gemm{};
+    gemm.a = weights;
+    gemm.lda = stride * static_cast<std::int64_t>(size_of(kv.dtype()));
+    gemm.a_scales = inverse_sums;
+    gemm.b = kv.value_panel(head, panel);
+    gemm.k_words = kv.value_words();
+    gemm.m = task.n_rows;
+    gemm.n = std::min<std::int64_t>(kernels.gemm_nr, d_head - column);
+    gemm.c_is_bf16 = out.dtype() == DType::kBFloat16;
+    gemm.c = static_cast<char*>(out.raw()) + (task.first_row * n + head * d_head + column) *
+                                                 static_cast<std::int64_t>(size_of(out.dtype()));
+    gemm.ldc = n;
+    run_gemm(kernels, kv.dtype(), gemm);
+  }
+}
+
 }  // namespace
 
-PackedKeysValues pack_keys_values(const Context& context, const float* keys, const float* values,
-                                  std::int64_t stride, std::int64_t n_ctx, std::int64_t n_head,
-                                  std::int64_t d_head) {
-  const std::int64_t nr = context.kernels->gemm_nr;
-  const std::int64_t key_panels = n_panels_of(n_ctx, nr);
-  const std::int64_t value_panels = n_panels_of(d_head, nr);
-  PackedKeysValues packed;
-  packed.n_ctx = n_ctx;
-  packed.keys = Tensor({n_head, key_panels, d_head, nr});
-  packed.values = Tensor({n_head, value_panels, n_ctx, nr});
-  parallel_for(
-      *context.threads, n_head * key_panels, [&](std::int64_t begin, std::int64_t end, int) {
-        for (std::int64_t task = begin; task < end; ++task) {
-          const std::int64_t head = task / key_panels;
-          const std::int64_t first = task % key_panels * nr;
-          const std::int64_t n_keys = std::min(nr, n_ctx - first);
-          float* out = packed.keys.data() + task * d_head * nr;
-          const float* in = keys + first * stride + head * d_head;
-          for (std::int64_t d = 0; d < d_head; ++d) {
-            for (std::int64_t key = 0; key < n_keys; ++key) {
-              out[d * nr + key] = in[key * stride + d];
-            }
-            std::fill(out + d * nr + n_keys, out + (d + 1) * nr, 0.0f);
-          }
-          for (std::int64_t panel = 0; panel < value_panels; ++panel) {
-            const std::int64_t column = panel * nr;
-            const std::int64_t width = std::min(nr, d_head - column);
-            for (std::int64_t key = first; key < first + n_keys; ++key) {
-              float* row =
-                  packed.values.data() + ((head * value_panels + panel) * n_ctx + key) * nr;
-              std::copy_n(values + key * stride + head * d_head + column, width, row);
-              std::fill(row + width, row + nr, 0.0f);
-            }
-          }
-        }
-      });
-  return packed;
+PackedKeysValues::PackedKeysValues(const Context& context, DType dtype, std::int64_t n_ctx,
+                                   std::int64_t n_head, std::int64_t d_head)
+    : n_ctx_(n_ctx), nr_(context.kernels->gemm_nr) {
+  const std::int64_t e = elements_in_word(dtype);
+  const std::int64_t key_panel = n_panels_of(d_head, e) * e * nr_;
+  const std::int64_t value_panel = n_panels_of(n_ctx, e) * e * nr_;
+  keys_ = Tensor::zeros({n_head, n_panels_of(n_ctx, nr_), key_panel}, dtype);
+  values_ = Tensor::zeros({n_head, n_panels_of(d_head, nr_), value_panel}, dtype);
+  for (std::int64_t column = 0; column < n_head * d_head; ++column) {
+    const std::int64_t head = column / d_head;
+    const std::int64_t d = column % d_head;
+    key_columns_.push_back(head * n_key_panels() * key_panel + d / e * nr_ * e + d % e);
+    value_columns_.push_back((head * n_value_panels() + d / nr_) * value_panel + d % nr_ * e);
+  }
+}
+
+Destination PackedKeysValues::keys() {
+  return {keys_.raw(),
+          dtype(),
+          0,
+          key_columns_.data(),
+          nr_,
+          keys_.shape()[2],
+          elements_in_word(dtype())};
+}
+
+Destination PackedKeysValues::values() {
+  const std::int64_t e = elements_in_word(dtype());
+  return {values_.raw(), dtype(), 0, value_columns_.data(), e, nr_ * e, 1};
+}
+
+const void* PackedKeysValues::key_panel(std::int64_t head, std::int64_t panel) const {
+  return static_cast<const char*>(keys_.raw()) + (head * n_key_panels() + panel) *
+                                                     keys_.shape()[2] *
+                                                     static_cast<std::int64_t>(size_of(dtype()));
+}
+
+const void* PackedKeysValues::value_panel(std::int64_t head, std::int64_t panel) const {
+  return static_cast<const char*>(values_.raw()) + (head * n_value_panels() + panel) *
+                                                       values_.shape()[2] *
+                                                       static_cast<std::int64_t>(size_of(dtype()));
+}
+
+std::int64_t PackedKeysValues::key_words() const {
+  return keys_.shape()[2] / (elements_in_word(dtype()) * nr_);
+}
+
+std::int64_t PackedKeysValues::value_words() const {
+  return values_.shape()[2] / (elements_in_word(dtype()) * nr_);
 }
 
 std::size_t attention(const Context& context, const AttentionArgs& args) {
@@ -124,47 +184,45 @@ std::size_t attention(const Context& context, const AttentionArgs& args) {
   const std::vector<Task> blocks = split_rows(args.groups);
   std::int64_t longest = 0;
   for (const AttentionGroup& group : args.groups) {
-    longest = std::max(longest, group.keys_values->n_ctx);
+    longest = std::max(longest, group.keys_values->n_ctx());
   }
-  const std::int64_t stride = n_panels_of(longest, 16) * 16;
+  Scratch scratch(context, longest, args.q->dtype());
+  Tensor& out = args.out->written();
   const auto n_blocks = static_cast<std::int64_t>(blocks.size());
-  Tensor scratch({context.threads->n_threads(), kQueryRows, stride});
-  // Head-major: a thread keeps a head's keys and values in its cache while it walks down the rows.
+  const std::int64_t q_stride = args.q->view().stride;
+  const std::int64_t d_bytes = args.d_head * static_cast<std::int64_t>(size_of(args.q->dtype()));
+  // Head-major: consecutive tasks of a thread read the same keys and values.
   parallel_for(*context.threads, args.n_head * n_blocks,
                [&](std::int64_t begin, std::int64_t end, int thread) {
-                 float* scores = scratch.data() + thread * kQueryRows * stride;
-                 for (std::int64_t index = begin; index < end; ++index) {
-                   const std::int64_t head = index / n_blocks;
-                   const Task& task = blocks[static_cast<std::size_t>(index % n_blocks)];
+                 float inverse_sums[kQueryRows];
+                 for (std::int64_t i = begin; i < end; ++i) {
+                   const std::int64_t head = i / n_blocks;
+                   const Task& task = blocks[static_cast<std::size_t>(i % n_blocks)];
                    const PackedKeysValues& kv = *task.group->keys_values;
-                   const std::int64_t column = head * args.d_head;
-                   head_scores(kernels, kv, head,
-                               task.group->q + task.first_row * args.q_stride + column,
-                               args.q_stride, task.n_rows, args.d_head, scores, stride);
-                   float inverse_sum[kQueryRows];
-                   for (std::int64_t row = 0; row < task.n_rows; ++row) {
-                     inverse_sum[row] = kernels.softmax_f32(scores + row * stride, kv.n_ctx);
-                   }
-                   float* out = task.group->out + task.first_row * args.out_stride + column;
-                   head_values(kernels, kv, head, scores, stride, task.n_rows, args.d_head, out,
-                               args.out_stride);
-                   for (std::int64_t row = 0; row < task.n_rows; ++row) {
-                     kernels.scale_f32(out + row * args.out_stride, inverse_sum[row], args.d_head);
-                   }
+                   const char* q =
+                       static_cast<const char*>(args.q->row(task.first_row)) + head * d_bytes;
+                   head_scores(kernels, kv, head, q, q_stride, task.n_rows, scratch.scores(thread),
+                               scratch.stride());
+                   weigh(kernels, kv, task.n_rows, scratch.stride(), scratch.scores(thread),
+                         scratch.weights(thread), inverse_sums);
+                   head_values(kernels, kv, head, scratch.weights(thread), scratch.stride(),
+                               inverse_sums, task, args.d_head, out);
                  }
                });
+  finish(context, *args.out);
   return scratch.n_bytes();
 }
 
-void attention_scores(const Context& context, const PackedKeysValues& keys_values, const float* q,
-                      std::int64_t q_stride, std::int64_t n_rows, std::int64_t head,
-                      std::int64_t d_head, float* out) {
-  head_scores(*context.kernels, keys_values, head, q + head * d_head, q_stride, n_rows, d_head, out,
-              keys_values.n_ctx);
+void attention_scores(const Context& context, const PackedKeysValues& keys_values,
+                      const Activations& q, std::int64_t head, std::int64_t d_head, float* out) {
+  const std::int64_t offset = head * d_head * static_cast<std::int64_t>(size_of(q.dtype()));
+  head_scores(*context.kernels, keys_values, head, static_cast<const char*>(q.row(0)) + offset,
+              q.view().stride, q.n_rows(), out, keys_values.n_ctx());
 }
 
 std::size_t cached_attention(const Context& context, const std::vector<CachedRow>& rows,
-                             std::int64_t offset, std::int64_t n_head, std::int64_t d_head) {
+                             std::int64_t offset, std::int64_t n_head, std::int64_t d_head,
+                             Activations& out) {
   const kernels::Table& kernels = *context.kernels;
   std::int64_t longest = 0;
   std::int64_t work = 0;
@@ -173,22 +231,30 @@ std::size_t cached_attention(const Context& context, const std::vector<CachedRow
     work += row.n_past;
   }
   const bool worthwhile = work * n_head >= 4096;  // dot products
-  Tensor scratch({context.threads->n_threads(), longest});
+  Tensor scratch({context.threads->n_threads(), longest + d_head});
+  Tensor& to = out.written();
   const auto n_rows = static_cast<std::int64_t>(rows.size());
-  parallel_for_if(worthwhile, *context.threads, n_rows * n_head,
-                  [&](std::int64_t begin, std::int64_t end, int thread) {
-                    float* scores = scratch.data() + thread * longest;
-                    for (std::int64_t task = begin; task < end; ++task) {
-                      const CachedRow& row = rows[static_cast<std::size_t>(task / n_head)];
-                      const std::int64_t column = task % n_head * d_head;
-                      kernels.dots_f32(row.q + column, row.keys, offset + column, d_head,
-                                       row.n_past, scores);
-                      const float inverse_sum = kernels.softmax_f32(scores, row.n_past);
-                      kernels.weighted_sum_f32(scores, row.values, offset + column, d_head,
-                                               row.n_past, row.out + column);
-                      kernels.scale_f32(row.out + column, inverse_sum, d_head);
-                    }
-                  });
+  parallel_for_if(
+      worthwhile, *context.threads, n_rows * n_head,
+      [&](std::int64_t begin, std::int64_t end, int thread) {
+        float* scores = scratch.data() + thread * (longest + d_head);
+        float* mixed = scores + longest;
+        for (std::int64_t task = begin; task < end; ++task) {
+          const CachedRow& row = rows[static_cast<std::size_t>(task / n_head)];
+          const std::int64_t column = task % n_head * d_head;
+          kernels.dots_f32(row.q + column, row.keys, offset + column, d_head, row.n_past, scores);
+          const float inverse_sum = kernels.softmax_f32(scores, row.n_past);
+          kernels.weighted_sum_f32(scores, row.values, offset + column, d_head, row.n_past, mixed);
+          kernels.scale_f32(mixed, inverse_sum, d_head);
+          const std::int64_t at = task / n_head * to.shape()[1] + column;
+          if (to.dtype() == DType::kBFloat16) {
+            kernels.to_bf16(mixed, d_head, static_cast<std::uint16_t*>(to.raw()) + at);
+          } else {
+            std::copy_n(mixed, d_head, to.data() + at);
+          }
+        }
+      });
+  finish(context, out);
   return scratch.n_bytes();
 }
 

@@ -1,4 +1,4 @@
-// Linear layers and layer norm, spread over threads.
+// Linear layers, spread over threads.
 #include <algorithm>
 
 #include "kernels.h"
@@ -11,74 +11,98 @@ namespace {
 
 // Rows of one task: enough tiles to pay for reading the panel, few enough to balance threads.
 constexpr std::int64_t kTaskRows = 60;
-constexpr float kLayerNormEps = 1e-5f;
 
-kernels::Activation to_kernel(Activation activation) {
-  return activation == Activation::kGelu ? kernels::Activation::kGelu : kernels::Activation::kNone;
+void run_gemm(const kernels::Table& kernels, DType dtype, const kernels::Gemm& gemm) {
+  switch (dtype) {
+    case DType::kBFloat16:
+      return kernels.gemm_bf16(gemm);
+    case DType::kInt8:
+      return kernels.gemm_i8(gemm);
+    default:
+      return kernels.gemm_f32(gemm);
+  }
+}
+
+// What one panel's GEMM needs besides its rows.
+kernels::Gemm gemm_of_panel(const PackedLinear& weight, std::int64_t panel,
+                            const LinearArgs& args) {
+  const std::size_t block = weight.block_of(panel);
+  const std::int64_t column = (panel - weight.blocks[block].first_panel) * weight.nr;
+  const std::int64_t padded = panel * weight.nr;  // column of the bias and scales
+  const Destination& out = args.out[block];
+  kernels::Gemm gemm{};
+  gemm.lda = args.x.stride;
+  gemm.b = static_cast<const float*>(weight.panels.raw()) + padded * weight.k_words;
+  gemm.k_words = weight.k_words;
+  gemm.n = std::min(weight.nr, weight.blocks[block].n - column);
+  if (!weight.scales.empty()) {
+    gemm.b_scales = weight.scales.data() + padded;
+    gemm.b_sums = reinterpret_cast<const std::int32_t*>(weight.sums.raw()) + padded;
+  }
+  gemm.bias = weight.bias.empty() ? nullptr : weight.bias.data() + padded;
+  gemm.activation = args.activation == Activation::kGelu ? kernels::Activation::kGelu
+                                                         : kernels::Activation::kNone;
+  gemm.residual = args.residual ? args.residual + column : nullptr;
+  gemm.ld_residual = args.residual_stride;
+  gemm.c_is_bf16 = out.dtype == DType::kBFloat16;
+  gemm.c = static_cast<char*>(out.data) +
+           (out.columns ? 0 : column) * static_cast<std::int64_t>(size_of(out.dtype));
+  gemm.ldc = out.stride;
+  if (out.columns) {
+    gemm.scatter = {out.columns + column, 0, out.group, out.group_stride, out.step};
+  }
+  return gemm;
+}
+
+// The GEMM of rows [first, first + m) of what `gemm` says of all.
+void set_rows(const RowsView& x, std::int64_t first, std::int64_t m, kernels::Gemm& gemm) {
+  gemm.a = static_cast<const char*>(x.data) + first * x.stride;
+  gemm.a_scales = x.scales ? x.scales + first : nullptr;
+  gemm.m = m;
+  if (gemm.residual) gemm.residual += first * gemm.ld_residual;
+  if (gemm.scatter.columns) {
+    gemm.scatter.first_row = first;
+  } else {
+    const std::int64_t size = gemm.c_is_bf16 ? 2 : 4;
+    gemm.c = static_cast<char*>(gemm.c) + first * gemm.ldc * size;
+  }
 }
 
 }  // namespace
 
 void linear(const Context& context, const PackedLinear& weight, const LinearArgs& args) {
-  const std::int64_t n_panels = weight.panels.shape()[0];
   const std::int64_t n_blocks = (args.m + kTaskRows - 1) / kTaskRows;
   // Panel-major: a thread keeps a panel in its cache while it walks down the rows.
-  parallel_for(
-      *context.threads, n_panels * n_blocks, [&](std::int64_t begin, std::int64_t end, int) {
-        while (begin < end) {
-          const std::int64_t panel = begin / n_blocks;
-          const std::int64_t first_block = begin % n_blocks;
-          const std::int64_t last_block = std::min(n_blocks, first_block + (end - begin));
-          const std::int64_t first_row = first_block * kTaskRows;
-          const std::int64_t first_column = panel * weight.nr;
-          kernels::GemmF32 gemm{};
-          gemm.a = args.x + first_row * args.x_stride;
-          gemm.lda = args.x_stride;
-          gemm.b = weight.panels.data() + panel * weight.k * weight.nr;
-          gemm.ldb = weight.nr;
-          gemm.c = args.out + first_row * args.out_stride + first_column;
-          gemm.ldc = args.out_stride;
-          gemm.bias = weight.bias.empty() ? nullptr : weight.bias.data() + first_column;
-          if (args.residual) {
-            gemm.residual = args.residual + first_row * args.residual_stride + first_column;
-            gemm.ld_residual = args.residual_stride;
-          }
-          gemm.m = std::min(args.m, last_block * kTaskRows) - first_row;
-          gemm.n = std::min(weight.nr, weight.n - first_column);
-          gemm.k = weight.k;
-          gemm.activation = to_kernel(args.activation);
-          context.kernels->gemm_f32(gemm);
-          begin += last_block - first_block;
-        }
-      });
+  parallel_for(*context.threads, weight.n_panels() * n_blocks,
+               [&](std::int64_t begin, std::int64_t end, int) {
+                 while (begin < end) {
+                   const std::int64_t first_block = begin % n_blocks;
+                   const std::int64_t last_block = std::min(n_blocks, first_block + end - begin);
+                   const std::int64_t first = first_block * kTaskRows;
+                   kernels::Gemm gemm = gemm_of_panel(weight, begin / n_blocks, args);
+                   set_rows(args.x, first, std::min(args.m, last_block * kTaskRows) - first, gemm);
+                   run_gemm(*context.kernels, weight.dtype(), gemm);
+                   begin += last_block - first_block;
+                 }
+               });
 }
 
-void layer_norm(const Context& context, const float* x, std::int64_t n_rows, std::int64_t n,
-                const Tensor& weight, const Tensor& bias, float* out) {
-  const bool worthwhile = n_rows * n >= (1 << 15);
-  parallel_for_if(worthwhile, *context.threads, n_rows,
-                  [&](std::int64_t begin, std::int64_t end, int) {
-                    for (std::int64_t row = begin; row < end; ++row) {
-                      context.kernels->layer_norm_f32(x + row * n, weight.data(), bias.data(),
-                                                      kLayerNormEps, n, out + row * n);
-                    }
-                  });
+void linear(const Context& context, const PackedLinear& weight, const RowsView& x,
+            Activation activation, Activations& out) {
+  Tensor& written = out.written();
+  LinearArgs args{x, out.n_rows(), {{written.raw(), written.dtype(), written.shape()[1]}}};
+  args.activation = activation;
+  linear(context, weight, args);
+  finish(context, out);
 }
 
-void softmax_rows(const Context& context, float* x, std::int64_t n_rows, std::int64_t n) {
-  for (std::int64_t row = 0; row < n_rows; ++row) {
-    const float scale = context.kernels->softmax_f32(x + row * n, n);
-    context.kernels->scale_f32(x + row * n, scale, n);
-  }
-}
-
-MaxSum max_sum(const Context& context, const float* x, std::int64_t n) {
-  const kernels::MaxSum result = context.kernels->max_sum_f32(x, n);
-  return {result.max, result.sum};
-}
-
-std::int64_t argmax(const Context& context, const float* x, std::int64_t n) {
-  return context.kernels->argmax_f32(x, n);
+void add_linear(const Context& context, const PackedLinear& weight, const RowsView& inputs,
+                Tensor& x) {
+  const std::int64_t n = x.shape()[1];
+  LinearArgs args{inputs, x.shape()[0], {{x.data(), DType::kFloat32, n}}};
+  args.residual = x.data();
+  args.residual_stride = n;
+  linear(context, weight, args);
 }
 
 }  // namespace sottovoce::ops

@@ -6,6 +6,7 @@
 #include "kernels.h"
 #include "ops.h"
 #include "parallel.h"
+#include "widen.h"
 
 namespace sottovoce::ops {
 
@@ -15,7 +16,129 @@ std::int64_t round_up(std::int64_t n, std::int64_t multiple) {
   return (n + multiple - 1) / multiple * multiple;
 }
 
-// `n` elements of `source` from `first` on, as float32.
+template <class Bits>
+bool any_with_all_bits(const void* data, std::int64_t n, Bits exponent) {
+  int found = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    Bits bits;  // by memcpy: a view into a file need not be aligned
+    std::memcpy(&bits, static_cast<const unsigned char*>(data) + i * sizeof(Bits), sizeof(Bits));
+    found |= (bits & exponent) == exponent;
+  }
+  return found != 0;
+}
+
+// A row of weights as words along k, (k_words), and what int8 needs besides.
+class RowPacker {
+ public:
+  RowPacker(const kernels::Table& kernels, DType dtype, std::int64_t k)
+      : kernels_(kernels), dtype_(dtype), k_(k) {}
+
+  // x (k) -> words. int8: the scale and offset * sum of the row.
+  void pack(const float* x, void* words, float& scale, std::int32_t& sum) const {
+    if (dtype_ == DType::kFloat32) {
+      std::memcpy(words, x, static_cast<std::size_t>(k_) * sizeof(float));
+    } else if (dtype_ == DType::kBFloat16) {
+      kernels_.to_bf16(x, k_, words);
+      if (k_ % 2 == 1) static_cast<std::uint16_t*>(words)[k_] = 0;
+    } else {
+      scale = kernels_.quantize_i8(x, k_, words);
+      sum = kernels_.int8_offset * center(static_cast<std::uint8_t*>(words));
+    }
+  }
+
+ private:
+  // Bytes without the offset, zeros up to a whole word. Returns their sum.
+  std::int32_t center(std::uint8_t* bytes) const {
+    std::int32_t sum = 0;
+    for (std::int64_t i = 0; i < k_; ++i) {
+      const auto weight = static_cast<std::int8_t>(bytes[i] - kernels_.int8_offset);
+      sum += weight;
+      bytes[i] = static_cast<std::uint8_t>(weight);
+    }
+    std::fill(bytes + k_, bytes + round_up(k_, 4), std::uint8_t{0});
+    return sum;
+  }
+
+  const kernels::Table& kernels_;
+  DType dtype_;
+  std::int64_t k_;
+};
+
+PackedLinear make_packed(const Context& context, DType dtype, const std::vector<std::int64_t>& ns,
+                         std::int64_t k, bool with_bias) {
+  PackedLinear packed;
+  packed.k = k;
+  packed.nr = context.kernels->gemm_nr;
+  const auto per_word = static_cast<std::int64_t>(sizeof(float) / size_of(dtype));
+  packed.k_words = (k + per_word - 1) / per_word;
+  std::int64_t n_panels = 0;
+  for (const std::int64_t n : ns) {
+    packed.blocks.push_back({n_panels, n});
+    packed.n += n;
+    n_panels += (n + packed.nr - 1) / packed.nr;
+  }
+  packed.panels = Tensor({n_panels, packed.k_words * packed.nr * per_word}, dtype);
+  if (with_bias) packed.bias = Tensor::zeros({n_panels * packed.nr});
+  if (dtype == DType::kInt8) {
+    packed.scales = Tensor::zeros({n_panels * packed.nr});
+    packed.sums = Tensor::zeros({n_panels * packed.nr});
+  }
+  return packed;
+}
+
+// Rows one to `n_rows` of words, (k_words) each, side by side into columns from `out` on.
+void interleave(const std::uint32_t* words, std::int64_t k_words, std::int64_t n_rows,
+                std::int64_t nr, std::uint32_t* out) {
+  for (std::int64_t step = 0; step < k_words; ++step) {
+    for (std::int64_t i = 0; i < n_rows; ++i) out[step * nr + i] = words[i * k_words + step];
+  }
+}
+
+// Fills every panel; row_of(block, row, buffer, scratch) yields row `row` of a block in k order as
+// float32 (k), with `scratch` (k) to itself.
+template <class RowOf>
+void fill_panels(const Context& context, PackedLinear& packed, RowOf row_of) {
+  constexpr std::int64_t kRowsAtOnce = 16;  // one cache line of a panel's step
+  const RowPacker packer(*context.kernels, packed.dtype(), packed.k);
+  const std::int64_t per_thread = (kRowsAtOnce * packed.k_words + 2 * packed.k + 31) / 16 * 16;
+  Tensor buffers({context.threads->n_threads(), per_thread});
+  parallel_for(
+      *context.threads, packed.n_panels(), [&](std::int64_t begin, std::int64_t end, int thread) {
+        float* row_f32 = buffers.data() + thread * per_thread;
+        float* scratch = row_f32 + packed.k;
+        auto* words = reinterpret_cast<std::uint32_t*>(scratch + packed.k);
+        for (std::int64_t panel = begin; panel < end; ++panel) {
+          const std::size_t block = packed.block_of(panel);
+          const std::int64_t first_row = (panel - packed.blocks[block].first_panel) * packed.nr;
+          auto* out =
+              static_cast<std::uint32_t*>(packed.panels.raw()) + panel * packed.k_words * packed.nr;
+          for (std::int64_t i = 0; i < packed.nr; ++i) {
+            const std::int64_t column = panel * packed.nr + i;
+            std::uint32_t* to = words + i % kRowsAtOnce * packed.k_words;
+            if (first_row + i < packed.blocks[block].n) {
+              float scale = 0.0f;
+              std::int32_t sum = 0;
+              row_of(block, first_row + i, row_f32, scratch);
+              packer.pack(row_f32, to, scale, sum);
+              if (!packed.scales.empty()) {
+                packed.scales.data()[column] = scale;
+                static_cast<std::int32_t*>(packed.sums.raw())[column] = sum;
+              }
+            } else {
+              std::fill_n(to, packed.k_words, 0u);
+            }
+            const std::int64_t first = i / kRowsAtOnce * kRowsAtOnce;
+            const std::int64_t n_rows = std::min(kRowsAtOnce, packed.nr - first);
+            if (i + 1 - first == n_rows) {
+              interleave(words, packed.k_words, n_rows, packed.nr, out + first);
+            }
+          }
+        }
+      });
+}
+
+}  // namespace
+
 void widen(const Context& context, const TensorView& source, std::int64_t first, std::int64_t n,
            float* out) {
   const auto* bytes = static_cast<const unsigned char*>(source.data) +
@@ -33,63 +156,6 @@ void widen(const Context& context, const TensorView& source, std::int64_t first,
       return;
   }
 }
-
-template <class Bits>
-bool any_with_all_bits(const void* data, std::int64_t n, Bits exponent) {
-  int found = 0;
-  for (std::int64_t i = 0; i < n; ++i) {
-    Bits bits;  // by memcpy: a view into a file need not be aligned
-    std::memcpy(&bits, static_cast<const unsigned char*>(data) + i * sizeof(Bits), sizeof(Bits));
-    found |= (bits & exponent) == exponent;
-  }
-  return found != 0;
-}
-
-PackedLinear make_packed(const Context& context, std::int64_t n, std::int64_t k, bool with_bias) {
-  PackedLinear packed;
-  packed.n = n;
-  packed.k = k;
-  packed.nr = context.kernels->gemm_nr;
-  const std::int64_t n_panels = round_up(n, packed.nr) / packed.nr;
-  packed.panels = Tensor({n_panels, k, packed.nr});
-  if (with_bias) packed.bias = Tensor::zeros({n_panels * packed.nr});
-  return packed;
-}
-
-// Fills every panel; row_of(row, buffer, scratch) yields weight row `row` in k order as float32
-// (k), with `scratch` (k) to itself.
-template <class RowOf>
-void fill_panels(const Context& context, PackedLinear& packed, RowOf row_of) {
-  constexpr std::int64_t kRowsAtOnce = 16;  // one cache line of a panel's row
-  const std::int64_t n_panels = packed.panels.shape()[0];
-  Tensor buffers({context.threads->n_threads(), kRowsAtOnce + 1, packed.k});
-  parallel_for(*context.threads, n_panels, [&](std::int64_t begin, std::int64_t end, int thread) {
-    float* rows = buffers.data() + thread * (kRowsAtOnce + 1) * packed.k;
-    float* scratch = rows + kRowsAtOnce * packed.k;
-    for (std::int64_t panel = begin; panel < end; ++panel) {
-      float* out = packed.panels.data() + panel * packed.k * packed.nr;
-      for (std::int64_t first = 0; first < packed.nr; first += kRowsAtOnce) {
-        const std::int64_t n_rows = std::min(kRowsAtOnce, packed.nr - first);
-        for (std::int64_t i = 0; i < n_rows; ++i) {
-          const std::int64_t row = panel * packed.nr + first + i;
-          float* target = rows + i * packed.k;
-          if (row < packed.n) {
-            row_of(row, target, scratch);
-          } else {
-            std::fill_n(target, packed.k, 0.0f);
-          }
-        }
-        for (std::int64_t step = 0; step < packed.k; ++step) {
-          for (std::int64_t i = 0; i < n_rows; ++i) {
-            out[step * packed.nr + first + i] = rows[i * packed.k + step];
-          }
-        }
-      }
-    }
-  });
-}
-
-}  // namespace
 
 bool all_finite(const Context& context, const TensorView& source) {
   constexpr std::int64_t kBlock = 1 << 18;
@@ -121,40 +187,51 @@ Tensor to_float32(const Context& context, const TensorView& source) {
   return tensor;
 }
 
-PackedLinear pack_linear(const Context& context, const std::vector<LinearBlock>& blocks) {
-  std::int64_t n = 0;
+Tensor copy_of(const Context& context, const TensorView& source) {
+  Tensor tensor(source.shape, source.dtype);
+  constexpr std::size_t kBlock = std::size_t{1} << 20;
+  const auto n_blocks = static_cast<std::int64_t>((source.n_bytes() + kBlock - 1) / kBlock);
+  parallel_for(*context.threads, n_blocks, [&](std::int64_t begin, std::int64_t end, int) {
+    const std::size_t first = static_cast<std::size_t>(begin) * kBlock;
+    const std::size_t last = std::min(static_cast<std::size_t>(end) * kBlock, source.n_bytes());
+    std::memcpy(static_cast<char*>(tensor.raw()) + first,
+                static_cast<const char*>(source.data) + first, last - first);
+  });
+  return tensor;
+}
+
+PackedLinear pack_linear(const Context& context, DType dtype,
+                         const std::vector<LinearBlock>& blocks) {
+  std::vector<std::int64_t> ns;
   bool with_bias = false;
-  std::vector<std::int64_t> first_row;
   for (const LinearBlock& block : blocks) {
-    first_row.push_back(n);
-    n += block.weight.shape[0];
+    ns.push_back(block.weight.shape[0]);
     with_bias = with_bias || block.bias != nullptr;
   }
   const std::int64_t k = blocks.front().weight.shape[1];
-  PackedLinear packed = make_packed(context, n, k, with_bias);
-  fill_panels(context, packed, [&](std::int64_t row, float* out, float*) {
-    const auto after = std::upper_bound(first_row.begin(), first_row.end(), row);
-    const auto index = static_cast<std::size_t>(after - first_row.begin() - 1);
+  PackedLinear packed = make_packed(context, dtype, ns, k, with_bias);
+  fill_panels(context, packed, [&](std::size_t index, std::int64_t row, float* out, float*) {
     const LinearBlock& block = blocks[index];
-    widen(context, block.weight, (row - first_row[index]) * k, k, out);
+    widen(context, block.weight, row * k, k, out);
     if (block.scale != 1.0f) context.kernels->scale_f32(out, block.scale, k);
   });
   for (std::size_t index = 0; index < blocks.size(); ++index) {
     const LinearBlock& block = blocks[index];
     if (!block.bias) continue;
-    float* out = packed.bias.data() + first_row[index];
+    float* out = packed.bias.data() + packed.blocks[index].first_panel * packed.nr;
     widen(context, *block.bias, 0, block.bias->size(), out);
     context.kernels->scale_f32(out, block.scale, block.bias->size());
   }
   return packed;
 }
 
-PackedLinear pack_conv1d(const Context& context, const TensorView& weight, const TensorView& bias) {
+PackedLinear pack_conv1d(const Context& context, DType dtype, const TensorView& weight,
+                         const TensorView& bias) {
   const std::int64_t n = weight.shape[0];
   const std::int64_t n_in = weight.shape[1];
   const std::int64_t taps = weight.shape[2];
-  PackedLinear packed = make_packed(context, n, n_in * taps, true);
-  fill_panels(context, packed, [&](std::int64_t row, float* out, float* source) {
+  PackedLinear packed = make_packed(context, dtype, {n}, n_in * taps, true);
+  fill_panels(context, packed, [&](std::size_t, std::int64_t row, float* out, float* source) {
     widen(context, weight, row * n_in * taps, n_in * taps, source);
     for (std::int64_t tap = 0; tap < taps; ++tap) {
       for (std::int64_t channel = 0; channel < n_in; ++channel) {
@@ -166,9 +243,28 @@ PackedLinear pack_conv1d(const Context& context, const TensorView& weight, const
   return packed;
 }
 
+std::size_t PackedLinear::block_of(std::int64_t panel) const {
+  std::size_t block = blocks.size() - 1;
+  while (panel < blocks[block].first_panel) --block;
+  return block;
+}
+
+std::size_t PackedLinear::n_bytes() const {
+  return panels.n_bytes() + bias.n_bytes() + scales.n_bytes() + sums.n_bytes();
+}
+
 void PackedLinear::unpack_row(std::int64_t row, float* out) const {
-  const float* column = panels.data() + row / nr * k * nr + row % nr;
-  for (std::int64_t step = 0; step < k; ++step) out[step] = column[step * nr];
+  const auto* words = static_cast<const std::uint32_t*>(panels.raw()) + row / nr * k_words * nr;
+  for (std::int64_t i = 0; i < k; ++i) {
+    std::uint32_t bits;
+    if (dtype() == DType::kBFloat16) {
+      const std::uint32_t pair = words[i / 2 * nr + row % nr];
+      bits = i % 2 == 0 ? pair << 16 : pair & 0xffff0000u;
+    } else {
+      bits = words[i * nr + row % nr];
+    }
+    std::memcpy(out + i, &bits, sizeof(bits));
+  }
 }
 
 }  // namespace sottovoce::ops

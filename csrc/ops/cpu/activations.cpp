@@ -1,0 +1,105 @@
+// Activations in the dtype of their reader, and the operations that make them row by row.
+#include <algorithm>
+#include <cstring>
+
+#include "kernels.h"
+#include "ops.h"
+#include "parallel.h"
+
+namespace sottovoce::ops {
+
+namespace {
+
+constexpr float kLayerNormEps = 1e-5f;
+// Elements below which a loop over rows is done by the caller alone.
+constexpr std::int64_t kWorthSharing = 1 << 15;
+
+std::int64_t whole_words(std::int64_t n, DType dtype) {
+  const auto per_word = static_cast<std::int64_t>(sizeof(float) / size_of(dtype));
+  return (n + per_word - 1) / per_word * per_word;
+}
+
+// x (n) as row `row`. What fills up the last word is multiplied by zero weights, but must be
+// finite.
+void put_row(const kernels::Table& kernels, const float* x, std::int64_t row, Activations& rows) {
+  const std::int64_t n = rows.n();
+  if (rows.dtype() == DType::kInt8) {
+    rows.scale(row) = kernels.quantize_i8(x, n, rows.row(row));
+  } else if (rows.dtype() == DType::kBFloat16) {
+    kernels.to_bf16(x, n, rows.row(row));
+    if (n % 2 == 1) static_cast<std::uint16_t*>(rows.row(row))[n] = 0;
+  } else if (x != rows.row(row)) {
+    std::memcpy(rows.row(row), x, static_cast<std::size_t>(n) * sizeof(float));
+  }
+}
+
+}  // namespace
+
+Activations::Activations(std::int64_t n_rows, std::int64_t n, DType dtype)
+    : n_rows_(n_rows), n_(n), values_({n_rows, whole_words(n, dtype)}, dtype) {
+  if (dtype != DType::kInt8) return;
+  scales_ = Tensor({n_rows});
+  staging_ = Tensor({n_rows, n});
+}
+
+RowsView Activations::view() const {
+  return {values_.raw(), values_.shape()[1] * static_cast<std::int64_t>(size_of(dtype())),
+          scales_.empty() ? nullptr : scales_.data()};
+}
+
+void* Activations::row(std::int64_t row) {
+  return static_cast<char*>(values_.raw()) + row * view().stride;
+}
+
+const void* Activations::row(std::int64_t row) const {
+  return static_cast<const char*>(values_.raw()) + row * view().stride;
+}
+
+std::size_t Activations::n_bytes() const {
+  return values_.n_bytes() + scales_.n_bytes() + staging_.n_bytes();
+}
+
+void finish(const Context& context, Activations& rows) {
+  if (rows.dtype() == DType::kInt8) convert(context, rows.written().data(), rows.n(), rows);
+}
+
+void convert(const Context& context, const float* x, std::int64_t stride, Activations& rows) {
+  parallel_for_if(rows.n_rows() * rows.n() >= kWorthSharing, *context.threads, rows.n_rows(),
+                  [&](std::int64_t begin, std::int64_t end, int) {
+                    for (std::int64_t row = begin; row < end; ++row) {
+                      put_row(*context.kernels, x + row * stride, row, rows);
+                    }
+                  });
+}
+
+Tensor convert(const Context& context, Tensor source, DType dtype) {
+  if (dtype == DType::kFloat32) return source;
+  Tensor converted(source.shape(), dtype);
+  const std::int64_t n_rows = source.shape()[0];
+  const std::int64_t n = source.size() / n_rows;
+  parallel_for(*context.threads, n_rows, [&](std::int64_t begin, std::int64_t end, int) {
+    context.kernels->to_bf16(source.data() + begin * n, (end - begin) * n,
+                             static_cast<std::uint16_t*>(converted.raw()) + begin * n);
+  });
+  return converted;
+}
+
+void layer_norm(const Context& context, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                Activations& rows) {
+  const std::int64_t n = rows.n();
+  // Where the row is not kept as float32 it passes through a line of the thread's own.
+  Tensor lines({context.threads->n_threads(), n});
+  parallel_for_if(rows.n_rows() * n >= kWorthSharing, *context.threads, rows.n_rows(),
+                  [&](std::int64_t begin, std::int64_t end, int thread) {
+                    for (std::int64_t row = begin; row < end; ++row) {
+                      float* normal = rows.dtype() == DType::kFloat32
+                                          ? static_cast<float*>(rows.row(row))
+                                          : lines.data() + thread * n;
+                      context.kernels->layer_norm_f32(x.data() + row * n, weight.data(),
+                                                      bias.data(), kLayerNormEps, n, normal);
+                      put_row(*context.kernels, normal, row, rows);
+                    }
+                  });
+}
+
+}  // namespace sottovoce::ops

@@ -1,0 +1,91 @@
+// What is done with rows of logits, and with rows of the embedding they come from.
+#include <algorithm>
+#include <vector>
+
+#include "kernels.h"
+#include "ops.h"
+#include "parallel.h"
+#include "widen.h"
+
+namespace sottovoce::ops {
+
+namespace {
+
+constexpr std::int64_t kBlock = 64;
+
+int count_above(const float* x, std::int64_t n, float threshold) {
+  int n_above = 0;
+  for (std::int64_t i = 0; i < n; ++i) n_above += x[i] > threshold;
+  return n_above;
+}
+
+// Puts an index behind those that are not smaller; later indices lose a tie.
+void insert(const float* x, int index, std::vector<int>& out) {
+  const auto place =
+      std::find_if(out.begin(), out.end(), [&](int other) { return x[other] < x[index]; });
+  out.insert(place, index);
+}
+
+}  // namespace
+
+void softmax_rows(const Context& context, float* x, std::int64_t n_rows, std::int64_t n) {
+  for (std::int64_t row = 0; row < n_rows; ++row) {
+    const float scale = context.kernels->softmax_f32(x + row * n, n);
+    context.kernels->scale_f32(x + row * n, scale, n);
+  }
+}
+
+MaxSum max_sum(const Context& context, const float* x, std::int64_t n) {
+  const kernels::MaxSum result = context.kernels->max_sum_f32(x, n);
+  return {result.max, result.sum};
+}
+
+std::int64_t argmax(const Context& context, const float* x, std::int64_t n) {
+  return context.kernels->argmax_f32(x, n);
+}
+
+void read_row(const Context& context, const TensorView& table, std::int64_t row, float* out) {
+  const std::int64_t n = table.shape[1];
+  widen(context, table, row * n, n, out);
+}
+
+void rescore_best(const Context& context, const TensorView& table, const Activations& x, int count,
+                  float* logits) {
+  const std::int64_t n_vocab = table.shape[0];
+  const std::int64_t n = table.shape[1];
+  const int k = static_cast<int>(std::min<std::int64_t>(count, n_vocab));
+  std::vector<std::vector<int>> best(static_cast<std::size_t>(x.n_rows()));
+  for (std::vector<int>& of_row : best) of_row.reserve(static_cast<std::size_t>(k) + 1);
+  Tensor lines({context.threads->n_threads(), n});
+  parallel_for(*context.threads, x.n_rows(), [&](std::int64_t begin, std::int64_t end, int thread) {
+    float* const line = lines.data() + thread * n;
+    for (std::int64_t row = begin; row < end; ++row) {
+      std::vector<int>& indices = best[static_cast<std::size_t>(row)];
+      float* const of_row = logits + row * n_vocab;
+      top_k(of_row, n_vocab, k, indices);
+      for (const int index : indices) {
+        read_row(context, table, index, line);
+        context.kernels->dots_f32(static_cast<const float*>(x.row(row)), &line, 0, n, 1,
+                                  of_row + index);
+      }
+    }
+  });
+}
+
+// Elements above the k-th of what was seen are rare after the first few thousand, so whole blocks
+// are compared with it first; that loop has no branch and the compiler turns it into vectors.
+void top_k(const float* x, std::int64_t n, int k, std::vector<int>& out) {
+  out.clear();
+  for (int i = 0; i < k; ++i) insert(x, i, out);
+  for (std::int64_t begin = k; begin < n; begin += kBlock) {
+    const std::int64_t end = std::min(begin + kBlock, n);
+    if (count_above(x + begin, end - begin, x[out.back()]) == 0) continue;
+    for (std::int64_t i = begin; i < end; ++i) {
+      if (!(x[i] > x[out.back()])) continue;
+      out.pop_back();
+      insert(x, static_cast<int>(i), out);
+    }
+  }
+}
+
+}  // namespace sottovoce::ops
