@@ -108,5 +108,5 @@ def test_checkpoints_of_any_dtype_pack_to_the_same(rng):
 
 
 def test_an_unknown_type_is_refused(rng):
-    with pytest.raises(_core.ShapeError, match="compute_type must be .* got 'int4'"):
+    with pytest.raises(_core.ShapeError, match=r"compute_type must be .* got 'int4'"):
         make(Dims(), oracle.random_checkpoint(Dims(), rng), compute_type="int4")

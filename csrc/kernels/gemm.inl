@@ -10,6 +10,7 @@ constexpr int kMr = 6;
 constexpr ptrdiff_t kNr = kGemmVectors * kLanes;
 constexpr ptrdiff_t kWord = 4;  // bytes
 constexpr ptrdiff_t kChain = 256;
+constexpr ptrdiff_t kPrefetch = 8192;  // bytes ahead
 // A panel of kNr * kLongestPanel words stays in the second-level cache (512 KB at 64 columns)
 // while tiles of rows pass over it one by one; a longer one is walked in chunks of kChain, each by
 // a block of kBlockRows rows whose sums wait in the first-level cache.
@@ -27,6 +28,7 @@ struct F32Operands {
   }
   static Word load_b(const char* p) { return load(reinterpret_cast<const float*>(p)); }
   static Sum dot(Word a, Word b, Sum sum) { return multiply_add(a, b, sum); }
+  static F32 activate(F32 x) { return gelu(x); }
 };
 
 struct BF16Operands {
@@ -35,6 +37,7 @@ struct BF16Operands {
   static Word broadcast_a(const char* p) { return broadcast_word(p); }
   static Word load_b(const char* p) { return load_words(p); }
   static Sum dot(Word a, Word b, Sum sum) { return dot_bf16(a, b, sum); }
+  static F32 activate(F32 x) { return rough_gelu(x); }
 };
 
 struct I8Operands {
@@ -43,6 +46,7 @@ struct I8Operands {
   static Word broadcast_a(const char* p) { return broadcast_word(p); }
   static Word load_b(const char* p) { return load_words(p); }
   static Sum dot(Word a, Word b, Sum sum) { return dot_i8(a, b, sum); }
+  static F32 activate(F32 x) { return rough_gelu(x); }
 };
 
 inline void clear(F32& sum) { sum = zero(); }
@@ -151,7 +155,7 @@ inline void finish_rows(const Gemm& args, const float* sums, ptrdiff_t first_row
       F32 value = finished_sum(args, sums + column, column, Operands{});
       if (args.a_scales) value = value * broadcast(args.a_scales[row]);
       if (args.bias) value = value + load(args.bias + column);
-      if (args.activation == Activation::kGelu) value = gelu(value);
+      if (args.activation == Activation::kGelu) value = Operands::activate(value);
       if (residual) value = value + load_lanes(residual + column, lanes, 0.0f);
       if (args.c_is_bf16) {
         store_lanes_bf16(to_bf16 + column, value, lanes);

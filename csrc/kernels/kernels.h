@@ -81,7 +81,7 @@ struct Table {
 
   // x[i] <- exp(x[i] - max(x)) in place over n; returns 1 / sum. Elements may be -inf, not all.
   float (*softmax_f32)(float* x, ptrdiff_t n);
-  // The same into bfloat16: y[i] = exp(x[i] - max(x)).
+  // The same into bfloat16: y[i] = exp(x[i] - max(x)), 2^-126 at least. Elements are finite.
   float (*softmax_bf16)(const float* x, ptrdiff_t n, void* y);
 
   // x[i] *= scale, over n.

@@ -38,3 +38,36 @@ inline F32 gelu(F32 x) {
   const F32 complement = exponential(zero() - r * u);
   return max(x, zero()) - broadcast(0.5f) * magnitude * complement;
 }
+
+// The same two where the result is rounded to bfloat16 or int8 anyway.
+
+// 2^t for t <= 0, 2^-126 below that: t = n + r, 2^r by a polynomial of degree 4 fitted to 2.6e-6.
+inline F32 power_of_two(F32 t) {
+  const F32 clamped = max(t, broadcast(-126.0f));
+  const F32 n = round(clamped);
+  const F32 r = clamped - n;
+  F32 p = broadcast(9.570101276040077e-3f);
+  p = multiply_add(p, r, broadcast(5.591786280274391e-2f));
+  p = multiply_add(p, r, broadcast(2.40247443318367e-1f));
+  p = multiply_add(p, r, broadcast(6.931217908859253e-1f));
+  p = multiply_add(p, r, broadcast(9.999992847442627e-1f));
+  return scale_by_power(p, n);
+}
+
+// x / 2 (1 + u Q(u^2)), u = x clamped to +-4.25, Q of degree 8 fitted so that the absolute error
+// stays below 2.6e-5.
+inline F32 rough_gelu(F32 x) {
+  const F32 u = max(min(x, broadcast(4.25f)), broadcast(-4.25f));
+  const F32 square = u * u;
+  F32 q = broadcast(9.094113656571423e-11f);
+  q = multiply_add(q, square, broadcast(-9.030583392188873e-9f));
+  q = multiply_add(q, square, broadcast(3.972310764766007e-7f));
+  q = multiply_add(q, square, broadcast(-1.0295016181771643e-5f));
+  q = multiply_add(q, square, broadcast(1.7697818111628294e-4f));
+  q = multiply_add(q, square, broadcast(-2.158155431970954e-3f));
+  q = multiply_add(q, square, broadcast(1.9437555223703384e-2f));
+  q = multiply_add(q, square, broadcast(-1.3238056004047394e-1f));
+  q = multiply_add(q, square, broadcast(7.976384162902832e-1f));
+  const F32 half = x * broadcast(0.5f);
+  return multiply_add(half, u * q, half);
+}

@@ -25,37 +25,47 @@ void layer_norm_f32(const float* x, const float* weight, const float* bias, floa
   });
 }
 
+// Four chains: one would wait for its own last comparison.
 inline float largest_of(const float* x, ptrdiff_t n) {
   const float lowest = -__builtin_inff();
   F32 largest = broadcast(lowest);
-  for_vectors(n, [&](ptrdiff_t i, ptrdiff_t lanes) {
-    largest = max(largest, load_lanes(x + i, lanes, lowest));
+  F32 others[3] = {largest, largest, largest};
+  ptrdiff_t i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+    largest = max(largest, load(x + i));
+    for (int chain = 0; chain < 3; ++chain) {
+      others[chain] = max(others[chain], load(x + i + (chain + 1) * kLanes));
+    }
+  }
+  for_vectors(n - i, [&](ptrdiff_t j, ptrdiff_t lanes) {
+    largest = max(largest, load_lanes(x + i + j, lanes, lowest));
   });
-  return reduce_max(largest);
+  return reduce_max(max(max(largest, others[0]), max(others[1], others[2])));
 }
 
-// put(i, lanes, exp(x[i..] - max(x))) over the row; returns 1 / sum.
-template <class Put>
-inline __attribute__((always_inline)) float exponentials(const float* x, ptrdiff_t n, Put put) {
+float softmax_f32(float* x, ptrdiff_t n) {
   const F32 largest = broadcast(largest_of(x, n));
   F32 sum = zero();
   for_vectors(n, [&](ptrdiff_t i, ptrdiff_t lanes) {
     const F32 e = exponential(load_lanes(x + i, lanes, -__builtin_inff()) - largest);
     sum = sum + e;
-    put(i, lanes, e);
+    store_lanes(x + i, e, lanes);
   });
   return 1.0f / reduce_add(sum);
 }
 
-float softmax_f32(float* x, ptrdiff_t n) {
-  return exponentials(x, n,
-                      [&](ptrdiff_t i, ptrdiff_t lanes, F32 e) { store_lanes(x + i, e, lanes); });
-}
-
 float softmax_bf16(const float* x, ptrdiff_t n, void* y) {
+  const F32 log2_of_e = broadcast(1.44269504f);
+  const F32 largest = broadcast(-largest_of(x, n)) * log2_of_e;
   auto* out = static_cast<uint16_t*>(y);
-  return exponentials(
-      x, n, [&](ptrdiff_t i, ptrdiff_t lanes, F32 e) { store_lanes_bf16(out + i, e, lanes); });
+  F32 sum = zero();
+  for_vectors(n, [&](ptrdiff_t i, ptrdiff_t lanes) {
+    const F32 logit = load_lanes(x + i, lanes, -__builtin_inff());
+    const F32 e = power_of_two(multiply_add(logit, log2_of_e, largest));
+    sum = sum + e;
+    store_lanes_bf16(out + i, e, lanes);
+  });
+  return 1.0f / reduce_add(sum);
 }
 
 void scale_f32(float* x, float scale, ptrdiff_t n) {

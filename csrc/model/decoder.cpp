@@ -57,15 +57,15 @@ struct Workspace {
         qkv({n_inputs, 3 * n}),
         q(n_inputs, n, pass.weights.type.attention),
         mixed(n_inputs, n, pass.weights.type.linear),
-        hidden(n_inputs, 4 * n, pass.weights.type.linear),
+        mlp(n_inputs, n, pass.weights.type.linear),
         pasts(find_pasts(pass.cache, inputs)) {}
   std::int64_t n_inputs;
-  std::int64_t n;                 // n_text_state
-  ops::Activations normal;        // (n_inputs, n) after a layer norm
-  Tensor qkv;                     // (n_inputs, 3 n), columns q | k | v of self-attention
-  ops::Activations q;             // (n_inputs, n) of cross-attention
-  ops::Activations mixed;         // (n_inputs, n) out of attention
-  ops::Activations hidden;        // (n_inputs, 4 n) inside the MLP
+  std::int64_t n;           // n_text_state
+  ops::Activations normal;  // (n_inputs, n) after a layer norm
+  Tensor qkv;               // (n_inputs, 3 n), columns q | k | v of self-attention
+  ops::Activations q;       // (n_inputs, n) of cross-attention
+  ops::Activations mixed;   // (n_inputs, n) out of attention
+  MlpScratch mlp;
   std::map<int, RowPasts> pasts;  // by row
 };
 
@@ -75,7 +75,7 @@ void attend_to_past(const DecoderPass& pass, const std::vector<DecoderInput>& in
   const SelfAttentionWeights& weights =
       pass.weights.decoder[static_cast<std::size_t>(layer)].attention;
   const std::int64_t n = work.n;
-  ops::layer_norm(pass.context, x, weights.ln.weight, weights.ln.bias, work.normal);
+  ops::layer_norm(pass.context, x.data(), weights.ln.weight, weights.ln.bias, work.normal);
   ops::LinearArgs project{work.normal.view(), work.n_inputs, {}};
   for (std::int64_t block = 0; block < 3; ++block) {
     project.out.push_back({work.qkv.data() + block * n, DType::kFloat32, 3 * n});
@@ -96,7 +96,7 @@ void attend_to_past(const DecoderPass& pass, const std::vector<DecoderInput>& in
       ops::cached_attention(pass.context, rows, layer_offset, pass.dims.n_text_head,
                             n / pass.dims.n_text_head, work.mixed);
   pass.scratch_bytes = std::max(pass.scratch_bytes, scratch);
-  ops::add_linear(pass.context, weights.out, work.mixed.view(), x);
+  ops::add_linear(pass.context, weights.out, work.mixed, x.data());
 }
 
 // Leaves the chosen heads of this layer with the probe: inputs are those of one row.
@@ -118,8 +118,8 @@ void attend_to_audio(const DecoderPass& pass, const std::vector<DecoderInput>& i
                      Workspace& work, Tensor& x) {
   const CrossAttentionWeights& weights =
       pass.weights.decoder[static_cast<std::size_t>(layer)].cross;
-  ops::layer_norm(pass.context, x, weights.ln.weight, weights.ln.bias, work.normal);
-  ops::linear(pass.context, weights.q, work.normal.view(), ops::Activation::kNone, work.q);
+  ops::layer_norm(pass.context, x.data(), weights.ln.weight, weights.ln.bias, work.normal);
+  ops::linear(pass.context, weights.q, work.normal, ops::Activation::kNone, work.q);
   const auto window_of = [&](std::size_t i) {
     return pass.window_of_row[static_cast<std::size_t>(inputs[i].row)];
   };
@@ -141,7 +141,7 @@ void attend_to_audio(const DecoderPass& pass, const std::vector<DecoderInput>& i
   const std::uint64_t scratch = ops::attention(pass.context, args);
   pass.scratch_bytes = std::max(pass.scratch_bytes, scratch);
   if (pass.probe) look(pass, layer, *args.groups.front().keys_values, work);
-  ops::add_linear(pass.context, weights.out, work.mixed.view(), x);
+  ops::add_linear(pass.context, weights.out, work.mixed, x.data());
 }
 
 }  // namespace
@@ -152,8 +152,7 @@ Tensor decode_inputs(const DecoderPass& pass, const std::vector<DecoderInput>& i
   for (int layer = 0; layer < pass.dims.n_text_layer; ++layer) {
     attend_to_past(pass, inputs, layer, work, x);
     attend_to_audio(pass, inputs, layer, work, x);
-    add_mlp(pass.context, pass.weights.decoder[static_cast<std::size_t>(layer)].mlp, work.normal,
-            work.hidden, x);
+    add_mlp(pass.context, pass.weights.decoder[static_cast<std::size_t>(layer)].mlp, work.mlp, x);
   }
   return x;
 }
@@ -165,7 +164,7 @@ void project_logits(const ops::Context& context, const Weights& weights, const T
   const std::int64_t n = hidden.shape()[1];
   const ops::PackedLinear& embedding = weights.embedding;
   ops::Activations normal(n_rows, n, DType::kFloat32);
-  ops::layer_norm(context, hidden, weights.ln.weight, weights.ln.bias, normal);
+  ops::layer_norm(context, hidden.data(), weights.ln.weight, weights.ln.bias, normal);
   ops::Activations inputs(n_rows, n, embedding.dtype());
   ops::convert(context, normal.written().data(), n, inputs);
   ops::linear(context, embedding,

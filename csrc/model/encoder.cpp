@@ -64,20 +64,20 @@ struct Workspace {
         keys_values(context, weights.type.attention, n_ctx, dims.n_audio_head,
                     n / dims.n_audio_head),
         mixed(n_ctx, n, weights.type.linear),
-        hidden(n_ctx, 4 * n, weights.type.linear) {}
+        mlp(n_ctx, n, weights.type.linear) {}
   std::int64_t n_ctx;
   std::int64_t n;
   ops::Activations normal;  // (n_ctx, n) after a layer norm
   ops::Activations q;       // (n_ctx, n)
   ops::PackedKeysValues keys_values;
-  ops::Activations mixed;   // (n_ctx, n) out of attention
-  ops::Activations hidden;  // (n_ctx, 4 n) inside the MLP
+  ops::Activations mixed;  // (n_ctx, n) out of attention
+  MlpScratch mlp;
 };
 
 // x += attention(layer_norm(x))
 std::size_t attend(const ops::Context& context, const ModelDims& dims,
                    const SelfAttentionWeights& weights, Workspace& work, Tensor& x) {
-  ops::layer_norm(context, x, weights.ln.weight, weights.ln.bias, work.normal);
+  ops::layer_norm(context, x.data(), weights.ln.weight, weights.ln.bias, work.normal);
   Tensor& q = work.q.written();
   const ops::Destination to_q{q.raw(), q.dtype(), q.shape()[1]};
   ops::linear(
@@ -90,7 +90,7 @@ std::size_t attend(const ops::Context& context, const ModelDims& dims,
   args.n_head = dims.n_audio_head;
   args.d_head = work.n / dims.n_audio_head;
   const std::size_t scratch = ops::attention(context, args);
-  ops::add_linear(context, weights.out, work.mixed.view(), x);
+  ops::add_linear(context, weights.out, work.mixed, x.data());
   return scratch + work.keys_values.n_bytes();
 }
 
@@ -113,11 +113,11 @@ Tensor encode_window(const ops::Context& context, const ModelDims& dims, const W
   for (const EncoderBlockWeights& block : weights.encoder) {
     const std::uint64_t scratch = attend(context, dims, block.attention, work, x);
     scratch_bytes = std::max(scratch_bytes, scratch);
-    add_mlp(context, block.mlp, work.normal, work.hidden, x);
+    add_mlp(context, block.mlp, work.mlp, x);
     if (hidden_states) hidden_states->push_back(copy_of(x));
   }
   ops::Activations features(work.n_ctx, work.n, DType::kFloat32);
-  ops::layer_norm(context, x, weights.ln_post.weight, weights.ln_post.bias, features);
+  ops::layer_norm(context, x.data(), weights.ln_post.weight, weights.ln_post.bias, features);
   return std::move(features.written());
 }
 

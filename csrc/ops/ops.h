@@ -102,7 +102,9 @@ class Activations {
   Activations(std::int64_t n_rows, std::int64_t n, DType dtype);
 
   DType dtype() const { return values_.dtype(); }
+  // Rows in use: those of the constructor, or fewer.
   std::int64_t n_rows() const { return n_rows_; }
+  void use_rows(std::int64_t n_rows) { n_rows_ = n_rows; }
   std::int64_t n() const { return n_; }
   RowsView view() const;
   // Row `row` as its reader sees it.
@@ -127,8 +129,8 @@ void finish(const Context& context, Activations& rows);
 void convert(const Context& context, const float* x, std::int64_t stride, Activations& rows);
 // float32 elements in another float dtype.
 Tensor convert(const Context& context, Tensor source, DType dtype);
-// rows[i] = layer_norm(x[i]) * weight + bias, x (n_rows, n), eps 1e-5.
-void layer_norm(const Context& context, const Tensor& x, const Tensor& weight, const Tensor& bias,
+// rows[i] = layer_norm(x[i]) * weight + bias, x (rows.n_rows(), rows.n()), eps 1e-5.
+void layer_norm(const Context& context, const float* x, const Tensor& weight, const Tensor& bias,
                 Activations& rows);
 
 // --- linear
@@ -159,11 +161,11 @@ struct LinearArgs {
 };
 void linear(const Context& context, const PackedLinear& weight, const LinearArgs& args);
 // The same into activations for the next layer.
-void linear(const Context& context, const PackedLinear& weight, const RowsView& x,
+void linear(const Context& context, const PackedLinear& weight, const Activations& x,
             Activation activation, Activations& out);
-// x += inputs W^T + bias
-void add_linear(const Context& context, const PackedLinear& weight, const RowsView& inputs,
-                Tensor& x);
+// x += inputs W^T + bias, x (inputs.n_rows(), weight.n)
+void add_linear(const Context& context, const PackedLinear& weight, const Activations& inputs,
+                float* x);
 
 // --- attention
 // ------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ Tensor::Tensor(Shape shape, DType dtype) : shape_(std::move(shape)), dtype_(dtyp
   constexpr std::size_t kAlignment = 64;
   constexpr std::size_t kHugePage = std::size_t{2} << 20;
   const std::size_t wanted = n_bytes() + kAlignment;
-  const std::size_t alignment = wanted < 2 * kHugePage ? kAlignment : kHugePage;
+  const std::size_t alignment = wanted < kHugePage / 2 ? kAlignment : kHugePage;
   const std::size_t allocated = (wanted + kAlignment - 1) / kAlignment * kAlignment;
   void* memory = nullptr;
   if (posix_memalign(&memory, alignment, allocated) != 0) throw std::bad_alloc();

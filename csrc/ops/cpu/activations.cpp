@@ -84,7 +84,7 @@ Tensor convert(const Context& context, Tensor source, DType dtype) {
   return converted;
 }
 
-void layer_norm(const Context& context, const Tensor& x, const Tensor& weight, const Tensor& bias,
+void layer_norm(const Context& context, const float* x, const Tensor& weight, const Tensor& bias,
                 Activations& rows) {
   const std::int64_t n = rows.n();
   // Where the row is not kept as float32 it passes through a line of the thread's own.
@@ -95,8 +95,8 @@ void layer_norm(const Context& context, const Tensor& x, const Tensor& weight, c
                       float* normal = rows.dtype() == DType::kFloat32
                                           ? static_cast<float*>(rows.row(row))
                                           : lines.data() + thread * n;
-                      context.kernels->layer_norm_f32(x.data() + row * n, weight.data(),
-                                                      bias.data(), kLayerNormEps, n, normal);
+                      context.kernels->layer_norm_f32(x + row * n, weight.data(), bias.data(),
+                                                      kLayerNormEps, n, normal);
                       put_row(*context.kernels, normal, row, rows);
                     }
                   });

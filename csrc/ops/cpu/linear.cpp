@@ -87,21 +87,20 @@ void linear(const Context& context, const PackedLinear& weight, const LinearArgs
                });
 }
 
-void linear(const Context& context, const PackedLinear& weight, const RowsView& x,
+void linear(const Context& context, const PackedLinear& weight, const Activations& x,
             Activation activation, Activations& out) {
   Tensor& written = out.written();
-  LinearArgs args{x, out.n_rows(), {{written.raw(), written.dtype(), written.shape()[1]}}};
+  LinearArgs args{x.view(), out.n_rows(), {{written.raw(), written.dtype(), written.shape()[1]}}};
   args.activation = activation;
   linear(context, weight, args);
   finish(context, out);
 }
 
-void add_linear(const Context& context, const PackedLinear& weight, const RowsView& inputs,
-                Tensor& x) {
-  const std::int64_t n = x.shape()[1];
-  LinearArgs args{inputs, x.shape()[0], {{x.data(), DType::kFloat32, n}}};
-  args.residual = x.data();
-  args.residual_stride = n;
+void add_linear(const Context& context, const PackedLinear& weight, const Activations& inputs,
+                float* x) {
+  LinearArgs args{inputs.view(), inputs.n_rows(), {{x, DType::kFloat32, weight.n}}};
+  args.residual = x;
+  args.residual_stride = weight.n;
   linear(context, weight, args);
 }
 

@@ -18,7 +18,7 @@ int resolve_n_threads(int requested);
 // must not throw: whatever it needs is allocated before.
 template <class Body>
 void parallel_for(ThreadPool& pool, std::int64_t n_tasks, Body&& body) {
-  constexpr std::int64_t kSharesPerThread = 4;
+  constexpr std::int64_t kSharesPerThread = 8;
   if (n_tasks <= 0) return;
   const std::int64_t most = pool.n_threads() == 1 ? 1 : pool.n_threads() * kSharesPerThread;
   struct Job {
