@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import tiny_whisper
-from sottovoce import Segment, StateError, WhisperModel, _core
+from sottovoce import DecodeOptions, Segment, StateError, WhisperModel, _core, decoding
 
 PATIENCE = 15  # s, after which something hangs; nothing here takes a second of it
 
@@ -142,12 +142,20 @@ def core_calls() -> dict[str, Callable[[], object]]:
         "Model": tiny_whisper.model,
         "encode": lambda: core.encode(mel),
         "decode": lambda: core.decode([features], [options]),
+        "advance": lambda: advance(core.new_batch(1, 1), features, options),
         "logits": lambda: core.logits([1] * 448, features),
         "step": lambda: core.new_state([features], 1).step([[1] * 448]),
     }
 
 
-@pytest.mark.parametrize("name", ["log_mel", "Model", "encode", "decode", "logits", "step"])
+def advance(batch: _core.DecodeBatch, features, options) -> None:
+    batch.submit(features, options)
+    batch.advance()
+
+
+@pytest.mark.parametrize(
+    "name", ["log_mel", "Model", "encode", "decode", "advance", "logits", "step"]
+)
 def test_the_lock_is_released(name, counter):
     call = core_calls()[name]
 
@@ -301,6 +309,21 @@ def test_windows_and_states_leave_no_memory():
     dims = model.dims
     one = 3 * 4 * dims.n_audio_ctx * dims.n_audio_state  # features, keys and values, float32
     assert grown_by(lambda: use(model), n) < n * one / 2
+
+
+def test_windows_that_went_through_a_batch_leave_no_memory():
+    model = tiny_whisper.model()
+    batch = model.core.new_batch(2, 1)
+    wanted = decoding.core_options(model.tokenizer, model.dims, DecodeOptions(sample_len=1), "en")
+    mel = np.ones((80, 3000), np.float32)
+
+    def hear() -> None:
+        batch.submit(model.core.encode(mel), wanted)
+        batch.advance()
+
+    n = 100
+    one = 3 * 4 * model.dims.n_audio_ctx * model.dims.n_audio_state
+    assert grown_by(hear, n) < n * one / 2
 
 
 def test_a_failed_call_leaves_no_memory():

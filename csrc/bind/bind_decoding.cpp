@@ -96,6 +96,30 @@ std::vector<DecodingResult> decode_windows(const Model& model,
   return results;
 }
 
+void bind_batch(py::module_& module) {
+  py::class_<FinishedWindow>(module, "FinishedWindow",
+                             "A window that DecodeBatch has come to the end of")
+      .def_readonly("id", &FinishedWindow::id)
+      .def_readonly("result", &FinishedWindow::result)
+      .def_readonly("error", &FinishedWindow::error)
+      .def_readonly("metrics", &FinishedWindow::metrics);
+  py::class_<DecodeBatch>(module, "DecodeBatch",
+                          "Windows side by side in slots: one that finishes makes room for the "
+                          "next. One thread at a time.")
+      .def_property_readonly("n_slots", &DecodeBatch::n_slots)
+      .def_property_readonly("rows_per_slot", &DecodeBatch::rows_per_slot)
+      .def_property_readonly("n_free", &DecodeBatch::n_free)
+      .def_property_readonly("metrics", [](const DecodeBatch& self) { return self.metrics(); })
+      .def("submit", &DecodeBatch::submit, py::arg("features"), py::arg("options"),
+           py::call_guard<py::gil_scoped_release>(),
+           "Gives a window a free slot; returns the id by which advance() names it: 0, 1, ... "
+           "Raises StateError if no slot is free, ShapeError for options that do not fit.")
+      .def("advance", &DecodeBatch::advance, py::arg("max_passes") = 0,
+           py::call_guard<py::gil_scoped_release>(),
+           "Forward passes until a window finishes, or max_passes of them (0: no limit). Returns "
+           "the finished ones; an empty list if the batch is empty.");
+}
+
 py::array_t<float> detect(const Model& model, const AudioFeatures& features, int sot,
                           const py::object& language_tokens) {
   const std::vector<int> tokens = to_tokens(language_tokens, "language_tokens");
@@ -112,10 +136,19 @@ py::array_t<float> detect(const Model& model, const AudioFeatures& features, int
 void bind_decoding(py::module_& module) {
   bind_options(module);
   bind_result(module);
+  bind_batch(module);
   py::class_<Model>(module.attr("Model"))
       .def("decode", &decode_windows, py::arg("features"), py::arg("options"), py::kw_only(),
            py::arg("metrics") = py::none(),
            "Decodes windows side by side; each result is as if decoded alone")
+      .def(
+          "new_batch",
+          [](const Model& self, int n_slots, int rows_per_slot) {
+            const py::gil_scoped_release release;
+            return DecodeBatch(self, n_slots, rows_per_slot);
+          },
+          py::arg("n_slots"), py::arg("rows_per_slot"),
+          "A DecodeBatch of n_slots windows of up to rows_per_slot beams or samples")
       .def("detect_language", &detect, py::arg("features"), py::arg("sot"),
            py::arg("language_tokens"), "Probabilities of the language tokens, in their order");
 }

@@ -7,6 +7,7 @@
 #include <sottovoce/error.h>
 
 #include "decoder.h"
+#include "turn.h"
 
 namespace sottovoce {
 
@@ -47,42 +48,39 @@ std::vector<std::vector<int>> last_of_each(const std::vector<std::vector<int>>& 
   return wanted;
 }
 
-// Holds a state for one call; another thread's call meanwhile is an error, not a race.
-class Turn {
- public:
-  explicit Turn(std::atomic<bool>& busy) : busy_(busy) {
-    if (busy_.exchange(true)) {
-      throw StateError("step: another thread is using this state; make one a thread");
-    }
-  }
-  ~Turn() { busy_ = false; }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-
- private:
-  std::atomic<bool>& busy_;
-};
+constexpr const char* kBusy = "step: another thread is using this state; make one a thread";
 
 }  // namespace
 
-DecoderState::Impl::Impl(std::shared_ptr<const Model::Impl> model_impl,
-                         const std::vector<AudioFeatures>& features, int n_rows)
+DecoderState::Impl::Impl(std::shared_ptr<const Model::Impl> model_impl, int n_windows, int n_rows)
     : model(std::move(model_impl)),
-      windows(features),
+      cross(static_cast<std::size_t>(n_windows)),
+      rows_per_window(n_rows / n_windows),
       cache(model->dims.n_text_layer, model->dims.n_text_ctx, n_rows, model->dims.n_text_state) {
-  for (const AudioFeatures& window : windows) {
-    cross.push_back(model->cross_kv(window, cross_kv_ms));
-    metrics.cross_kv_bytes += cross.back()->n_bytes();
-  }
-  const int rows_per_window = n_rows / static_cast<int>(windows.size());
   for (int row = 0; row < n_rows; ++row) window_of_row.push_back(row / rows_per_window);
   metrics.kv_cache_bytes = cache.n_bytes();
+}
+
+double DecoderState::Impl::listen(int window, const AudioFeatures& features) {
+  double spent_ms = 0.0;
+  cross[static_cast<std::size_t>(window)] = model->cross_kv(features, spent_ms);
+  std::uint64_t n_bytes = 0;
+  for (const auto& of_window : cross) n_bytes += of_window ? of_window->n_bytes() : 0;
+  metrics.cross_kv_bytes = std::max(metrics.cross_kv_bytes, n_bytes);
+  return spent_ms;
+}
+
+void DecoderState::Impl::forget(int window) {
+  cross[static_cast<std::size_t>(window)].reset();
+  for (int row = window * rows_per_window; row < (window + 1) * rows_per_window; ++row) {
+    cache.clear(row);
+  }
 }
 
 void DecoderState::Impl::forward(const std::vector<std::vector<int>>& tokens,
                                  const std::vector<std::vector<int>>& logits_at, float* out,
                                  CrossAttentionProbe* probe) {
-  const Turn turn(busy);
+  const Turn turn(busy, kBusy);
   check_tokens(model->dims, cache, tokens);
   std::vector<int> rows;  // those with tokens, a window's rows side by side
   for (int row = 0; row < n_rows(); ++row) {
@@ -122,7 +120,7 @@ void DecoderState::Impl::forward(const std::vector<std::vector<int>>& tokens,
 }
 
 void DecoderState::Impl::rearrange(const std::vector<int>& sources) {
-  const Turn turn(busy);
+  const Turn turn(busy, kBusy);
   if (static_cast<int>(sources.size()) != n_rows()) {
     throw ShapeError("rearrange: sources must have n_rows=" + std::to_string(n_rows()) +
                      " entries, got " + std::to_string(sources.size()));

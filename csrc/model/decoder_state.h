@@ -12,8 +12,14 @@
 namespace sottovoce {
 
 struct DecoderState::Impl {
-  Impl(std::shared_ptr<const Model::Impl> model, const std::vector<AudioFeatures>& features,
-       int n_rows);
+  // n_rows is a multiple of n_windows; row r belongs to window r * n_windows / n_rows.
+  Impl(std::shared_ptr<const Model::Impl> model, int n_windows, int n_rows);
+
+  // The rows of `window`, which have said nothing yet, hear these features from now on. Returns the
+  // ms that their cross-attention keys and values took.
+  double listen(int window, const AudioFeatures& features);
+  // The rows of `window` say and hear nothing any more, until it listens again.
+  void forget(int window);
 
   // Feeds tokens[row] to each row; a row with no tokens is left alone. logits_at[row] names the
   // indices into tokens[row], ascending, after which logits are wanted. They are written to `out`,
@@ -29,13 +35,12 @@ struct DecoderState::Impl {
   void rearrange(const std::vector<int>& sources);
 
   std::shared_ptr<const Model::Impl> model;
-  std::vector<AudioFeatures> windows;                 // those this state listens to
-  std::vector<std::shared_ptr<const CrossKV>> cross;  // by window
-  std::vector<int> window_of_row;                     // (n_rows)
+  std::vector<std::shared_ptr<const CrossKV>> cross;  // by window; null: hears nothing
+  int rows_per_window;
+  std::vector<int> window_of_row;  // (n_rows)
   KVCache cache;
   std::atomic<bool> busy{false};  // a call is running
-  double cross_kv_ms = 0.0;       // spent when this state was made; new_state tells the model
-  Metrics metrics;                // bytes; times of the loop are decode()'s
+  Metrics metrics;                // bytes; times are those of the calls
 };
 
 }  // namespace sottovoce

@@ -14,6 +14,7 @@ namespace sottovoce {
 
 class KVCache {
  public:
+  static constexpr int kMostRows = 65535;  // a column is 16 bits
   KVCache(int n_layer, int n_ctx, int n_rows, int n_state);
 
   int n_rows() const { return n_rows_; }
@@ -23,6 +24,8 @@ class KVCache {
 
   // Opens `n` further positions of a row; the caller fills them layer by layer.
   void extend(int row, int n);
+  // The row has no past any more.
+  void clear(int row) { n_past_[static_cast<std::size_t>(row)] = 0; }
   // Row i takes over the past of row sources[i].
   void rearrange(const std::vector<int>& sources);
 

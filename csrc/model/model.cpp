@@ -50,7 +50,7 @@ std::vector<LayerHead> alignment_heads_of(const Checkpoint& checkpoint) {
 }
 
 // A weak pointer keeps the identity of its owner from being given to another.
-bool same_owner(const std::weak_ptr<const void>& a, const std::shared_ptr<const void>& b) {
+bool same_owner(const std::weak_ptr<const void>& a, const std::weak_ptr<const void>& b) {
   return !a.owner_before(b) && !b.owner_before(a);
 }
 
@@ -139,20 +139,18 @@ std::shared_ptr<const CrossKV> Model::Impl::cross_kv(const AudioFeatures& featur
 
 DecoderState Model::new_state(const std::vector<AudioFeatures>& features, int n_rows) const {
   const auto n_windows = static_cast<int>(features.size());
-  constexpr int kMostRows = 65535;  // a column of the KV cache is 16 bits
-  if (n_windows == 0 || n_rows < n_windows || n_rows % n_windows != 0 || n_rows > kMostRows) {
+  if (n_windows == 0 || n_rows < n_windows || n_rows % n_windows != 0 ||
+      n_rows > KVCache::kMostRows) {
     throw ShapeError("new_state: n_rows must be a multiple of the number of windows (" +
-                     std::to_string(n_windows) + ") up to " + std::to_string(kMostRows) + ", got " +
-                     std::to_string(n_rows));
+                     std::to_string(n_windows) + ") up to " + std::to_string(KVCache::kMostRows) +
+                     ", got " + std::to_string(n_rows));
   }
-  for (const AudioFeatures& window : features) {
-    if (!same_owner(window.impl().model, impl_)) {
-      throw ShapeError("new_state: features must come from this model's encode()");
-    }
-  }
-  auto state = std::make_shared<DecoderState::Impl>(impl_, features, n_rows);
+  for (const AudioFeatures& window : features) impl_->check_features("new_state", window);
+  auto state = std::make_shared<DecoderState::Impl>(impl_, n_windows, n_rows);
   Metrics made;
-  made.cross_kv_ms = state->cross_kv_ms;
+  for (int window = 0; window < n_windows; ++window) {
+    made.cross_kv_ms += state->listen(window, features[static_cast<std::size_t>(window)]);
+  }
   impl_->record(made);
   return DecoderState(std::move(state));
 }
@@ -178,6 +176,11 @@ Tensor Model::cross_attention(const std::vector<int>& tokens, const AudioFeature
   CrossAttentionProbe probe{heads, softmax, out.data()};
   new_state({features}, 1).impl().forward({tokens}, {{}}, nullptr, &probe);
   return out;
+}
+
+void Model::Impl::check_features(const char* who, const AudioFeatures& features) const {
+  if (same_owner(features.impl().model, weak_from_this())) return;
+  throw ShapeError(std::string(who) + ": features must come from this model's encode()");
 }
 
 void Model::Impl::record(const Metrics& call) const {

@@ -37,7 +37,7 @@ struct AudioFeatures::Impl {
   std::shared_ptr<const CrossKV> cross_kv;
 };
 
-struct Model::Impl {
+struct Model::Impl : std::enable_shared_from_this<Model::Impl> {
   explicit Impl(const RuntimeOptions& runtime_options);
 
   ThreadPool threads;
@@ -52,6 +52,8 @@ struct Model::Impl {
   // this call took for it is added to `spent_ms`.
   std::shared_ptr<const CrossKV> cross_kv(const AudioFeatures& features, double& spent_ms) const;
   void record(const Metrics& call) const;  // adds to the model's totals
+  // Throws ShapeError, in the name of the call `who`, for features of another model.
+  void check_features(const char* who, const AudioFeatures& features) const;
 
   mutable std::mutex metrics_mutex;
   mutable Metrics metrics;

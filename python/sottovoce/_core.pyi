@@ -172,6 +172,7 @@ class Model:
         *,
         metrics: Metrics | None = None,  # this call's figures are merged into it
     ) -> list[DecodingResult]: ...
+    def new_batch(self, n_slots: int, rows_per_slot: int) -> DecodeBatch: ...
     def detect_language(
         self, features: AudioFeatures, sot: int, language_tokens: Sequence[int]
     ) -> NDArray[np.float32]: ...
@@ -212,6 +213,36 @@ class DecodingResult:
     def no_speech_prob(self) -> float: ...
     @property
     def temperature(self) -> float: ...
+
+class FinishedWindow:
+    @property
+    def id(self) -> int: ...  # that submit() returned
+    @property
+    def result(self) -> DecodingResult: ...
+    @property
+    def error(self) -> str: ...  # "", or why there is no result
+    @property
+    def metrics(self) -> Metrics: ...  # of this window; a pass counts in full for each it served
+
+class DecodeBatch:
+    """Windows side by side in slots: one that finishes makes room for the next.
+
+    Each result has the same bits as when its window is decoded alone. One thread at a time.
+    """
+
+    @property
+    def n_slots(self) -> int: ...
+    @property
+    def rows_per_slot(self) -> int: ...  # most beams or samples of a window
+    @property
+    def n_free(self) -> int: ...  # slots
+    @property
+    def metrics(self) -> Metrics: ...  # of all windows so far; a pass counts once
+    def submit(self, features: AudioFeatures, options: DecodingOptions) -> int: ...  # its id
+    def advance(
+        self,
+        max_passes: int = 0,  # 0: until a window finishes
+    ) -> list[FinishedWindow]: ...
 
 class Vocabulary:
     @staticmethod

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <sottovoce/metrics.h>
@@ -53,10 +55,60 @@ struct DecodingResult {
   float temperature = 0.0f;
 };
 
-// Decodes windows side by side: options[i] and its own prompt length for features[i]. Each result
-// has the same bits as when its window is decoded alone. This call's figures are merged into
-// `metrics`, if given. Throws ShapeError for options that contradict each other or do not fit the
-// model.
+// A window that DecodeBatch has come to the end of.
+struct FinishedWindow {
+  std::uint64_t id = 0;  // submit()'s
+  DecodingResult result;
+  std::string error;  // "", or why there is no result: its options left it no token to choose
+  Metrics metrics;    // of this window; a pass counts in full for each window that it served
+};
+
+// Windows side by side in a number of slots: one that finishes makes room for the next. Prompts of
+// new windows share passes with the tokens of those on their way, and each result has the same bits
+// as when its window is decoded alone.
+//
+//   DecodeBatch batch(model, /*n_slots=*/8, /*rows_per_slot=*/5);
+//   while (more to do) {
+//     while (batch.n_free() > 0 && there is another window) batch.submit(features, options);
+//     for (const FinishedWindow& finished : batch.advance()) use(finished);
+//   }
+//
+// The self-attention cache is laid out for n_slots * rows_per_slot rows of n_text_ctx positions;
+// the system provides what is touched. One thread at a time. After an exception of advance() a
+// batch can only be destroyed.
+class DecodeBatch {
+ public:
+  // rows_per_slot: the most beams, or samples (best_of), that a window will ask for.
+  DecodeBatch(const Model& model, int n_slots, int rows_per_slot);
+  DecodeBatch(DecodeBatch&&) noexcept;
+  DecodeBatch& operator=(DecodeBatch&&) noexcept;
+  ~DecodeBatch();
+
+  int n_slots() const;
+  int rows_per_slot() const;
+  int n_free() const;  // slots
+
+  // Gives a window a free slot and returns the id by which advance() will name it: 0, 1, ... The
+  // features are let go when the window finishes. Throws StateError if no slot is free; ShapeError
+  // for options that contradict each other, do not fit the model or need more rows, and for
+  // features of another model. Then nothing has changed.
+  std::uint64_t submit(const AudioFeatures& features, const DecodingOptions& options);
+
+  // Forward passes until a window finishes, or max_passes of them (0: no limit). Returns those that
+  // have finished, in the order of their slots; none if the batch is empty.
+  std::vector<FinishedWindow> advance(int max_passes = 0);
+
+  const Metrics& metrics() const;  // of all windows so far; a pass counts once
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Decodes windows side by side, all at once: options[i] and its own prompt length for features[i].
+// Each result has the same bits as when its window is decoded alone. This call's figures are merged
+// into `metrics`, if given. Throws ShapeError for options that contradict each other or do not fit
+// the model.
 std::vector<DecodingResult> decode(const Model& model, const std::vector<AudioFeatures>& features,
                                    const std::vector<DecodingOptions>& options,
                                    Metrics* metrics = nullptr);

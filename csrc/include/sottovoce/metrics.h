@@ -30,8 +30,8 @@ struct Metrics {
   double encoder_forward_ms = 0.0;   // sum over those windows
   double cross_kv_ms = 0.0;          // cross-attention keys and values, once a window
   std::uint64_t decode_calls = 0;    // windows decoded (a temperature retry counts again)
-  double decoder_prefill_ms = 0.0;   // prompts
-  Latency decoder_token_ms;          // one step of the decode loop, all rows
+  double decoder_prefill_ms = 0.0;   // passes that fed prompts, with the tokens that went along
+  Latency decoder_token_ms;          // one other step of the decode loop, all rows
   std::uint64_t tokens = 0;          // tokens chosen, all rows
   std::uint64_t kv_cache_bytes = 0;  // largest self-attention cache of any call
   std::uint64_t cross_kv_bytes = 0;  // largest set of cross-attention keys and values of any call

@@ -1,0 +1,216 @@
+// The per-token loop over slots of windows. All live rows of all windows share each forward pass;
+// rules and search then look at one window at a time.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include <sottovoce/decoding.h>
+#include <sottovoce/error.h>
+
+#include "check_options.h"
+#include "decoder_state.h"
+#include "elapsed.h"
+#include "model_impl.h"
+#include "turn.h"
+#include "window.h"
+
+namespace sottovoce {
+namespace {
+
+constexpr const char* kBusy =
+    "DecodeBatch: another thread is using this batch; make one for each thread";
+
+// Rows that a batch of this size has in all.
+int checked_n_rows(int n_slots, int rows_per_slot) {
+  if (n_slots >= 1 && rows_per_slot >= 1 && n_slots <= KVCache::kMostRows / rows_per_slot) {
+    return n_slots * rows_per_slot;
+  }
+  throw ShapeError(
+      "DecodeBatch: n_slots and rows_per_slot must be at least 1, their product at "
+      "most " +
+      std::to_string(KVCache::kMostRows) + ", got " + std::to_string(n_slots) + " and " +
+      std::to_string(rows_per_slot));
+}
+
+}  // namespace
+
+struct DecodeBatch::Impl {
+  Impl(const Model& model_of_batch, int n_slots, int rows_per_slot)
+      : rows_per_slot_(rows_per_slot),
+        state_(model_of_batch.impl().shared_from_this(), n_slots,
+               checked_n_rows(n_slots, rows_per_slot)),
+        n_free_(n_slots),
+        windows_(static_cast<std::size_t>(n_slots)),
+        logits_({std::max(2, rows_per_slot) * static_cast<std::int64_t>(n_slots),
+                 state_.model->dims.n_vocab}) {}
+
+  std::uint64_t submit(const AudioFeatures& features, const DecodingOptions& options);
+  std::vector<FinishedWindow> advance(int max_passes);
+
+  int n_slots() const { return static_cast<int>(windows_.size()); }
+  int rows_per_slot() const { return rows_per_slot_; }
+  int n_free() const { return n_free_; }
+  const Metrics& metrics() const { return metrics_; }
+
+ private:
+  void check(const AudioFeatures& features, const DecodingOptions& options) const;
+  // One pass; its time goes to `call` and to the windows that took part.
+  void pass(Metrics& call);
+  void feed();
+  void choose();
+  void rearrange();
+  std::vector<FinishedWindow> collect(Metrics& call);
+  void record(const Metrics& call);
+
+  int rows_per_slot_;
+  DecoderState::Impl state_;
+  std::atomic<int> n_free_;
+  std::atomic<bool> busy_{false};
+  std::vector<std::unique_ptr<Window>> windows_;  // by slot; null: free
+  Tensor logits_;  // (n_slots * max(2, rows_per_slot), n_vocab); a prompt wants two rows
+  std::vector<std::vector<int>> tokens_;     // by row: what the next pass feeds
+  std::vector<std::vector<int>> logits_at_;  // by row: where it wants logits
+  std::vector<int> sources_;                 // by row
+  std::uint64_t next_id_ = 0;
+  Metrics metrics_;
+};
+
+void DecodeBatch::Impl::check(const AudioFeatures& features, const DecodingOptions& options) const {
+  if (n_free_ == 0) {
+    throw StateError("submit: all n_slots=" + std::to_string(n_slots()) +
+                     " slots are taken; advance() until a window finishes");
+  }
+  check_options(options, state_.model->dims);
+  if (n_rows_of(options) > rows_per_slot_) {
+    throw ShapeError("submit: beam_size and best_of must be at most rows_per_slot=" +
+                     std::to_string(rows_per_slot_) + ", got " +
+                     std::to_string(n_rows_of(options)));
+  }
+  state_.model->check_features("decode", features);
+}
+
+std::uint64_t DecodeBatch::Impl::submit(const AudioFeatures& features,
+                                        const DecodingOptions& options) {
+  const Turn turn(busy_, kBusy);
+  check(features, options);
+  const auto slot =
+      static_cast<int>(std::find(windows_.begin(), windows_.end(), nullptr) - windows_.begin());
+  auto window =
+      std::make_unique<Window>(next_id_, options, state_.model->dims, slot * rows_per_slot_);
+  Metrics call;
+  call.cross_kv_ms = state_.listen(slot, features);
+  window->metrics.cross_kv_ms = call.cross_kv_ms;
+  windows_[static_cast<std::size_t>(slot)] = std::move(window);
+  --n_free_;
+  record(call);
+  return next_id_++;
+}
+
+std::vector<FinishedWindow> DecodeBatch::Impl::advance(int max_passes) {
+  const Turn turn(busy_, kBusy);
+  if (max_passes < 0) {
+    throw ShapeError("advance: max_passes must be at least 0, got " + std::to_string(max_passes));
+  }
+  std::vector<FinishedWindow> finished;
+  if (n_free_ == n_slots()) return finished;
+  Metrics call;
+  int n_passes = 0;
+  do {
+    pass(call);
+    finished = collect(call);
+  } while (finished.empty() && ++n_passes != max_passes);
+  call.merge(state_.metrics);
+  record(call);
+  return finished;
+}
+
+void DecodeBatch::Impl::pass(Metrics& call) {
+  const auto start = std::chrono::steady_clock::now();
+  const bool feeds_prompt = std::any_of(windows_.begin(), windows_.end(), [](const auto& window) {
+    return window && window->is_new();
+  });
+  feed();
+  state_.forward(tokens_, logits_at_, logits_.data());
+  choose();
+  rearrange();
+  const double ms = ms_since(start);
+  if (feeds_prompt) {
+    call.decoder_prefill_ms += ms;
+  } else {
+    call.decoder_token_ms.add(ms);
+  }
+  for (const auto& window : windows_) {
+    if (window) window->count(ms);
+  }
+}
+
+void DecodeBatch::Impl::feed() {
+  tokens_.assign(static_cast<std::size_t>(state_.n_rows()), {});
+  logits_at_.assign(static_cast<std::size_t>(state_.n_rows()), {});
+  for (const auto& window : windows_) {
+    if (window) window->feed(tokens_, logits_at_);
+  }
+}
+
+// Every window masks its logits, chooses, and says which rows continue which pasts.
+void DecodeBatch::Impl::choose() {
+  sources_.resize(static_cast<std::size_t>(state_.n_rows()));
+  for (std::size_t row = 0; row < sources_.size(); ++row) sources_[row] = static_cast<int>(row);
+  float* logits = logits_.data();
+  for (const auto& window : windows_) {
+    if (!window) continue;
+    logits += window->advance(state_.model->context, logits) * logits_.shape()[1];
+    if (!window->is_over()) window->place_sources(sources_);
+  }
+}
+
+void DecodeBatch::Impl::rearrange() {
+  for (std::size_t row = 0; row < sources_.size(); ++row) {
+    if (sources_[row] != static_cast<int>(row)) {
+      state_.rearrange(sources_);
+      return;
+    }
+  }
+}
+
+std::vector<FinishedWindow> DecodeBatch::Impl::collect(Metrics& call) {
+  std::vector<FinishedWindow> finished;
+  for (std::size_t slot = 0; slot < windows_.size(); ++slot) {
+    if (!windows_[slot] || !windows_[slot]->is_over()) continue;
+    finished.push_back(windows_[slot]->finish(state_.metrics));
+    call.tokens += finished.back().metrics.tokens;
+    ++call.decode_calls;
+    windows_[slot].reset();
+    state_.forget(static_cast<int>(slot));
+    ++n_free_;
+  }
+  return finished;
+}
+
+void DecodeBatch::Impl::record(const Metrics& call) {
+  metrics_.merge(call);
+  state_.model->record(call);
+}
+
+DecodeBatch::DecodeBatch(const Model& model, int n_slots, int rows_per_slot)
+    : impl_(std::make_unique<Impl>(model, n_slots, rows_per_slot)) {}
+DecodeBatch::DecodeBatch(DecodeBatch&&) noexcept = default;
+DecodeBatch& DecodeBatch::operator=(DecodeBatch&&) noexcept = default;
+DecodeBatch::~DecodeBatch() = default;
+
+int DecodeBatch::n_slots() const { return impl_->n_slots(); }
+int DecodeBatch::rows_per_slot() const { return impl_->rows_per_slot(); }
+int DecodeBatch::n_free() const { return impl_->n_free(); }
+const Metrics& DecodeBatch::metrics() const { return impl_->metrics(); }
+
+std::uint64_t DecodeBatch::submit(const AudioFeatures& features, const DecodingOptions& options) {
+  return impl_->submit(features, options);
+}
+
+std::vector<FinishedWindow> DecodeBatch::advance(int max_passes) {
+  return impl_->advance(max_passes);
+}
+
+}  // namespace sottovoce

@@ -1,0 +1,101 @@
+#include "window.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <sottovoce/error.h>
+
+#include "log_softmax.h"
+
+namespace sottovoce {
+
+Window::Window(std::uint64_t id, const DecodingOptions& options, const ModelDims& dims,
+               int first_row)
+    : id_(id),
+      options_(options),
+      rules_(options, dims.n_vocab),
+      search_(make_search(options)),
+      first_row_(first_row),
+      n_vocab_(dims.n_vocab),
+      max_steps_(std::min(options.sample_len, dims.n_text_ctx - n_initial() + 1)) {}
+
+void Window::feed(std::vector<std::vector<int>>& tokens,
+                  std::vector<std::vector<int>>& logits_at) const {
+  const auto first_row = static_cast<std::size_t>(first_row_);
+  if (is_new()) {
+    tokens[first_row] = options_.initial_tokens;
+    logits_at[first_row] = {n_initial() - 1};
+    if (n_sot_rows() > 0) logits_at[first_row] = {options_.sot_index, n_initial() - 1};
+    return;
+  }
+  for (const int row : search_->live()) {
+    tokens[first_row + static_cast<std::size_t>(row)] = {search_->hypothesis(row).tokens.back()};
+    logits_at[first_row + static_cast<std::size_t>(row)] = {0};
+  }
+}
+
+int Window::advance(const ops::Context& context, float* logits) {
+  const int n_rows = n_sot_rows() + static_cast<int>(search_->live().size());
+  if (is_new()) {
+    const LogSoftmax at_sot(context, logits, n_vocab_);
+    no_speech_prob_ = std::exp(at_sot(logits[options_.special.no_speech]));
+    logits += n_sot_rows() * n_vocab_;
+  }
+  try {
+    choose(context, logits);
+  } catch (const ShapeError& error) {  // this window's options; its neighbours go on
+    error_ = error.what();
+  }
+  ++n_steps_;
+  return n_rows;
+}
+
+void Window::choose(const ops::Context& context, float* logits) {
+  float* row_logits = logits;
+  for (const int row : search_->live()) {
+    rules_.apply(context, search_->hypothesis(row).tokens, row_logits);
+    row_logits += n_vocab_;
+  }
+  metrics.tokens += static_cast<std::uint64_t>(search_->advance(context, logits, n_vocab_));
+}
+
+void Window::count(double ms) {
+  if (n_steps_ == 1) {
+    metrics.decoder_prefill_ms += ms;
+  } else {
+    metrics.decoder_token_ms.add(ms);
+  }
+}
+
+void Window::place_sources(std::vector<int>& sources) const {
+  for (std::size_t row = 0; row < search_->sources().size(); ++row) {
+    sources[static_cast<std::size_t>(first_row_) + row] = first_row_ + search_->sources()[row];
+  }
+}
+
+FinishedWindow Window::finish(const Metrics& decoder) {
+  metrics.decode_calls = 1;
+  metrics.merge(decoder);
+  FinishedWindow finished;
+  finished.id = id_;
+  finished.error = error_;
+  finished.metrics = metrics;
+  if (error_.empty()) finished.result = result();
+  return finished;
+}
+
+DecodingResult Window::result() {
+  std::vector<Hypothesis> candidates = search_->finish();
+  Hypothesis& best = candidates[rank(candidates, options_.length_penalty)];
+  DecodingResult result;
+  result.sum_logprob = best.sum_logprob;
+  result.avg_logprob = static_cast<float>(static_cast<double>(best.sum_logprob) /
+                                          static_cast<double>(best.tokens.size() + 1));
+  result.tokens = std::move(best.tokens);
+  result.no_speech_prob = no_speech_prob_;
+  result.temperature = options_.temperature;
+  return result;
+}
+
+}  // namespace sottovoce
