@@ -267,8 +267,20 @@ def test_silence_is_no_speech_without_confident_words(
 
 def attempts(script, **keywords) -> tuple[WindowResult, FakeCore]:
     core = FakeCore(script)
-    heard = decode_with_fallback(core, TOKENIZER, FEATURES, options(**keywords), [5], 0)
+    heard = all_attempts(core, options(**keywords), [5], 0)
     return heard, core
+
+
+def all_attempts(core, wanted, prompt, seek) -> WindowResult:
+    """Answers every question of one window."""
+    asking = decode_with_fallback(TOKENIZER, core.dims, FEATURES, wanted, prompt, seek)
+    answer = None
+    while True:
+        try:
+            attempt = asking.send(answer)
+        except StopIteration as end:
+            return end.value
+        (answer,) = core.decode([attempt.features], [attempt.options])
 
 
 def test_the_first_good_attempt_stands():
@@ -301,7 +313,7 @@ def test_windows_and_attempts_draw_their_own_random_numbers():
     seeds = set()
     for seek in (0, 3000):
         core = FakeCore(lambda _: Heard([], avg_logprob=-2.0))
-        decode_with_fallback(core, TOKENIZER, FEATURES, options(seed=1), [], seek)
+        all_attempts(core, options(seed=1), [], seek)
         seeds |= {o.seed for o in core.asked}
     assert len(seeds) == 12
     assert max(seeds) < 2**64

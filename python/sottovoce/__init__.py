@@ -16,11 +16,13 @@ from ._core import (
     default_n_threads,
     log_mel,
 )
+from .batch import Transcripts
 from .decoding import WindowResult
 from .options import DecodeOptions, TranscribeOptions
+from .recording import TranscriptionInfo
 from .segments import Segment
 from .tokenizer import Tokenizer
-from .transcribe import TranscriptionInfo, WhisperModel
+from .transcribe import WhisperModel
 
 __all__ = [
     "AudioFeatures",
@@ -38,6 +40,7 @@ __all__ = [
     "Tokenizer",
     "TranscribeOptions",
     "TranscriptionInfo",
+    "Transcripts",
     "WhisperModel",
     "WindowResult",
     "__version__",

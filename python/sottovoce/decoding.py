@@ -1,14 +1,15 @@
 """The policy around one window: what it starts with, what it must not say, whether to try again.
 
 Behaviour is openai-whisper's. The rules for single tokens and the search are the core's; this file
-only turns options into the core's token-level ones and judges what comes back.
+only turns options into the core's token-level ones and judges what comes back. Where windows are
+tried again it does not call the core either: it asks, and whoever runs it answers.
 """
 
 from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,14 @@ class WindowResult:
     avg_logprob: float  # natural logarithm, mean over tokens and end of text
     no_speech_prob: float  # 0..1
     compression_ratio: float  # bytes of text to zlib bytes; high for repetition
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Asks what is heard in a window; a `_core.DecodingResult` is the answer."""
+
+    features: _core.AudioFeatures
+    options: _core.DecodingOptions
 
 
 def compression_ratio(text: str) -> float:
@@ -162,35 +171,28 @@ def decode(
     language = language or "en"
     wanted = core_options(tokenizer, core.dims, options, language)
     (heard,) = core.decode([features], [wanted], metrics=metrics)
-    text = tokenizer.decode(heard.tokens).strip()
-    return WindowResult(
-        tokens=tuple(heard.tokens),
-        text=text,
-        language=language,
-        temperature=float(options.temperature),
-        avg_logprob=heard.avg_logprob,
-        no_speech_prob=heard.no_speech_prob,
-        compression_ratio=compression_ratio(text),
-    )
+    return _window_result(tokenizer, heard, options, language)
 
 
 def decode_with_fallback(
-    core: _core.Model,
     tokenizer: Tokenizer,
+    dims: _core.ModelDims,
     features: _core.AudioFeatures,
     options: TranscribeOptions,
     prompt: Sequence[int],
     seek: int,
-    metrics: _core.Metrics | None = None,
-) -> WindowResult:
-    """Tries each temperature until one is good enough; if none is, the last one stands.
+) -> Generator[Attempt, _core.DecodingResult, WindowResult]:
+    """Asks for one temperature after the other until one is good enough; else the last one stands.
 
-    `seek` (first frame of the window) gives every window and attempt random numbers of its own.
+    The language is known. `seek` (first frame of the window) gives every window and attempt random
+    numbers of its own.
     """
+    language = options.language or "en"
     for number, temperature in enumerate(options.temperature):
         seed = _attempt_seed(options.seed, seek, number)
         attempt = options.attempt(temperature, tuple(prompt), seed)
-        result = decode(core, tokenizer, features, attempt, metrics)
+        heard = yield Attempt(features, core_options(tokenizer, dims, attempt, language))
+        result = _window_result(tokenizer, heard, attempt, language)
         if not needs_fallback(result, options):
             break
     return result
@@ -211,6 +213,21 @@ def is_silence(result: WindowResult, options: TranscribeOptions) -> bool:
         options.logprob_threshold is not None and result.avg_logprob > options.logprob_threshold
     )
     return _sounds_silent(result, options) and not confident
+
+
+def _window_result(
+    tokenizer: Tokenizer, heard: _core.DecodingResult, options: DecodeOptions, language: str
+) -> WindowResult:
+    text = tokenizer.decode(heard.tokens).strip()
+    return WindowResult(
+        tokens=tuple(heard.tokens),
+        text=text,
+        language=language,
+        temperature=float(options.temperature),
+        avg_logprob=heard.avg_logprob,
+        no_speech_prob=heard.no_speech_prob,
+        compression_ratio=compression_ratio(text),
+    )
 
 
 def _sounds_silent(result: WindowResult, options: TranscribeOptions) -> bool:

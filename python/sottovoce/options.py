@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, TypedDict, TypeVar, get_args
 
@@ -19,7 +19,10 @@ from .languages import language_code
 
 _MOST_ROWS = 256  # beams or samples of one window, as in the core
 
+_MOST_WINDOWS = 128  # side by side
+
 Task = Literal["transcribe", "translate"]
+Windows = Literal["sequential", "independent"]
 SelfOptions = TypeVar("SelfOptions", bound="WindowOptions")
 
 
@@ -59,6 +62,8 @@ class TranscribeKeywords(WindowKeywords, total=False):
     initial_prompt: str | Sequence[int] | None
     carry_initial_prompt: bool
     clip_timestamps: str | Sequence[float]
+    windows: Windows
+    batch_size: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +111,7 @@ class WindowOptions:
         return cls(**{n: spellings[n](v) if n in spellings else v for n, v in keywords.items()})
 
     def __post_init__(self) -> None:
-        if self.task not in get_args(Task):
-            names = " or ".join(repr(task) for task in get_args(Task))
-            raise ValueError(f"{self._where}: task must be {names}, got {self.task!r}")
+        self._check_choice("task", get_args(Task))
         self._check_integer("sample_len", 0)  # 0 means the default, as in openai-whisper
         self._check_integer("best_of", 1, _MOST_ROWS)
         self._check_integer("beam_size", 1, _MOST_ROWS)
@@ -117,6 +120,12 @@ class WindowOptions:
         self._check_real("length_penalty", 0.0, 1.0)
         self._check_real("max_initial_timestamp", 0.0)
         self._check_flags("suppress_blank", "without_timestamps")
+
+    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
+        value = getattr(self, name)
+        if value not in choices:
+            names = " or ".join(repr(choice) for choice in choices)
+            raise ValueError(f"{self._where}: {name} must be {names}, got {value!r}")
 
     def _check_integer(
         self, name: str, low: int, high: int | None = None, *, optional: bool = True
@@ -222,6 +231,12 @@ class TranscribeOptions(WindowOptions):
         0.0,
     )  # start, end, start, end, ... in s; last end optional
 
+    # "sequential": each window begins where the words of the last one ended, and is prompted with
+    # them. "independent": each clip is heard on its own, many at once; without clip_timestamps the
+    # recording is cut into clips of at most 30 s at its quietest places.
+    windows: Windows = "sequential"
+    batch_size: int = 8  # most windows side by side; never changes a result
+
     _where: ClassVar[str] = "transcribe"
 
     @classmethod
@@ -244,8 +259,24 @@ class TranscribeOptions(WindowOptions):
         for name in ("compression_ratio_threshold", "logprob_threshold", "no_speech_threshold"):
             self._check_real(name)
         self._check_flags("condition_on_previous_text", "carry_initial_prompt")
+        self._check_choice("windows", get_args(Windows))
+        self._check_integer("batch_size", 1, _MOST_WINDOWS, optional=False)
         if self.patience is not None and self.beam_size is None and 0 in self.temperature:
             raise ValueError("transcribe: patience needs beam_size, got beam_size=None")
+
+    @property
+    def n_rows(self) -> int:
+        """Most beams or samples of an attempt."""
+        return max((self.best_of if t > 0 else self.beam_size) or 1 for t in self.temperature)
+
+    def of_clips(self, clip_timestamps: tuple[float, ...]) -> TranscribeOptions:
+        """Options of independent windows, with these clips unless others are asked for."""
+        asked = self.clip_timestamps != (0.0,)
+        return replace(
+            self,
+            clip_timestamps=self.clip_timestamps if asked else clip_timestamps,
+            condition_on_previous_text=False,
+        )
 
     def attempt(
         self, temperature: float, prompt: tuple[int, ...] | None = None, seed: int = 0

@@ -1,19 +1,20 @@
 """The seek loop: window after window through a recording, each prompted with what came before.
 
-Behaviour is openai-whisper's. One `Listener` belongs to one call; nothing here touches audio or
-files, and the windows are encoded and decoded by the core.
+Behaviour is openai-whisper's. A walk asks for encodings and attempts, and yields segments; `follow`
+answers one walk at a time, batch.py many side by side. Nothing here touches audio or files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from .decoding import WindowResult, decode_with_fallback, is_silence, text_tokens
+from .decoding import Attempt, WindowResult, decode_with_fallback, is_silence, text_tokens
 from .options import TranscribeOptions
 from .segments import Segment, Window, cut_window, without_empty_speech
 from .tokenizer import Tokenizer
@@ -61,27 +62,48 @@ class History:
 
 
 @dataclass(frozen=True)
-class Listener:
-    """One call's walk through one recording."""
+class Encoding:
+    """Asks what the encoder makes of a window; `_core.AudioFeatures` are the answer."""
 
-    core: _core.Model
+    frames: NDArray[np.float32]  # (n_mels, n_frames <= 3000), a view of the recording's mel
+
+
+Question = Encoding | Attempt
+# Yields segments and questions; wants to be sent the answer to the last question.
+Walk = Generator[Segment | Question, Any, None]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """The ways through one recording; it asks and never calls the core."""
+
     tokenizer: Tokenizer
+    dims: _core.ModelDims
     options: TranscribeOptions  # with the language known
     mel: NDArray[np.float32]  # (n_mels, content_frames + 3000), padded with 30 s of silence
-    metrics: _core.Metrics  # gets this call's figures
 
-    def segments(self, opening: _core.AudioFeatures | None = None) -> Iterator[Segment]:
-        """Yields the segments in order, as soon as their window is decoded.
+    def walks(self, opening: _core.AudioFeatures | None = None) -> list[Walk]:
+        """Walks whose segments, one after the other, are the transcript; none waits for another.
 
-        `opening`: mel[:, :3000] already encoded, for the window that covers exactly that.
+        One through all clips, or with windows="independent" one a clip. `opening`: mel[:, :3000]
+        already encoded, for the window that covers exactly that.
         """
-        n_said = 0
-        history = History(self.tokenizer, self.core.dims.n_text_ctx, self.options)
-        for start, end in clips(self.options.clip_timestamps, self._content_frames):
+        content_frames = int(self.mel.shape[1]) - _core.N_FRAMES
+        ways = [clips(self.options.clip_timestamps, content_frames)]
+        if self.options.windows == "independent":
+            ways = [[clip] for clip in ways[0]]
+        return [self.walk(way, None if i else opening) for i, way in enumerate(ways)]
+
+    def walk(
+        self, way: Sequence[tuple[int, int]], opening: _core.AudioFeatures | None = None
+    ) -> Walk:
+        """Yields the segments of some clips, in order, and what it has to know for them."""
+        history = History(self.tokenizer, self.dims.n_text_ctx, self.options)
+        for start, end in way:
             seek = start
             while seek < end:
                 window = Window(seek, min(_core.N_FRAMES, end - seek))
-                result = self._hear(window, history, opening)
+                result = yield from self._hear(window, history, opening)
                 opening = None  # its memory is needed no longer
                 if is_silence(result, self.options):
                     seek = window.end
@@ -90,32 +112,42 @@ class Listener:
                 seek = cut.seek
                 said = [without_empty_speech(segment) for segment in cut.segments]
                 history.add(said, result.temperature)
-                yield from (replace(segment, id=n_said + i) for i, segment in enumerate(said))
-                n_said += len(said)
-
-    @property
-    def _content_frames(self) -> int:
-        return int(self.mel.shape[1]) - _core.N_FRAMES
+                yield from said
 
     def _hear(
         self, window: Window, history: History, opening: _core.AudioFeatures | None
-    ) -> WindowResult:
+    ) -> Generator[Question, Any, WindowResult]:
         features = opening
         if features is None or window != Window(0, _core.N_FRAMES):
-            features = self._encode(window)
-        return decode_with_fallback(
-            self.core,
-            self.tokenizer,
-            features,  # one encoding for all temperatures
-            self.options,
-            history.prompt(),
-            window.seek,
-            self.metrics,
+            features = yield Encoding(self.mel[:, window.seek : window.end])
+        prompt = history.prompt()
+        # One encoding for all temperatures.
+        return (
+            yield from decode_with_fallback(
+                self.tokenizer, self.dims, features, self.options, prompt, window.seek
+            )
         )
 
-    def _encode(self, window: Window) -> _core.AudioFeatures:
-        # The core wants consecutive memory; it fills a short window with zeros in log-mel space.
-        frames = np.ascontiguousarray(self.mel[:, window.seek : window.end])
-        features = self.core.encode(frames)
-        self.metrics.merge(features.metrics)
-        return features
+
+def encode(core: _core.Model, asked: Encoding) -> _core.AudioFeatures:
+    """The answer to a walk that asks for an encoding."""
+    # The core wants consecutive memory; it fills a short window with zeros in log-mel space.
+    return core.encode(np.ascontiguousarray(asked.frames))
+
+
+def follow(core: _core.Model, walk: Walk, metrics: _core.Metrics) -> Iterator[Segment]:
+    """The segments of a walk, each question answered as it comes; `metrics` gets the figures."""
+    answer: _core.AudioFeatures | _core.DecodingResult | None = None
+    while True:
+        try:
+            asked = walk.send(answer)
+        except StopIteration:
+            return
+        if isinstance(asked, Segment):
+            answer = None
+            yield asked
+        elif isinstance(asked, Encoding):
+            answer = encode(core, asked)
+            metrics.merge(answer.metrics)
+        else:
+            (answer,) = core.decode([asked.features], [asked.options], metrics=metrics)

@@ -5,7 +5,7 @@ Pure functions of tokens; the seek loop (seek.py) decides which window comes nex
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from . import _core
@@ -17,7 +17,7 @@ from .tokenizer import Tokenizer
 class Segment:
     """A stretch of speech. A segment without words is kept, with empty text and no tokens."""
 
-    id: int  # 0, 1, ... over the whole transcript
+    id: int  # 0, 1, ... over the whole transcript (numbered)
     seek: int  # first mel frame (10 ms) of the window it was heard in
     start: float  # s
     end: float  # s
@@ -60,7 +60,7 @@ class Window:
 class Cut:
     """The segments of one window and the frame to go on from."""
 
-    segments: list[Segment]  # ids count from 0
+    segments: list[Segment]  # without ids yet
     seek: int
 
 
@@ -98,6 +98,11 @@ def without_empty_speech(segment: Segment) -> Segment:
     if segment.start == segment.end or not segment.text.strip():
         return replace(segment, text="", tokens=())
     return segment
+
+
+def numbered(segments: Iterable[Segment]) -> Iterator[Segment]:
+    """The segments of a transcript, with ids 0, 1, ..."""
+    return (replace(segment, id=i) for i, segment in enumerate(segments))
 
 
 def full_text(segments: Iterable[Segment], tokenizer: Tokenizer) -> str:

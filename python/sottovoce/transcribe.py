@@ -5,59 +5,36 @@
     for segment in segments:
         print(f"[{segment.start:.2f} -> {segment.end:.2f}]{segment.text}")
 
-What happens inside a window is decoding.py's; which window comes next, seek.py's. A model holds no
-state of a call: any number of threads may use it at once.
+What happens inside a window is decoding.py's; which window comes next, seek.py's; what is heard side
+by side, batch.py's. A model holds no state of a call: any number of threads may use it at once.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core, decoding
+from . import _core, batch, decoding
+from .batch import Transcripts
 from .decoding import WindowResult
 from .options import DecodeKeywords, DecodeOptions, TranscribeKeywords, TranscribeOptions
-from .seek import Listener
-from .segments import Segment, full_text
+from .pauses import clips_between_pauses
+from .recording import CallMetrics, Recording, TranscriptionInfo
+from .seek import Listener, follow
+from .segments import Segment, full_text, numbered
 from .tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .audio import Audio
-
-
-@dataclass
-class CallMetrics:
-    """Figures of one `transcribe` call; they grow until its segments are exhausted."""
-
-    load_ms: float = 0.0  # reading, decoding and resampling the audio
-    mel_ms: float = 0.0  # log-mel of the whole recording
-    language_ms: float = 0.0  # detection, its encoding included
-    core: _core.Metrics = field(default_factory=_core.Metrics)  # encoder and decoder
-
-    def as_dict(self) -> dict[str, Any]:
-        """All figures under their names, with those of the core: encoder_forward_ms, tokens, ..."""
-        times = {"load_ms": self.load_ms, "mel_ms": self.mel_ms, "language_ms": self.language_ms}
-        return {**times, **self.core.as_dict()}
-
-
-@dataclass(frozen=True)
-class TranscriptionInfo:
-    """What is known of a recording before, or apart from, its segments."""
-
-    language: str  # code: the given one, or the detected
-    language_probability: float  # 1.0 if it was given
-    all_language_probs: Mapping[str, float] | None  # by code; None if nothing was detected
-    duration: float  # s
-    options: TranscribeOptions  # as used, language included
-    metrics: CallMetrics  # complete once the segments are exhausted
 
 
 @dataclass(frozen=True)
@@ -143,7 +120,9 @@ class WhisperModel:
             audio: a path, bytes, a binary file, or samples (n_samples,).
             sample_rate: of samples, in Hz; None: 16000.
             options: the fields of `TranscribeOptions`; `beam_size` is 5 (1: greedy), `temperature`
-                (0.0, 0.2, ... 1.0), `language` detected, `task` "transcribe".
+                (0.0, 0.2, ... 1.0), `language` detected, `task` "transcribe", `windows`
+                "sequential" ("independent": clips of up to 30 s, each heard without the others'
+                words, `batch_size` of them side by side).
 
         Returns:
             The segments, decoded window by window while they are iterated over, and what is known
@@ -153,21 +132,45 @@ class WhisperModel:
         """
         wanted = TranscribeOptions.from_keywords(options)
         self._check_language(wanted.language)
-        metrics = CallMetrics()
-        samples = self._samples(audio, sample_rate, metrics)
-        mel = self._padded_mel(samples, metrics)
-        language = self._language(wanted.language, mel, metrics)
-        wanted = replace(wanted, language=language.code)
-        listener = Listener(self.core, self.tokenizer, wanted, mel, metrics.core)
-        info = TranscriptionInfo(
-            language=language.code,
-            language_probability=language.probability,
-            all_language_probs=language.probabilities,
-            duration=len(samples) / _core.SAMPLE_RATE,
-            options=wanted,
-            metrics=metrics,
-        )
-        return listener.segments(language.features), info
+        recording = self._open(audio, sample_rate, wanted)
+        if len(recording.walks) > 1:
+            segments = batch.segments(self.core, recording, recording.info.options)
+        else:
+            segments = follow(self.core, recording.walks[0], recording.info.metrics.core)
+        return numbered(segments), recording.info
+
+    def transcribe_many(
+        self,
+        audios: Iterable[Audio],
+        *,
+        sample_rate: int | None = None,
+        **options: Unpack[TranscribeKeywords],
+    ) -> Transcripts:
+        """Transcribes recordings, `batch_size` windows side by side; faster than one by one.
+
+        Args:
+            audios: recordings as `transcribe` takes them, as many as you like. They are asked for
+                as they are needed: about one and a half times `batch_size` are held in memory.
+            sample_rate: of samples, in Hz; None: 16000.
+            options: as of `transcribe`; they hold for every recording. `batch_size` is 8.
+
+        Returns:
+            An iterator over (segments, info) in the order of `audios`, the same to the last bit as
+            `transcribe` gives for each. A recording that fails raises its error (LoadError, ...)
+            when its turn comes; `next()` goes on with the one after it. A thread works ahead while
+            the iterator lives; drop or close it to end that.
+
+        Raises TypeError and ValueError for options, TypeError for a single recording.
+        """
+        if isinstance(audios, (str, bytes, Path, np.ndarray)) or not isinstance(audios, Iterable):
+            raise TypeError(
+                "transcribe_many: audios must be an iterable of recordings, "
+                f"got {type(audios).__name__}"
+            )
+        wanted = TranscribeOptions.from_keywords(options)
+        self._check_language(wanted.language)
+        recordings = (partial(self._open, audio, sample_rate, wanted) for audio in audios)
+        return Transcripts(self.core, wanted, recordings)
 
     def detect_language(
         self, audio: Audio, *, sample_rate: int | None = None
@@ -214,6 +217,26 @@ class WhisperModel:
             self.tokenizer.language_token(code)  # raises: a language of large-v3 only
         if code != "en":
             raise ValueError(f"language must be 'en' for an English-only model, got {code!r}")
+
+    def _open(self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions) -> Recording:
+        """Reads a recording and finds out its language; nothing of it is heard yet."""
+        metrics = CallMetrics()
+        samples = self._samples(audio, sample_rate, metrics)
+        mel = self._padded_mel(samples, metrics)
+        language = self._language(wanted.language, mel, metrics)
+        options = replace(wanted, language=language.code)
+        if options.windows == "independent":
+            options = options.of_clips(clips_between_pauses(mel, mel.shape[1] - _core.N_FRAMES))
+        info = TranscriptionInfo(
+            language=language.code,
+            language_probability=language.probability,
+            all_language_probs=language.probabilities,
+            duration=len(samples) / _core.SAMPLE_RATE,
+            options=options,
+            metrics=metrics,
+        )
+        listener = Listener(self.tokenizer, self.dims, options, mel)
+        return Recording(info, listener.walks(language.features))
 
     def _samples(
         self, audio: Audio, sample_rate: int | None, metrics: CallMetrics
