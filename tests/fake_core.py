@@ -79,6 +79,40 @@ class FakeFeatures:
     metrics: Any = field(default_factory=_core.Metrics)
 
 
+class FakeBatch:
+    """Slots of a fake core. Each call finishes one window, the oldest and the newest in turn."""
+
+    def __init__(self, core: FakeCore, n_slots: int, rows_per_slot: int) -> None:
+        self.core, self.n_slots, self.rows_per_slot = core, n_slots, rows_per_slot
+        self.n_submitted = self.n_finished = 0
+        self.slots: dict[int, tuple[FakeFeatures, Any]] = {}
+
+    @property
+    def n_free(self) -> int:
+        return self.n_slots - len(self.slots)
+
+    def submit(self, features: FakeFeatures, options: Any) -> int:
+        assert self.n_free > 0
+        self.slots[self.n_submitted] = (features, options)
+        self.n_submitted += 1
+        return self.n_submitted - 1
+
+    def advance(self, max_passes: int = 0) -> list[Any]:
+        if not self.slots:
+            return []
+        number = (min, max)[self.n_finished % 2](self.slots)
+        features, options = self.slots.pop(number)
+        self.n_finished += 1
+        try:
+            (heard,) = self.core.decode([features], [options])
+        except _core.ShapeError as error:
+            heard, message = None, str(error)
+        else:
+            message = ""
+        metrics = _core.Metrics()
+        return [SimpleNamespace(id=number, result=heard, error=message, metrics=metrics)]
+
+
 @dataclass
 class FakeCore:
     """Answers decode() with `script` in order; a function is asked with the options instead."""
@@ -95,6 +129,7 @@ class FakeCore:
         self.asked: list[Any] = []  # options of each decode()
         self.heard_in: list[FakeFeatures] = []  # features of each decode()
         self.detected_in: list[FakeFeatures] = []
+        self.batches: list[FakeBatch] = []
 
     def encode(self, mel: np.ndarray) -> FakeFeatures:
         assert mel.flags.c_contiguous
@@ -118,6 +153,10 @@ class FakeCore:
         probabilities = np.full(len(language_tokens), 0.001, np.float32)
         probabilities[codes.index(self.language)] = 0.9
         return probabilities
+
+    def new_batch(self, n_slots: int, rows_per_slot: int) -> FakeBatch:
+        self.batches.append(FakeBatch(self, n_slots, rows_per_slot))
+        return self.batches[-1]
 
     def model(self) -> WhisperModel:
         return WhisperModel.of_parts(self, tokenizer(self.n_vocab))

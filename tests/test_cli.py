@@ -10,13 +10,13 @@ from types import SimpleNamespace
 import pytest
 
 from fake_core import FakeCore, Heard, at, silence, word
-from sottovoce import _core, cli, commands
+from sottovoce import _core, audio, cli, commands
 
 SAID = [at(0), word(1), at(2), at(2), word(2), at(3)]
 
 
 class Recorder(FakeCore):
-    """A fake core whose `transcribe` reads no files; it keeps the keywords."""
+    """A fake core whose model keeps the keywords of its calls."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -25,18 +25,28 @@ class Recorder(FakeCore):
     def model(self):
         real = super().model()
 
-        def transcribe(audio, **keywords):
-            self.keywords.append(keywords)
-            if str(audio).startswith("bad"):
-                raise _core.LoadError(f"{audio}: not audio\nat all")
-            return real.transcribe(silence(4), **keywords)
+        def keeping(method):
+            def call(audio, **keywords):
+                self.keywords.append(keywords)
+                return method(audio, **keywords)
 
-        return SimpleNamespace(transcribe=transcribe, text=real.text)
+            return call
+
+        transcribe, many = keeping(real.transcribe), keeping(real.transcribe_many)
+        return SimpleNamespace(transcribe=transcribe, transcribe_many=many, text=real.text)
+
+
+def load(path, sample_rate=None):
+    """Reads no file."""
+    if str(path).startswith("bad"):
+        raise _core.LoadError(f"{path}: not audio\nat all")
+    return silence(4)
 
 
 @pytest.fixture
 def core(monkeypatch):
     monkeypatch.setattr(_core, "DecodingOptions", SimpleNamespace)
+    monkeypatch.setattr(audio, "load", load)
     core = Recorder(lambda _: Heard(SAID))
     monkeypatch.setattr(commands, "_load", lambda arguments: core.model())
     return core
@@ -130,6 +140,7 @@ def test_defaults_are_the_references(core):
     assert (keywords["beam_size"], keywords["best_of"]) == (5, 5)
     assert keywords["condition_on_previous_text"] is True
     assert (keywords["suppress_tokens"], keywords["clip_timestamps"]) == ("-1", "0")
+    assert (keywords["windows"], keywords["batch_size"]) == ("sequential", 8)
 
 
 @pytest.mark.parametrize("dashes", ["_", "-"])
@@ -197,6 +208,23 @@ def test_a_bad_file_is_one_line_and_the_others_go_on(core, capsys):
     out, err = capsys.readouterr()
     assert out == "w1\nw2\n"
     assert err == "sottovoce: bad.wav: bad.wav: not audio at all\n"
+
+
+@pytest.mark.parametrize("batch_size", ["1", "2", "8"])
+def test_files_come_out_in_the_order_they_were_given(core, capsys, batch_size, tmp_path):
+    assert transcribe("a.wav", "bad.wav", "c.wav", "-f", "json", "--batch-size", batch_size) == 1
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["text"] for line in out.splitlines()] == [" w1 w2", " w1 w2"]
+    assert err == "sottovoce: bad.wav: bad.wav: not audio at all\n"
+    assert len(core.batches) == (batch_size != "1")
+    assert transcribe("a.wav", "b.wav", "-o", str(tmp_path), "--batch_size", batch_size) == 0
+    assert {p.stem for p in tmp_path.iterdir()} == {"a", "b"}
+
+
+def test_windows_may_be_independent(core, capsys):
+    assert transcribe("a.wav", "--windows", "independent") == 0
+    assert core.keywords[0]["windows"] == "independent"
+    assert capsys.readouterr().out == "w1\nw2\n"
 
 
 def test_a_file_that_is_not_there_is_named_once(core, capsys, tmp_path):

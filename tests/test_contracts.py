@@ -300,6 +300,24 @@ TABLE: dict[str, Case] = {
         r"token ids must be in \[0, n_vocab=51865\), got 99999"),
     "prefix too long": option({"prefix": [1] * 500}, ValueError,
         r"must be <= n_text_ctx=448, got 503"),
+    "windows": option({"windows": "parallel"}, ValueError,
+        r"windows must be 'sequential' or 'independent', got 'parallel'|"
+        r"windows: invalid choice: 'parallel' \(choose from '?sequential'?, '?independent'?\)",
+        "--windows parallel"),
+    "batch_size 0": option({"batch_size": 0}, ValueError,
+        r"batch_size must be an int in 1\.\.128, got 0", "--batch_size 0"),
+    "batch_size 129": option({"batch_size": 129}, ValueError,
+        r"batch_size must be an int in 1\.\.128, got 129", "--batch-size 129"),
+    "batch_size None": option({"batch_size": None}, TypeError,
+        r"batch_size must be an int in 1\.\.128, got None"),
+    "many of one": Case(lambda at: at.multilingual.transcribe_many("talk.mp3"), TypeError,
+        r"transcribe_many: audios must be an iterable of recordings, got str"),
+    "many with an unknown option": Case(
+        lambda at: at.multilingual.transcribe_many([SECOND], beem_size=5), TypeError,
+        r"transcribe: unknown option 'beem_size'; did you mean 'beam_size'\?"),
+    "a missing file among many": Case(
+        lambda at: list(at.multilingual.transcribe_many([SECOND[:0], "/missing.wav"])),
+        FileNotFoundError, r"No such file or directory"),
     "seed -1": option({"seed": -1}, ValueError, r"seed must be an int in 0\.\.", "--seed -1"),
     "beams and samples": window({"beam_size": 2, "best_of": 2}, ValueError,
         r"decode: beam_size and best_of exclude each other"),
@@ -334,6 +352,8 @@ TABLE: dict[str, Case] = {
     "core beams and temperature": core(
         lambda at: at.core_decode(beam_size=2, temperature=0.5), ShapeError,
         r"decode: beam_size=2 needs temperature 0, got 0\.5"),
+    "slots of a batch": core(lambda at: at.core.new_batch(0, 5), ShapeError,
+        r"n_slots and rows_per_slot must be at least 1, .* at most 65535, got 0 and 5"),
     "stepping past the context": core(
         lambda at: step_twice(at.state()), StateError,
         r"step: n_past=448 has reached n_text_ctx=448; start a new state"),

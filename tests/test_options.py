@@ -30,6 +30,28 @@ def test_defaults_are_those_of_the_references_command_line():
     assert options.suppress_tokens == (-1,)
     assert options.clip_timestamps == (0.0,)
     assert options.max_initial_timestamp == 1.0
+    assert (options.windows, options.batch_size) == ("sequential", 8)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "n_rows"),
+    [
+        ({}, 5),
+        ({"beam_size": None, "best_of": None}, 1),
+        ({"beam_size": 7, "best_of": 3}, 7),
+        ({"temperature": 0.0, "beam_size": 2, "best_of": 9}, 2),
+        ({"temperature": 0.4, "beam_size": 9, "best_of": 2}, 2),
+    ],
+)
+def test_rows_are_those_of_the_widest_attempt(keywords, n_rows):
+    assert transcribe(**keywords).n_rows == n_rows
+
+
+def test_independent_windows_have_clips_and_no_past():
+    found = transcribe(windows="independent").of_clips((0.0, 9.0))
+    assert (found.clip_timestamps, found.condition_on_previous_text) == ((0.0, 9.0), False)
+    asked = transcribe(windows="independent", clip_timestamps=[1, 2])
+    assert asked.of_clips((0.0, 9.0)).clip_timestamps == (1.0, 2.0)
 
 
 @pytest.mark.parametrize(

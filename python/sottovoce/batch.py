@@ -23,6 +23,7 @@ from .seek import Encoding, Question, Walk, encode
 from .segments import Segment, numbered
 
 _MOST_OPENINGS = 2  # recordings that wait for the other thread to open them
+_MOST_ENTRIES = 1000  # recordings, most of them over, while the first is not
 _PASSES = 8  # of the decoder, before new windows may join it; a fraction of a second
 
 Errand = tuple["Future[Any]", Callable[["Future[Any]"], None]]
@@ -32,8 +33,8 @@ Errand = tuple["Future[Any]", Callable[["Future[Any]"], None]]
 class _Entry:
     """One recording among the others: waiting to be opened, on its way or at its end."""
 
+    info: TranscriptionInfo = field(init=False)  # once it is opened
     streams: list[_Stream] | None = None  # None: not opened yet
-    info: TranscriptionInfo | None = None
     error: Exception | None = None  # what the recording failed of
 
     @property
@@ -225,8 +226,8 @@ class Transcripts(Iterator[tuple[list[Segment], TranscriptionInfo]]):
 
     def __next__(self) -> tuple[list[Segment], TranscriptionInfo]:
         entry = next(self._entries)
-        if entry.error is not None or entry.info is None:
-            raise entry.error or RuntimeError("a recording is over that was never opened")
+        if entry.error is not None:
+            raise entry.error
         return list(numbered(entry.segments())), entry.info
 
     def close(self) -> None:
@@ -250,7 +251,10 @@ def _entries(
     entries: deque[_Entry] = deque()
     with closing(Batch(core, options.batch_size, options.n_rows)) as batch:
         while True:
-            while batch.wants_more and (open_recording := next(coming, None)) is not None:
+            while batch.wants_more and len(entries) < _MOST_ENTRIES:
+                open_recording = next(coming, None)
+                if open_recording is None:
+                    break
                 entries.append(_Entry())
                 batch.open(entries[-1], open_recording)
             if not entries:

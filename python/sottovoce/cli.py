@@ -18,7 +18,7 @@ from .languages import CODES_BY_NAME, LANGUAGES, language_code
 from .writers import FORMATS
 
 _TRANSCRIBE = """\
-Transcribes audio or video files; "-" reads standard input.
+Transcribes audio or video files; "-" reads standard input. Windows of several files share a batch.
 
 Where the transcript goes:
   neither -o nor -f   on standard output: lines with times on a terminal, plain text into a pipe
@@ -216,10 +216,25 @@ def _add_policy(group: argparse._ArgumentGroup) -> None:
         metavar="BOOL",
     )
     _flag(group, "clip_timestamps", "start,end,start,... in seconds", default="0", metavar="TIMES")
+    _flag(
+        group,
+        "windows",
+        "independent: clips cut at pauses, side by side, none knowing what the others said",
+        choices=["sequential", "independent"],
+        default="sequential",
+    )
 
 
 def _add_runtime(group: argparse._ArgumentGroup) -> None:
     _flag(group, "threads", "0: all that are allowed", type=int, default=0, metavar="N")
+    _flag(
+        group,
+        "batch_size",
+        "most windows side by side, of several files or independent; changes no word",
+        type=int,
+        default=8,
+        metavar="N",
+    )
     _flag(group, "device", "where to run", choices=["cpu"], default="cpu")
     _flag(group, "compute_type", "dtype of the weights", default="float32", metavar="DTYPE")
     _flag(group, "isa", "kernels (default: the best for this CPU)", default="", metavar="NAME")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from . import _core
 
 if TYPE_CHECKING:
+    from .audio import Audio
+    from .recording import TranscriptionInfo
     from .segments import Segment
     from .transcribe import WhisperModel
 
@@ -26,6 +28,7 @@ _TRANSCRIBE_FLAGS = (
     *("task", "language", "best_of", "beam_size", "patience", "length_penalty", "suppress_tokens"),
     *("seed", "compression_ratio_threshold", "logprob_threshold", "no_speech_threshold"),
     *("condition_on_previous_text", "initial_prompt", "carry_initial_prompt", "clip_timestamps"),
+    *("windows", "batch_size"),
 )
 
 
@@ -43,20 +46,16 @@ def complain(error: BaseException, subject: str = "") -> None:
 
 
 def transcribe(arguments: argparse.Namespace) -> int:
-    """Transcribes the files one after the other; status 1 if any failed."""
+    """Transcribes the files, their windows side by side; status 1 if any failed."""
     keywords = _transcribe_keywords(arguments)
     _check_outputs(arguments)
     model = _load(arguments)
-    status = 0
-    for path in arguments.audio:
-        try:
-            _transcribe_file(model, path, keywords, arguments)
-        except BrokenPipeError:
-            raise
-        except EXPECTED_ERRORS as error:
-            complain(error, path)
-            status = 1
-    return status
+    if len(arguments.audio) > 1 and arguments.batch_size > 1:
+        many = model.transcribe_many(map(_input, arguments.audio), **keywords)
+        with closing(many):
+            return _deliver_all(model, many.__next__, arguments)
+    audios = map(_input, arguments.audio)
+    return _deliver_all(model, lambda: model.transcribe(next(audios), **keywords), arguments)
 
 
 def info(arguments: argparse.Namespace) -> int:
@@ -149,14 +148,39 @@ def _load(arguments: argparse.Namespace) -> WhisperModel:
     )
 
 
-def _transcribe_file(
-    model: WhisperModel, path: str, keywords: dict[str, Any], arguments: argparse.Namespace
+def _input(path: str) -> Audio:
+    return sys.stdin.buffer.read() if path == "-" else path
+
+
+def _deliver_all(
+    model: WhisperModel,
+    next_transcript: Callable[[], tuple[Iterable[Segment], TranscriptionInfo]],
+    arguments: argparse.Namespace,
+) -> int:
+    """Delivers a transcript for each file, or complains about it; returns the status."""
+    status = 0
+    for path in arguments.audio:
+        try:
+            segments, about = next_transcript()
+            _deliver(model, path, segments, about, arguments)
+        except BrokenPipeError:
+            raise
+        except EXPECTED_ERRORS as error:
+            complain(error, path)
+            status = 1
+    return status
+
+
+def _deliver(
+    model: WhisperModel,
+    path: str,
+    found: Iterable[Segment],
+    about: TranscriptionInfo,
+    arguments: argparse.Namespace,
 ) -> None:
     from .progress import show_progress
     from .writers import Transcript, save, write
 
-    audio = sys.stdin.buffer.read() if path == "-" else path
-    found, about = model.transcribe(audio, **keywords)
     if sys.stdout.isatty() and len(arguments.audio) > 1:
         print(f"== {path}", file=sys.stderr, flush=True)
     shown = show_progress(found, about.duration, enabled=sys.stderr.isatty())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,8 +33,7 @@ def clips_between_pauses(mel: NDArray[np.float32], content_frames: int) -> tuple
         quietest_from_behind = int(np.argmin(level[first : last + 1][::-1]))
         points.append(last - quietest_from_behind)
     points.append(content_frames)
-    clips = zip(points, points[1:], strict=False)
-    return tuple(frame / _core.FRAMES_PER_SECOND for clip in clips for frame in clip)
+    return tuple(frame / _core.FRAMES_PER_SECOND for clip in pairwise(points) for frame in clip)
 
 
 def _level(mel: NDArray[np.float32]) -> NDArray[np.int64]:

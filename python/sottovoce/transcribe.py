@@ -5,8 +5,8 @@
     for segment in segments:
         print(f"[{segment.start:.2f} -> {segment.end:.2f}]{segment.text}")
 
-What happens inside a window is decoding.py's; which window comes next, seek.py's; what is heard side
-by side, batch.py's. A model holds no state of a call: any number of threads may use it at once.
+What happens inside a window is decoding.py's; which window comes next, seek.py's; how windows share
+a decoder, batch.py's. A model holds no state of a call: any number of threads may use it at once.
 """
 
 from __future__ import annotations
