@@ -21,6 +21,6 @@ LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.s
   ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
   PYTHONPATH="$build/site" \
   python -m pytest -q -p no:cacheprovider tests/test_kernels.py tests/test_model.py \
-  tests/test_log_mel.py tests/test_io.py tests/test_decoding.py tests/test_logit_rules.py \
-  tests/test_search.py tests/test_contracts.py \
+  tests/test_log_mel.py tests/test_io.py tests/test_decoding.py tests/test_decode_batch.py \
+  tests/test_logit_rules.py tests/test_search.py tests/test_contracts.py \
   --deselect tests/test_search.py::test_samples_follow_the_distribution "$@"
