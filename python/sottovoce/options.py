@@ -232,8 +232,9 @@ class TranscribeOptions(WindowOptions):
     )  # start, end, start, end, ... in s; last end optional
 
     # "sequential": each window begins where the words of the last one ended, and is prompted with
-    # them. "independent": each clip is heard on its own, many at once; without clip_timestamps the
-    # recording is cut into clips of at most 30 s at its quietest places.
+    # them. "independent": each clip is heard on its own, many at once, without
+    # condition_on_previous_text and starting from initial_prompt; unless clip_timestamps say
+    # otherwise, clips are at most 30 s and end at the quietest places.
     windows: Windows = "sequential"
     batch_size: int = 8  # most windows side by side; never changes a result
 
