@@ -1,6 +1,7 @@
 // From a checkpoint's tensors to packed weights: the names, the shapes, and what is fused.
 #include "weights.h"
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
 #include <string>
@@ -49,14 +50,32 @@ class Reader {
     return {copy(name + ".weight", {n}), copy(name + ".bias", {n})};
   }
 
-  ops::PackedLinear linear(const std::string& name, std::int64_t n, std::int64_t k,
-                           float scale = 1.0f) const {
+  ops::PackedLinear linear(const std::string& name, std::int64_t n, std::int64_t k) const {
     const TensorView& bias = get(name + ".bias", {n});
-    return fused({{get(name + ".weight", {n, k}), &bias, scale}});
+    return fused({{get(name + ".weight", {n, k}), &bias}});
   }
 
   ops::PackedLinear fused(const std::vector<ops::LinearBlock>& blocks) const {
     return ops::pack_linear(context_, type_.linear, blocks);
+  }
+
+  // A layer that reads the output of `ln`. int8 rows share one scale, so a channel that the layer
+  // norm makes large costs the others their precision: part of its size moves into the weights
+  // (SmoothQuant, Xiao et al. 2022; the parameters of the layer norm stand for calibration).
+  ops::PackedLinear behind(LayerNormWeights& ln, std::vector<ops::LinearBlock> blocks) const {
+    if (type_.linear != DType::kInt8) return fused(blocks);
+    Tensor scales = ops::column_maxima(context_, blocks);
+    for (std::int64_t i = 0; i < scales.size(); ++i) {
+      float& weight = ln.weight.data()[i];
+      float& bias = ln.bias.data()[i];
+      const float typical = std::max(3.0f * std::abs(weight) + std::abs(bias), kLeastChannel);
+      const float column = std::max(scales.data()[i], kLeastChannel);
+      scales.data()[i] = std::pow(typical, 0.8f) / std::pow(column, 0.2f);
+      weight /= scales.data()[i];
+      bias /= scales.data()[i];
+    }
+    for (ops::LinearBlock& block : blocks) block.column_scales = &scales;
+    return fused(blocks);
   }
 
   ops::PackedLinear conv1d(const std::string& name, std::int64_t n, std::int64_t n_in) const {
@@ -66,6 +85,8 @@ class Reader {
   }
 
  private:
+  static constexpr float kLeastChannel = 1e-5f;
+
   const ops::Context& context_;
   const ComputeType& type_;
   const Checkpoint& checkpoint_;
@@ -76,27 +97,34 @@ SelfAttentionWeights self_attention(const Reader& reader, const std::string& nam
   const std::string attn = name + ".attn";
   const TensorView& query_bias = reader.get(attn + ".query.bias", {n});
   const TensorView& value_bias = reader.get(attn + ".value.bias", {n});
-  return {reader.layer_norm(name + ".attn_ln", n),
-          reader.fused({{reader.get(attn + ".query.weight", {n, n}), &query_bias, scale},
-                        {reader.get(attn + ".key.weight", {n, n}), nullptr, 1.0f},
-                        {reader.get(attn + ".value.weight", {n, n}), &value_bias, 1.0f}}),
-          reader.linear(attn + ".out", n, n)};
+  LayerNormWeights ln = reader.layer_norm(name + ".attn_ln", n);
+  ops::PackedLinear qkv =
+      reader.behind(ln, {{reader.get(attn + ".query.weight", {n, n}), &query_bias, scale},
+                         {reader.get(attn + ".key.weight", {n, n}), nullptr, 1.0f},
+                         {reader.get(attn + ".value.weight", {n, n}), &value_bias, 1.0f}});
+  return {std::move(ln), std::move(qkv), reader.linear(attn + ".out", n, n)};
 }
 
 CrossAttentionWeights cross_attention(const Reader& reader, const std::string& name, std::int64_t n,
                                       std::int64_t n_audio, float scale) {
   const std::string attn = name + ".cross_attn";
   const TensorView& value_bias = reader.get(attn + ".value.bias", {n});
-  return {reader.layer_norm(name + ".cross_attn_ln", n),
-          reader.linear(attn + ".query", n, n, scale),
+  const TensorView& query_bias = reader.get(attn + ".query.bias", {n});
+  LayerNormWeights ln = reader.layer_norm(name + ".cross_attn_ln", n);
+  ops::PackedLinear query =
+      reader.behind(ln, {{reader.get(attn + ".query.weight", {n, n}), &query_bias, scale}});
+  return {std::move(ln), std::move(query),
           reader.fused({{reader.get(attn + ".key.weight", {n, n_audio}), nullptr, 1.0f},
                         {reader.get(attn + ".value.weight", {n, n_audio}), &value_bias, 1.0f}}),
           reader.linear(attn + ".out", n, n)};
 }
 
 MlpWeights mlp(const Reader& reader, const std::string& name, std::int64_t n) {
-  return {reader.layer_norm(name + ".mlp_ln", n), reader.linear(name + ".mlp.0", 4 * n, n),
-          reader.linear(name + ".mlp.2", n, 4 * n)};
+  const TensorView& up_bias = reader.get(name + ".mlp.0.bias", {4 * n});
+  LayerNormWeights ln = reader.layer_norm(name + ".mlp_ln", n);
+  ops::PackedLinear up =
+      reader.behind(ln, {{reader.get(name + ".mlp.0.weight", {4 * n, n}), &up_bias}});
+  return {std::move(ln), std::move(up), reader.linear(name + ".mlp.2", n, 4 * n)};
 }
 
 // openai-whisper model.py sinusoids: (length, channels), sines then cosines, wavelengths from

@@ -66,6 +66,7 @@ struct LinearBlock {
   TensorView weight;
   const TensorView* bias = nullptr;
   float scale = 1.0f;
+  const Tensor* column_scales = nullptr;  // (k), or null: multiply the columns of the weight
 };
 
 // Packs blocks that share k side by side, in `dtype` (float32, bfloat16, or int8 with a scale for
@@ -78,6 +79,8 @@ PackedLinear pack_linear(const Context& context, DType dtype,
 PackedLinear pack_conv1d(const Context& context, DType dtype, const TensorView& weight,
                          const TensorView& bias);
 
+// The largest magnitude in each column of weights (n, k) of any float dtype together: (k).
+Tensor column_maxima(const Context& context, const std::vector<LinearBlock>& blocks);
 // False if an element is infinite or not a number.
 bool all_finite(const Context& context, const TensorView& source);
 // A copy in float32, from any float dtype.

@@ -1,5 +1,6 @@
 // Weights into the order the kernels read: panels of nr output columns, k-major within a panel.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -157,6 +158,31 @@ void widen(const Context& context, const TensorView& source, std::int64_t first,
   }
 }
 
+Tensor column_maxima(const Context& context, const std::vector<LinearBlock>& blocks) {
+  const std::int64_t k = blocks.front().weight.shape[1];
+  const std::int64_t n_threads = context.threads->n_threads();
+  Tensor maxima = Tensor::zeros({n_threads, k});
+  Tensor rows({n_threads, k});
+  for (const LinearBlock& block : blocks) {
+    parallel_for(*context.threads, block.weight.shape[0],
+                 [&](std::int64_t begin, std::int64_t end, int thread) {
+                   float* row = rows.data() + thread * k;
+                   float* of_thread = maxima.data() + thread * k;
+                   for (std::int64_t i = begin; i < end; ++i) {
+                     widen(context, block.weight, i * k, k, row);
+                     for (std::int64_t j = 0; j < k; ++j) {
+                       of_thread[j] = std::max(of_thread[j], std::abs(block.scale * row[j]));
+                     }
+                   }
+                 });
+  }
+  Tensor largest = Tensor::zeros({k});
+  for (std::int64_t i = 0; i < maxima.size(); ++i) {
+    largest.data()[i % k] = std::max(largest.data()[i % k], maxima.data()[i]);
+  }
+  return largest;
+}
+
 bool all_finite(const Context& context, const TensorView& source) {
   constexpr std::int64_t kBlock = 1 << 18;
   const std::int64_t n = source.size();
@@ -214,6 +240,9 @@ PackedLinear pack_linear(const Context& context, DType dtype,
     const LinearBlock& block = blocks[index];
     widen(context, block.weight, row * k, k, out);
     if (block.scale != 1.0f) context.kernels->scale_f32(out, block.scale, k);
+    if (block.column_scales) {
+      for (std::int64_t i = 0; i < k; ++i) out[i] *= block.column_scales->data()[i];
+    }
   });
   for (std::size_t index = 0; index < blocks.size(); ++index) {
     const LinearBlock& block = blocks[index];
