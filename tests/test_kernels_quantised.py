@@ -103,12 +103,38 @@ def test_linear_layers_err_as_their_dtype_rounds(isa, rng, k):
     # Both factors of a product are rounded.
     error = np.abs(linear(x, weights, biases, dtype="bfloat16") - exact)
     assert (error <= (2.1 * EPS_BF16 + 2 * k * EPS) * products + 4 * EPS).all()
-    # Half a step of max |row| / 127 for either factor.
-    half_x = np.abs(x).max(1, keepdims=True) / 254
-    half_w = np.abs(weight).max(1, keepdims=True).T / 254
-    bound = half_x * np.abs(weight).sum(1) + half_w * np.abs(x).sum(1, keepdims=True)
+    # Half a step of max |row| / 127 for either factor, of rows that were transformed.
+    turned_x, turned_w = hadamard(x), hadamard(weight) / group_of(k)
+    half_x = np.abs(turned_x).max(1, keepdims=True) / 254
+    half_w = np.abs(turned_w).max(1, keepdims=True).T / 254
+    bound = half_x * np.abs(turned_w).sum(1) + half_w * np.abs(turned_x).sum(1, keepdims=True)
     error = np.abs(linear(x, weights, biases, dtype="int8") - exact)
-    assert (error <= 1.001 * (bound + k * half_x * half_w) + 8 * EPS * products + 4 * EPS).all()
+    products = np.abs(turned_x) @ np.abs(turned_w).T
+    assert (error <= 1.001 * (bound + k * half_x * half_w) + 32 * EPS * products + 4 * EPS).all()
+
+
+def group_of(n: int) -> int:
+    return next(group for group in (16, 8, 4, 2, 1) if n % group == 0)
+
+
+def hadamard(x: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The transform of each row over groups of elements n / g apart."""
+    group = group_of(x.shape[-1])
+    matrix = np.ones((1, 1))
+    while len(matrix) < group:
+        matrix = np.block([[matrix, matrix], [matrix, -matrix]])
+    columns = x.astype(np.float64).reshape(-1, group, x.shape[-1] // group)
+    return np.einsum("ab,rbk->rak", matrix, columns).reshape(x.shape)
+
+
+@pytest.mark.parametrize("n", [1, 2, 12, 40, 96, 384, 512])
+def test_hadamard(isa, rng, n):
+    x = f32(rng, n)
+    magnitude = hadamard(np.abs(x)[None])[0]  # its first block has the sums
+    got = _core.kernel(isa, "hadamard_f32")(x)
+    stride = n // group_of(n)
+    bound = 4 * EPS * np.tile(magnitude[:stride], group_of(n))
+    assert (np.abs(got - hadamard(x[None])[0]) <= bound).all()
 
 
 def test_to_bf16_rounds_to_nearest_even(isa, rng):

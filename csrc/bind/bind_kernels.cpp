@@ -212,6 +212,13 @@ py::object make(const kernels::Table& t, const std::string& name) {
       return y;
     });
   }
+  if (name == "hadamard_f32") {
+    return py::cpp_function([&t](const F32& x) {
+      F32 y = like(x);
+      t.hadamard_f32(x.data(), x.size(), y.mutable_data());
+      return y;
+    });
+  }
   if (name == "quantize_i8") {
     return py::cpp_function([&t](const F32& x) {
       py::array_t<std::uint8_t> y({x.size()});

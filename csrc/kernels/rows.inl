@@ -68,6 +68,35 @@ float softmax_bf16(const float* x, ptrdiff_t n, void* y) {
   return 1.0f / reduce_add(sum);
 }
 
+template <int Group>
+inline void transform_groups(const float* x, ptrdiff_t stride, float* y) {
+  for_vectors(stride, [&](ptrdiff_t i, ptrdiff_t lanes) {
+    F32 v[Group];
+#pragma GCC unroll 16
+    for (int j = 0; j < Group; ++j) v[j] = load_lanes(x + j * stride + i, lanes, 0.0f);
+#pragma GCC unroll 4
+    for (int half = 1; half < Group; half *= 2) {
+#pragma GCC unroll 16
+      for (int j = 0; j < Group; ++j) {
+        if (j & half) continue;
+        const F32 sum = v[j] + v[j + half];
+        v[j + half] = v[j] - v[j + half];
+        v[j] = sum;
+      }
+    }
+#pragma GCC unroll 16
+    for (int j = 0; j < Group; ++j) store_lanes(y + j * stride + i, v[j], lanes);
+  });
+}
+
+void hadamard_f32(const float* x, ptrdiff_t n, float* y) {
+  if (n % 16 == 0) return transform_groups<16>(x, n / 16, y);
+  if (n % 8 == 0) return transform_groups<8>(x, n / 8, y);
+  if (n % 4 == 0) return transform_groups<4>(x, n / 4, y);
+  if (n % 2 == 0) return transform_groups<2>(x, n / 2, y);
+  transform_groups<1>(x, n, y);
+}
+
 void scale_f32(float* x, float scale, ptrdiff_t n) {
   const F32 factor = broadcast(scale);
   for_vectors(n, [&](ptrdiff_t i, ptrdiff_t lanes) {

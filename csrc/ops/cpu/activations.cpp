@@ -19,12 +19,14 @@ std::int64_t whole_words(std::int64_t n, DType dtype) {
   return (n + per_word - 1) / per_word * per_word;
 }
 
-// x (n) as row `row`. What fills up the last word is multiplied by zero weights, but must be
-// finite.
-void put_row(const kernels::Table& kernels, const float* x, std::int64_t row, Activations& rows) {
+// x (n) as row `row`, with `line` (n) to itself. What fills up the last word is multiplied by zero
+// weights, but must be finite.
+void put_row(const kernels::Table& kernels, const float* x, std::int64_t row, float* line,
+             Activations& rows) {
   const std::int64_t n = rows.n();
   if (rows.dtype() == DType::kInt8) {
-    rows.scale(row) = kernels.quantize_i8(x, n, rows.row(row));
+    kernels.hadamard_f32(x, n, line);
+    rows.scale(row) = kernels.quantize_i8(line, n, rows.row(row));
   } else if (rows.dtype() == DType::kBFloat16) {
     kernels.to_bf16(x, n, rows.row(row));
     if (n % 2 == 1) static_cast<std::uint16_t*>(rows.row(row))[n] = 0;
@@ -64,10 +66,13 @@ void finish(const Context& context, Activations& rows) {
 }
 
 void convert(const Context& context, const float* x, std::int64_t stride, Activations& rows) {
-  parallel_for_if(rows.n_rows() * rows.n() >= kWorthSharing, *context.threads, rows.n_rows(),
-                  [&](std::int64_t begin, std::int64_t end, int) {
+  const std::int64_t n = rows.n();
+  Tensor lines({context.threads->n_threads(), n});
+  parallel_for_if(rows.n_rows() * n >= kWorthSharing, *context.threads, rows.n_rows(),
+                  [&](std::int64_t begin, std::int64_t end, int thread) {
                     for (std::int64_t row = begin; row < end; ++row) {
-                      put_row(*context.kernels, x + row * stride, row, rows);
+                      put_row(*context.kernels, x + row * stride, row, lines.data() + thread * n,
+                              rows);
                     }
                   });
 }
@@ -88,18 +93,18 @@ void layer_norm(const Context& context, const float* x, const Tensor& weight, co
                 Activations& rows) {
   const std::int64_t n = rows.n();
   // Where the row is not kept as float32 it passes through a line of the thread's own.
-  Tensor lines({context.threads->n_threads(), n});
-  parallel_for_if(rows.n_rows() * n >= kWorthSharing, *context.threads, rows.n_rows(),
-                  [&](std::int64_t begin, std::int64_t end, int thread) {
-                    for (std::int64_t row = begin; row < end; ++row) {
-                      float* normal = rows.dtype() == DType::kFloat32
-                                          ? static_cast<float*>(rows.row(row))
-                                          : lines.data() + thread * n;
-                      context.kernels->layer_norm_f32(x + row * n, weight.data(), bias.data(),
-                                                      kLayerNormEps, n, normal);
-                      put_row(*context.kernels, normal, row, rows);
-                    }
-                  });
+  Tensor lines({context.threads->n_threads(), 2 * n});
+  parallel_for_if(
+      rows.n_rows() * n >= kWorthSharing, *context.threads, rows.n_rows(),
+      [&](std::int64_t begin, std::int64_t end, int thread) {
+        for (std::int64_t row = begin; row < end; ++row) {
+          float* normal = rows.dtype() == DType::kFloat32 ? static_cast<float*>(rows.row(row))
+                                                          : lines.data() + thread * 2 * n;
+          context.kernels->layer_norm_f32(x + row * n, weight.data(), bias.data(), kLayerNormEps, n,
+                                          normal);
+          put_row(*context.kernels, normal, row, lines.data() + (thread * 2 + 1) * n, rows);
+        }
+      });
 }
 
 }  // namespace sottovoce::ops

@@ -34,20 +34,26 @@ class RowPacker {
   RowPacker(const kernels::Table& kernels, DType dtype, std::int64_t k)
       : kernels_(kernels), dtype_(dtype), k_(k) {}
 
-  // x (k) -> words. int8: the scale and offset * sum of the row.
-  void pack(const float* x, void* words, float& scale, std::int32_t& sum) const {
+  // x (k) -> words, `line` (k) as scratch. int8: the scale and offset * sum of the row.
+  void pack(const float* x, float* line, void* words, float& scale, std::int32_t& sum) const {
     if (dtype_ == DType::kFloat32) {
       std::memcpy(words, x, static_cast<std::size_t>(k_) * sizeof(float));
     } else if (dtype_ == DType::kBFloat16) {
       kernels_.to_bf16(x, k_, words);
       if (k_ % 2 == 1) static_cast<std::uint16_t*>(words)[k_] = 0;
     } else {
-      scale = kernels_.quantize_i8(x, k_, words);
+      // Activations and weights are turned alike, which leaves their products as they are, but
+      // spreads what is large in one channel over a group of them (QuaRot, Ashkboos et al. 2024).
+      kernels_.hadamard_f32(x, k_, line);
+      scale = kernels_.quantize_i8(line, k_, words) / static_cast<float>(group());
       sum = kernels_.int8_offset * center(static_cast<std::uint8_t*>(words));
     }
   }
 
  private:
+  // Elements that hadamard_f32 mixes: its square is the group times the row.
+  std::int64_t group() const { return std::min<std::int64_t>(k_ & -k_, 16); }
+
   // Bytes without the offset, zeros up to a whole word. Returns their sum.
   std::int32_t center(std::uint8_t* bytes) const {
     std::int32_t sum = 0;
@@ -120,7 +126,7 @@ void fill_panels(const Context& context, PackedLinear& packed, RowOf row_of) {
               float scale = 0.0f;
               std::int32_t sum = 0;
               row_of(block, first_row + i, row_f32, scratch);
-              packer.pack(row_f32, to, scale, sum);
+              packer.pack(row_f32, scratch, to, scale, sum);
               if (!packed.scales.empty()) {
                 packed.scales.data()[column] = scale;
                 static_cast<std::int32_t*>(packed.sums.raw())[column] = sum;
