@@ -1,0 +1,137 @@
+"""Every engine behind one face: load, log-mel, encode, decode so many tokens, transcribe.
+
+The same work for all: language given, temperature 0 without another try, timestamps on, no voice
+detection, tokens that are no speech suppressed as openai-whisper does it. An adapter times nothing:
+`work.py` does. A module here is one engine; it imports its library when it is loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class UnavailableError(Exception):
+    """This engine, or this way of using it, is not to be had here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """An engine as it is asked for: which weights, which type, which environment."""
+
+    module: str
+    compute_type: str
+    weights: str = "ctranslate2"  # one of weights.KINDS
+    environment: dict[str, str] = field(default_factory=dict)
+    n_rounds: int | None = None  # at most so many; None: as many as asked for
+
+
+_ISA = "avx512bw" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+_CT2 = {"CT2_FORCE_CPU_ISA": "AVX512"} if _ISA else {}  # or its vectors are AVX2 on an AMD CPU
+_MKL = {**_CT2, "CT2_USE_MKL": "1"}  # or its GEMM is oneDNN's on an AMD CPU
+
+SPECS = {
+    "sottovoce-float32": Spec("sottovoce", "float32"),
+    "sottovoce-bfloat16": Spec("sottovoce", "bfloat16"),
+    "sottovoce-int8": Spec("sottovoce", "int8"),
+    "faster-whisper-float32": Spec("faster_whisper", "float32", environment=_CT2),
+    "faster-whisper-int8": Spec("faster_whisper", "int8", environment=_CT2),
+    "faster-whisper-int8-mkl": Spec("faster_whisper", "int8", environment=_MKL, n_rounds=2),
+    "whisper.cpp-f16": Spec("whisper_cpp", "f16", "ggml-f16"),
+    "whisper.cpp-q8_0": Spec("whisper_cpp", "q8_0", "ggml-q8_0"),
+    "openai-whisper-float32": Spec("openai_whisper", "float32", "openai", n_rounds=2),
+    "openai-whisper-bfloat16": Spec("openai_whisper", "bfloat16", "openai", n_rounds=2),
+    "transformers-float32": Spec("transformers", "float32", "transformers", n_rounds=2),
+    "transformers-bfloat16": Spec("transformers", "bfloat16", "transformers", n_rounds=2),
+}
+OURS = tuple(name for name in SPECS if name.startswith("sottovoce"))
+PEERS = tuple(name for name in SPECS if name not in OURS)
+
+
+def environment_of(name: str, threads: int) -> dict[str, str]:
+    """The environment of this engine's processes."""
+    return {**os.environ, "OMP_NUM_THREADS": str(threads), **SPECS[name].environment}
+
+
+def create(name: str, threads: int) -> Engine:
+    """The adapter of engine `name`, its library imported. Raises UnavailableError."""
+    spec = SPECS[name]
+    try:
+        module = importlib.import_module(f"engines.{spec.module}")
+    except ImportError as error:
+        raise UnavailableError(f"{name}: {error}") from None
+    return module.Adapter(spec.compute_type, threads)
+
+
+class Engine:
+    """What an adapter offers. `mel`, `features` are whatever the engine hands from stage to stage.
+
+    first_token_apart: decode() of one token on `features` is the prompt and what the encoder's
+        output needs before it; False where the library does not split the work there.
+    batches: decodes several windows at once.
+    """
+
+    first_token_apart = True
+    batches = False
+
+    def __init__(self, compute_type: str, threads: int) -> None:
+        self.compute_type, self.threads = compute_type, threads
+
+    def version(self) -> str:
+        raise NotImplementedError
+
+    def settings(self) -> dict[str, Any]:
+        """What was chosen, for the record."""
+        return {}
+
+    def load(self, path: Path) -> None:
+        """The weights, ready to use."""
+        raise NotImplementedError
+
+    def load_packed(self, path: Path) -> None:
+        """The same from a cache of packed weights. Raises UnavailableError where there is none."""
+        raise UnavailableError("no cache of packed weights")
+
+    def log_mel(self, samples: np.ndarray) -> Any:
+        """Of one window: samples (480000,) float32."""
+        raise NotImplementedError
+
+    def encode(self, mel: Any) -> Any:
+        raise NotImplementedError
+
+    def together(self, mels: list[Any]) -> Any:
+        """Features of several windows, for decode()."""
+        raise UnavailableError("decodes one window at a time")
+
+    def decode(self, features: Any, n_tokens: int, beam_size: int) -> None:
+        """Exactly so many tokens after the prompt; the end of the text is suppressed."""
+        raise NotImplementedError
+
+    def token_ms(self, features: Any, beam_size: int, n_tokens: int) -> float:
+        """Milliseconds of one step: a long decode less a short one, so that only steps remain."""
+        n_few = 4
+        times = []
+        for n in (n_few, n_few + n_tokens):
+            started = time.perf_counter()
+            self.decode(features, n, beam_size)
+            times.append(time.perf_counter() - started)
+        return 1000 * (times[1] - times[0]) / n_tokens
+
+    def latency_ms(self) -> dict[str, float] | None:
+        """Quantiles of the steps of all decode() since the last call, if the engine tells."""
+        return None
+
+    def transcribe(self, samples: np.ndarray, language: str, beam_size: int) -> str:
+        raise NotImplementedError
+
+    def transcribe_windows(
+        self, samples: np.ndarray, language: str, beam_size: int, batch_size: int
+    ) -> str:
+        """The same with windows of 30 s that know nothing of each other, several at once."""
+        raise UnavailableError("transcribes one window after the other")

@@ -1,0 +1,85 @@
+"""faster-whisper over CTranslate2."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import faster_whisper
+import numpy as np
+from faster_whisper.audio import pad_or_trim
+from weights import DIMS, Dims
+
+from . import Engine
+
+
+class Adapter(Engine):
+    batches = True
+
+    def version(self) -> str:
+        return f"{faster_whisper.__version__}, CTranslate2 {ctranslate2.__version__}"
+
+    def settings(self) -> dict[str, Any]:
+        names = ("CT2_FORCE_CPU_ISA", "CT2_USE_MKL", "OMP_NUM_THREADS")
+        return {
+            **{name: os.environ[name] for name in names if name in os.environ},
+            "cpu_threads": self.threads,
+            "compute_type": self.model.model.compute_type,
+        }
+
+    def load(self, path: Path) -> None:
+        self.model = faster_whisper.WhisperModel(
+            str(path), device="cpu", compute_type=self.compute_type, cpu_threads=self.threads
+        )
+        self._suppress = json.loads((path / "config.json").read_text())["suppress_ids"]
+        self._dims: Dims = DIMS[path.name]
+
+    def log_mel(self, samples: np.ndarray) -> Any:
+        return pad_or_trim(self.model.feature_extractor(samples, padding=0))
+
+    def encode(self, mel: Any) -> Any:
+        return self.model.encode(mel)
+
+    def together(self, mels: list[Any]) -> Any:
+        return self.model.encode(np.stack(mels))
+
+    def decode(self, features: Any, n_tokens: int, beam_size: int) -> None:
+        results = self.model.model.generate(
+            features,
+            [self._dims.prompt] * features.shape[0],
+            beam_size=beam_size,
+            max_length=max(2 * n_tokens, 3),  # new tokens are half of it, and less than it by 2
+            suppress_tokens=[*self._suppress, self._dims.eot],
+            return_scores=True,
+            return_no_speech_prob=True,
+        )
+        assert all(len(result.sequences_ids[0]) == n_tokens for result in results)
+
+    def transcribe(self, samples: np.ndarray, language: str, beam_size: int) -> str:
+        segments, _ = self.model.transcribe(
+            samples, language=language, temperature=0.0, beam_size=beam_size
+        )
+        return "".join(segment.text for segment in segments)
+
+    def transcribe_windows(
+        self, samples: np.ndarray, language: str, beam_size: int, batch_size: int
+    ) -> str:
+        seconds = len(samples) / 16000
+        windows = [
+            {"start": float(start), "end": min(start + 30.0, seconds)}
+            for start in np.arange(0.0, seconds, 30.0)
+        ]
+        segments, _ = faster_whisper.BatchedInferencePipeline(self.model).transcribe(
+            samples,
+            language=language,
+            temperature=0.0,
+            beam_size=beam_size,
+            batch_size=batch_size,
+            vad_filter=False,
+            clip_timestamps=windows,
+            without_timestamps=False,
+        )
+        return "".join(segment.text for segment in segments)

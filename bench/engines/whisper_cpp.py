@@ -1,0 +1,111 @@
+"""whisper.cpp through pywhispercpp, compiled here for this CPU.
+
+Its encoder computes the cross-attention's keys and values as well. Its low-level face feeds one
+token of one text, without choosing the next; steps of a beam search are known from its own figures
+of a whole window.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import _pywhispercpp as pw
+import numpy as np
+from pywhispercpp.model import Model
+from weights import DIMS
+
+from . import Engine
+
+
+class Adapter(Engine):
+    first_token_apart = False
+
+    def version(self) -> str:
+        return f"pywhispercpp {importlib.metadata.version('pywhispercpp')}"
+
+    def settings(self) -> dict[str, Any]:
+        system = re.sub(r"\s+", " ", pw.whisper_print_system_info()).strip(" |")
+        return {"n_threads": self.threads, "flash_attn": True, "system": system}
+
+    def load(self, path: Path) -> None:
+        self.model = Model(str(path), context_params={"use_gpu": False, "flash_attn": True})
+        self._dims = DIMS[re.sub(r"-(f16|q8_0)$", "", path.stem)]
+        self._samples = np.zeros(0, np.float32)
+
+    def log_mel(self, samples: np.ndarray) -> Any:
+        self._samples = samples
+        pw.whisper_pcm_to_mel(self.model._ctx, samples, len(samples), self.threads)
+
+    def encode(self, mel: Any) -> Any:
+        pw.whisper_encode(self.model._ctx, 0, self.threads)
+
+    def decode(self, features: Any, n_tokens: int, beam_size: int) -> None:
+        assert beam_size == 1
+        tokens = [*self._dims.prompt, *[self._dims.timestamp_begin] * n_tokens]
+        for position, token in enumerate(tokens[:-1]):
+            pw.whisper_decode(self.model._ctx, token, 1, position, self.threads)
+
+    def token_ms(self, features: Any, beam_size: int, n_tokens: int) -> float:
+        if beam_size == 1:
+            return super().token_ms(features, beam_size, n_tokens)
+        pw.whisper_reset_timings(self.model._ctx)
+        self.transcribe(self._samples, "en", beam_size)
+        figures = {
+            name: (float(total), int(n))
+            for name, total, n in re.findall(
+                r"(\w+) time =\s*([\d.]+) ms /\s*(\d+) runs", self._timings()
+            )
+        }
+        steps_ms, n_fed = figures["batchd"]  # tokens fed: the prompt, then one a beam and step
+        n_steps = 1 + (n_fed - len(self._dims.prompt)) / beam_size
+        return (steps_ms + figures["sample"][0]) / n_steps
+
+    def _timings(self) -> str:
+        with tempfile.TemporaryFile("w+") as out, _stderr_to(out.fileno()):
+            pw.whisper_print_timings(self.model._ctx)
+            out.seek(0)
+            return out.read()
+
+    def transcribe(self, samples: np.ndarray, language: str, beam_size: int) -> str:
+        strategy = pw.whisper_sampling_strategy
+        beams = beam_size > 1
+        params = pw.whisper_full_default_params(
+            strategy.WHISPER_SAMPLING_BEAM_SEARCH if beams else strategy.WHISPER_SAMPLING_GREEDY
+        )
+        wanted = {
+            "n_threads": self.threads,
+            "language": language,
+            "temperature": 0.0,
+            "temperature_inc": 0.0,  # no other try
+            "suppress_nst": True,
+            "print_progress": False,
+            "greedy": {"best_of": 1},
+            "beam_search": {"beam_size": beam_size, "patience": -1.0},
+        }
+        for name, value in wanted.items():
+            setattr(params, name, value)
+        pw.whisper_full(self.model._ctx, params, samples, len(samples))
+        n = pw.whisper_full_n_segments(self.model._ctx)
+        texts = [pw.whisper_full_get_segment_text(self.model._ctx, i) for i in range(n)]
+        return b"".join(texts).decode("utf-8", errors="replace")
+
+
+@contextlib.contextmanager
+def _stderr_to(descriptor: int) -> Iterator[None]:
+    """What C writes to the standard error goes there."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    os.dup2(descriptor, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -1,0 +1,85 @@
+"""The machine while it is measured: what it is, what it gives now, and who else uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import resource
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PROGRAMS = ROOT / "build" / "bench"  # probe, roofline
+
+MOVED = 0.05  # of a peak, between the probes around a run
+OTHERS = 0.05  # of the machine's time, used by others during a run
+
+
+def n_cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def facts() -> dict[str, Any]:
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
+    )
+    return {
+        "cpu": cpu[1] if cpu else platform.processor(),
+        "n_cores": n_cores(),
+        "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "commit": commit.stdout.strip() or None,
+    }
+
+
+def probe(n_threads: int) -> dict[str, Any]:
+    """Peaks now: `one` thread and `all` n_threads; see probe.cpp."""
+    done = subprocess.run(
+        [str(PROGRAMS / "probe"), str(n_threads)], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)
+    return {**found, "all": found["all"] or found["one"]}
+
+
+def roofline(n_threads: int) -> list[dict[str, Any]]:
+    """ops::linear on the shapes of real models against the peak of its type; see roofline.cpp."""
+    done = subprocess.run(
+        [str(PROGRAMS / "roofline"), str(n_threads)], capture_output=True, text=True, check=True
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return [line for line in lines if "gemm" in line]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """CPU seconds since boot: of everybody, of our own children, and all there was to use."""
+
+    everybody: float
+    ours: float
+    total: float
+
+    @classmethod
+    def now(cls) -> Usage:
+        first = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0]
+        user, nice, system, idle, iowait, irq, softirq, steal, *_ = map(int, first.split()[1:])
+        tick = os.sysconf("SC_CLK_TCK")
+        busy = user + nice + system + irq + softirq + steal
+        mine = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        own = sum(usage.ru_utime + usage.ru_stime for usage in mine)
+        return cls(busy / tick, own, (busy + idle + iowait) / tick)
+
+    def others_since(self, earlier: Usage) -> float:
+        """Share of the machine's time that was neither idle nor ours."""
+        busy = self.everybody - earlier.everybody - (self.ours - earlier.ours)
+        return max(0.0, busy / max(self.total - earlier.total, 1e-9))
+
+
+def disturbed(before: dict[str, Any], after: dict[str, Any], others: float) -> bool:
+    """Whether the machine was not the same before and after a run, or not ours alone."""
+    kinds = ("float32", "dram")
+    moved = max(abs(after["all"][kind] / before["all"][kind] - 1) for kind in kinds)
+    return moved > MOVED or others > OTHERS

@@ -1,0 +1,164 @@
+"""Measures sottovoce and its peers: python bench/run.py --models DIR [--quick] [--only WORK ...]
+
+Every run is a process of its own (work.py). The engines of a comparison take turns, there and back
+(A B C C B A), with a probe of the machine's peaks before and after each run; what a run gave is a
+line of JSON in --out. report.py makes tables and plots of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import engines
+import machine
+import speech
+import weights
+from work import Order
+
+HERE = Path(__file__).resolve().parent
+OUT = HERE.parent / "build" / "bench" / "records.jsonl"
+FAST = tuple(name for name in engines.SPECS if not engines.SPECS[name].n_rounds)
+BATCHED = tuple(n for n in FAST if n.startswith(("sottovoce", "faster-whisper")))
+WORKS = ("roofline", "load", "stages", "short", "long", "batched", "random")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One work for several engines that take turns."""
+
+    name: str  # of WORKS
+    order: Order  # but for the engine
+    engines: tuple[str, ...]
+    n_rounds: int
+
+
+def plan(args: argparse.Namespace, recordings: dict[str, speech.Recording]) -> Iterator[Comparison]:
+    every = FAST if args.quick else tuple(engines.SPECS)
+    few, many = (2, 2) if args.quick else (4, 6)
+    sizes = ("base",) if args.quick else ("base", "tiny.en")
+    n_times, most_s = (3, 3.0) if args.quick else (5, 8.0)
+
+    def order(work: str, model: str, recording: str = "", **more: Any) -> Order:
+        more = {"n_times": n_times, "most_s": most_s, **more}
+        path = str(recordings[recording].path) if recording else ""
+        return Order("", work, model, str(args.models), args.threads, path, **more)
+
+    for model in sizes:
+        loaders = (*engines.OURS, *(n for n in FAST if n not in engines.OURS))
+        yield Comparison("load", order("load", model), loaders, few)
+        yield Comparison("load", order("load", model, packed=True), engines.OURS, few)
+        yield Comparison("stages", order("stages", model, "long"), every, few)
+        yield Comparison("short", order("file", model, "short"), every, many)
+    if not args.quick:
+        whole = {"n_times": 1, "most_s": 0.0}
+        yield Comparison("long", order("file", "base", "long", **whole), every, few)
+        batched = order("file", "base", "long", windows="independent", **whole)
+        yield Comparison("batched", batched, BATCHED, few)
+        for model in weights.RANDOM:
+            more = {"n_times": 3, "n_tokens": 32}
+            yield Comparison("random", order("stages", model, "long", **more), every, 2)
+
+
+def run_one(order: Order) -> dict[str, Any]:
+    command = [sys.executable, str(HERE / "work.py"), json.dumps(dataclasses.asdict(order))]
+    environment = engines.environment_of(order.engine, order.threads)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+        return {"unavailable": last}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def compare(comparison: Comparison, args: argparse.Namespace, head: dict[str, Any]) -> None:
+    names, n_rounds = comparison.engines, args.rounds or comparison.n_rounds
+    gone = set()  # engines that cannot do this
+    before = machine.probe(args.threads)
+    for i in range(n_rounds):
+        turn = [n for n in names if i < (engines.SPECS[n].n_rounds or n_rounds)]
+        for name in turn if i % 2 == 0 else turn[::-1]:
+            if name in gone:
+                continue
+            usage = machine.Usage.now()
+            order = dataclasses.replace(comparison.order, engine=name)
+            result = run_one(order)
+            others = machine.Usage.now().others_since(usage)
+            after = machine.probe(args.threads)
+            record = {
+                **head,
+                "comparison": comparison.name,
+                "round": i,
+                **dataclasses.asdict(order),
+                "probe_before": before,
+                "probe_after": after,
+                "others": round(others, 3),
+                "disturbed": machine.disturbed(before, after, others),
+                **result,
+            }
+            before = after
+            with args.out.open("a", encoding="utf-8") as out:
+                out.write(json.dumps(record) + "\n")
+            if "unavailable" in result:
+                gone.add(name)
+            say(record)
+
+
+def say(record: dict[str, Any]) -> None:
+    figure = record.get("unavailable") or ", ".join(
+        f"{name} {min(record[name]):.4g}"
+        for name in ("file_s", "encode_ms", "beam1_token_ms", "beam5_token_ms", "batch8_token_ms")
+        if record.get(name)
+    )
+    figure = figure or f"load_s {record['load_s']:.3g}"
+    what = f"{record['comparison']} {record['model']} {record['engine']}"
+    print(f"{what:48} {figure}{' (disturbed)' * record['disturbed']}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--models", type=Path, required=True, help="holds tiny.en/ and base/")
+    parser.add_argument("--dev", type=Path, default=os.environ.get("SOTTOVOCE_DEV_DATA"))
+    parser.add_argument("--quick", action="store_true", help="base alone, fast peers, few rounds")
+    parser.add_argument("--only", nargs="+", choices=WORKS, default=WORKS)
+    parser.add_argument("--model", dest="names", nargs="+", choices=weights.DIMS)
+    parser.add_argument("--engines", nargs="+", choices=engines.SPECS)
+    parser.add_argument("--rounds", type=int, help="instead of the plan's own")
+    parser.add_argument("--threads", type=int, default=machine.n_cores())
+    parser.add_argument("--out", type=Path, default=OUT, help="records are appended")
+    args = parser.parse_args()
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    recordings = speech.prepare(Path(args.dev) if args.dev else None)
+    comparisons = [
+        dataclasses.replace(
+            c, engines=tuple(n for n in c.engines if not args.engines or n in args.engines)
+        )
+        for c in plan(args, recordings)
+        if c.name in args.only and (not args.names or c.order.model in args.names)
+    ]
+    for model in dict.fromkeys(c.order.model for c in comparisons):
+        kinds = {engines.SPECS[n].weights for c in comparisons for n in c.engines}
+        command = [sys.executable, str(HERE / "weights.py"), "--models", str(args.models), model]
+        subprocess.run([*command, "--kinds", *sorted(kinds)], check=True)
+    started = time.strftime("%Y-%m-%dT%H:%M:%S")
+    head = {"run": started, "machine": machine.facts()}
+    if "roofline" in args.only:
+        record = {**head, "comparison": "roofline", "gemms": machine.roofline(args.threads)}
+        with args.out.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(record) + "\n")
+    for comparison in comparisons:
+        compare(comparison, args, head)
+
+
+if __name__ == "__main__":
+    main()
