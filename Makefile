@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 VENV := .venv
-# openai-whisper, faster-whisper and PyTorch, for measurements and golden results alone.
+# The peers and PyTorch, for measurements and golden results alone.
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 # One BLAS-free process a core is what the tests are written for.
@@ -11,7 +11,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 SOURCES := $(shell git ls-files -co --exclude-standard csrc python CMakeLists.txt pyproject.toml 2>/dev/null)
 CPP := $(shell git ls-files -co --exclude-standard '*.cpp' '*.h' '*.inl' 2>/dev/null)
 
-.PHONY: help demo test lint format sanitize wer bench golden clean
+.PHONY: help demo test lint format sanitize bench bench-quick accuracy golden clean
 
 help:
 	@echo "make demo      set everything up and transcribe a real recording"
@@ -19,8 +19,9 @@ help:
 	@echo "make lint      ruff, mypy, clang-format"
 	@echo "make format    let ruff and clang-format rewrite the sources"
 	@echo "make sanitize  build with ASan and UBSan and run the tests of the core under them"
-	@echo "make bench     time and memory against the peers (installs them in .venv-peers)"
-	@echo "make wer       word error rate over SOTTOVOCE_DEV_DATA (the same environment)"
+	@echo "make bench     time and memory against the peers (installs them in .venv-peers; an hour)"
+	@echo "make bench-quick  the same in five minutes: base alone, few rounds"
+	@echo "make accuracy  the gate of the compute types over SOTTOVOCE_DEV_DATA (the same environment)"
 	@echo "make golden    remake tests/golden with openai-whisper (the same environment)"
 	@echo "make clean     remove .venv and build/"
 
@@ -46,13 +47,16 @@ format: $(VENV)/test-tools
 sanitize: $(VENV)/test-tools
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/sanitize.sh
 
-wer: $(PEERS)/ready
-	$(PEERS)/bin/python bench/wer.py --model "$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)/base" \
-	  --data $${SOTTOVOCE_DEV_DATA:?names the folder of clips}
+# Records are appended: rm build/bench/records.jsonl begins anew. BENCH passes options to run.py.
+bench bench-quick: $(PEERS)/ready build/bench/roofline
+	models="$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" && \
+	  $(PEERS)/bin/python bench/run.py --models "$$models" $(if $(filter %-quick,$@),--quick) $(BENCH) && \
+	  $(PEERS)/bin/python bench/report.py --models "$$models"
 
-bench: $(PEERS)/ready
-	$(PEERS)/bin/python bench/peers.py --audio python/sottovoce/data/jfk.flac \
-	  --model "$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)/base"
+accuracy: $(PEERS)/ready
+	$(PEERS)/bin/python bench/accuracy.py \
+	  --models "$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" \
+	  --data $${SOTTOVOCE_DEV_DATA:?names the folder of clips}
 
 golden: $(PEERS)/ready
 	$(PEERS)/bin/python tools/make_golden.py \
@@ -77,8 +81,19 @@ $(VENV)/test-tools: $(VENV)/ready pyproject.toml
 	@$(BIN)/pip install -q -r tools/test-requirements.txt
 	@touch $@
 
-$(PEERS)/ready: $(VENV)/ready $(SOURCES)
+# whisper.cpp is compiled for this CPU (its wheel is for AVX2), or its wheel taken where that fails.
+$(PEERS)/peers: $(VENV)/ready bench/requirements.txt
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/pip install -q torch==2.13.0
-	$(PEERS)/bin/pip install -q openai-whisper==20250625 faster-whisper==1.2.1 av .
+	$(PEERS)/bin/pip install -q -r bench/requirements.txt
+	GGML_NATIVE=ON CMAKE_BUILD_WITH_INSTALL_RPATH=ON CMAKE_INSTALL_RPATH='$$ORIGIN' \
+	  $(PEERS)/bin/pip install -q --no-binary pywhispercpp pywhispercpp==1.5.1 || \
+	  $(PEERS)/bin/pip install -q pywhispercpp==1.5.1
 	@touch $@
+
+$(PEERS)/ready: $(PEERS)/peers $(SOURCES)
+	$(PEERS)/bin/pip install -q .
+	@touch $@
+
+build/bench/roofline: $(VENV)/ready $(SOURCES) bench/roofline.cpp bench/probe.cpp bench/peaks.h
+	PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S . -B build/bench -G Ninja -DSOTTOVOCE_BENCH=ON
+	PATH="$(CURDIR)/$(BIN):$$PATH" cmake --build build/bench --target probe roofline

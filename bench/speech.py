@@ -17,6 +17,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 SPEECH = ROOT / "build" / "bench" / "speech"
+REFERENCES = SPEECH / "references.json"  # by name: language, reference
 SAMPLE_RATE = 16000  # Hz
 LONG = 200.0  # s, at least
 GAP = 0.5  # s of silence between the clips of the long recording
@@ -101,6 +102,8 @@ def prepare(dev: Path | None) -> dict[str, Recording]:
         path = SPEECH / f"{name}.wav"
         write(path, samples)
         recordings[name] = Recording(path, "en", text, len(samples) / SAMPLE_RATE)
+    about = {n: {"language": r.language, "reference": r.reference} for n, r in recordings.items()}
+    REFERENCES.write_text(json.dumps(about), encoding="utf-8")
     return recordings
 
 

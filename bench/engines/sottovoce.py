@@ -74,11 +74,14 @@ class Adapter(Engine):
             "max": steps.max_ms,
         }
 
-    def transcribe(self, samples: np.ndarray, language: str, beam_size: int) -> str:
-        segments, _ = self.model.transcribe(
+    def segments(self, samples: np.ndarray, language: str | None, beam_size: int) -> list[Any]:
+        found, _ = self.model.transcribe(
             samples, language=language, temperature=0.0, beam_size=beam_size
         )
-        return self.model.text(list(segments))
+        return list(found)
+
+    def transcribe(self, samples: np.ndarray, language: str, beam_size: int) -> str:
+        return self.model.text(self.segments(samples, language, beam_size))
 
     def transcribe_windows(
         self, samples: np.ndarray, language: str, beam_size: int, batch_size: int

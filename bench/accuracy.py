@@ -1,0 +1,337 @@
+"""The accuracy gate: python bench/accuracy.py --models DIR --data DIR
+
+Transcribes a development set (clips and their manifest.jsonl) with every compute type of sottovoce,
+tiny.en and base, greedy and with five beams; language given, temperature 0 without another try. It
+fails, with exit status 1, unless
+
+  - float32 chooses the tokens recorded from openai-whisper (tests/golden/dev), but where the
+    reference itself chose by less than TIE;
+  - no clip shows a loop or a hallucination that float32 does not show: a compression ratio over
+    2.4, words repeated in a row, words without speech, a length far from the reference's;
+  - over all other clips and both searches of a model, the word error rate of bfloat16 is at most
+    0.1, that of int8 at most 0.2 (percent of all words) above float32's.
+
+Clips that spell digits are left out; so is speech in other languages for English-only models. With
+--engines, peers are scored as well. Prints a Markdown table, writes JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import engines
+import machine
+import scoring
+import speech
+import weights
+from scoring import Heard
+
+ROOT = Path(__file__).resolve().parents[1]
+GOLDEN = ROOT / "tests" / "golden" / "dev"
+OUT = ROOT / "build" / "bench" / "accuracy.json"
+MODELS = ("tiny.en", "base")
+SEARCHES = {"greedy": 1, "beam5": 5}
+TYPES = ("float32", "bfloat16", "int8")
+MOST_WORSE = {"bfloat16": 0.1, "int8": 0.2}  # percent of all words above float32
+TIE = 1e-4  # of a log-probability; float32 logits of order 20 agree to about 1e-5
+
+
+def clips_for(model: str, data: Path) -> list[dict[str, Any]]:
+    return [
+        clip
+        for clip in speech.manifest(data)
+        if clip["reference"] is not None
+        and not speech.spells_digits(clip)
+        and (clip["language"] in ("en", None) or weights.DIMS[model].is_multilingual)
+    ]
+
+
+# --- in a process of its own: the texts -----------------------------------------------------------
+
+
+def transcripts(engine: str, model: str, beam_size: int, args: argparse.Namespace) -> list[Any]:
+    """Of every clip: file, digest of the samples, text, and of sottovoce the segments' tokens."""
+    sys.path[:0] = [str(ROOT / "tests")]
+    from oracle import clips
+
+    adapter = engines.create(engine, args.threads)
+    adapter.load(weights.path_of(model, engines.SPECS[engine].weights, args.models))
+    out = []
+    for clip in clips_for(model, args.data):
+        samples = clips.read(args.data / clip["file"])
+        record: dict[str, Any] = {"file": clip["file"]}
+        record["samples_sha256"] = hashlib.sha256(samples.tobytes()).hexdigest()[:16]
+        if engine in engines.OURS:
+            segments = adapter.segments(samples, clip["language"], beam_size)
+            record["segments"] = [[s.seek, list(s.tokens)] for s in segments]
+            record["text"] = adapter.model.text(segments)
+        else:
+            # Language None: no speech; the peers hear it as English then.
+            record["text"] = adapter.transcribe(samples, clip["language"] or "en", beam_size)
+        out.append(record)
+    return out
+
+
+def transcripts_apart(
+    engine: str, model: str, beam_size: int, args: argparse.Namespace
+) -> list[Any] | str:
+    """The same from a fresh process; a string says why not."""
+    command = [sys.executable, __file__, "--models", str(args.models), "--data", str(args.data)]
+    command += ["--threads", str(args.threads), "--one", engine, model, str(beam_size)]
+    environment = engines.environment_of(engine, args.threads)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+# --- judging --------------------------------------------------------------------------------------
+
+
+class Judge:
+    """Word errors and signs of going astray over the clips of a model."""
+
+    def __init__(self, model: str, data: Path) -> None:
+        self._clips = {clip["file"]: clip for clip in clips_for(model, data)}
+        self._split = scoring.splitter()
+
+    def __call__(self, records: list[Any]) -> list[Heard]:
+        return [self._one(r["file"], r["text"]) for r in records if r["file"] in self._clips]
+
+    def _one(self, file: str, text: str) -> Heard:
+        reference, language = (self._clips[file][key] for key in ("reference", "language"))
+        words, said = (self._split(t, language) for t in (text, reference))
+        return scoring.judge(file, text, reference, words, said)
+
+
+def golden_records(model: str, search: str, models: Path) -> list[Any] | None:
+    """openai-whisper's recorded results in the form of ours."""
+    from sottovoce import _core
+
+    path = GOLDEN / f"{model}-{search}.json"
+    if not path.is_file():
+        return None
+    vocabulary = _core.Vocabulary.open(str(models / model))
+    eot = weights.DIMS[model].eot
+    out = []
+    for record in json.loads(path.read_text(encoding="utf-8"))["records"]:
+        segments = [[s["seek"], s["tokens"]] for s in record["result"]["segments"]]
+        tokens = [token for _, part in segments for token in part if token < eot]
+        out.append(
+            {
+                "file": record["file"],
+                "samples_sha256": record["samples_sha256"],
+                "segments": segments,
+                "text": vocabulary.decode(tokens),
+                "margins": {w["seek"]: w["margin"] for w in record["result"]["windows"]},
+            }
+        )
+    return out
+
+
+def other_tokens(ours: list[Any], golden: list[Any]) -> tuple[list[str], int, int]:
+    """Files whose tokens are not the reference's; how many were compared, and how many parted at
+    a tie."""
+    theirs = {record["file"]: record for record in golden}
+    different, n_compared, n_ties = [], 0, 0
+    for record in ours:
+        expected = theirs.get(record["file"])
+        # Another FFmpeg may decode or resample a clip to other samples.
+        if expected is None or expected["samples_sha256"] != record["samples_sha256"]:
+            continue
+        n_compared += 1
+        mine, parts = record["segments"], expected["segments"]
+        if mine == parts:
+            continue
+        pairs = zip(mine, parts, strict=False)
+        at = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(mine), len(parts)))
+        seek = min(side[at][0] for side in (mine, parts) if at < len(side))
+        if expected["margins"].get(seek, 1.0) < TIE:
+            n_ties += 1
+        else:
+            different.append(record["file"])
+    return different, n_compared, n_ties
+
+
+def summary(heard: list[Heard]) -> dict[str, Any]:
+    speech_of = [h for h in heard if h.n_words]
+    errors, n_words = (sum(getattr(h, k) for h in speech_of) for k in ("errors", "n_words"))
+    return {
+        "errors": errors,
+        "words": n_words,
+        "wer": 100 * errors / n_words if n_words else 0.0,
+        "heard": sum(h.n_heard for h in speech_of),
+        "words_without_speech": sum(h.n_heard for h in heard if not h.n_words),
+        "signs": {h.file: list(h.signs) for h in heard if h.signs},
+        "clips": {h.file: [h.errors, h.n_words] for h in heard},
+    }
+
+
+def steady(row: dict[str, Any], float32: dict[str, Any]) -> tuple[int, int]:
+    """Word errors and words of speech but for clips on which float32 goes astray: chance there."""
+    kept = [row["clips"][file] for file in row["clips"] if file not in float32["signs"]]
+    spoken = [(errors, n_words) for errors, n_words in kept if n_words]
+    return sum(errors for errors, _ in spoken), sum(n_words for _, n_words in spoken)
+
+
+def new_signs(heard: dict[str, Any], before: dict[str, Any]) -> dict[str, list[str]]:
+    """Signs that a clip shows now and did not show before."""
+    new = {
+        file: [sign for sign in signs if sign not in before["signs"].get(file, [])]
+        for file, signs in heard["signs"].items()
+    }
+    return {file: signs for file, signs in new.items() if signs}
+
+
+def failures(rows: list[dict[str, Any]]) -> list[str]:
+    """Every sentence is a reason why the gate is shut."""
+    out = []
+    for row in rows:
+        name = f"{row['model']} {row['search']} {row['engine']}"
+        if row.get("other_tokens"):
+            files = ", ".join(row["other_tokens"])
+            out.append(f"{name}: tokens other than openai-whisper's in {files}")
+        if "unavailable" in row and row["engine"] in engines.OURS:
+            out.append(f"{name}: {row['unavailable']}")
+        out += [
+            f"{name}: {file}: {', '.join(signs)}"
+            for file, signs in row.get("new_signs", {}).items()
+        ]
+    for model in dict.fromkeys(row["model"] for row in rows):
+        for compute_type, most in MOST_WORSE.items():
+            worse = percent_worse(rows, model, compute_type)
+            if worse is not None and worse > most:
+                out.append(f"{model} {compute_type}: {worse:.2f} above float32, {most} allowed")
+    return out
+
+
+def percent_worse(rows: list[dict[str, Any]], model: str, compute_type: str) -> float | None:
+    """Word errors of a type less those of float32, percent of all words, over all searches."""
+    errors, n_words = 0, 0
+    for search in SEARCHES:
+        of_search = {
+            row["engine"]: row
+            for row in rows
+            if row["model"] == model and row["search"] == search and "clips" in row
+        }
+        try:
+            reference, other = (
+                of_search[f"sottovoce-{kind}"] for kind in ("float32", compute_type)
+            )
+        except KeyError:
+            continue
+        before, words = steady(reference, reference)
+        errors += steady(other, reference)[0] - before
+        n_words += words
+    return 100 * errors / n_words if n_words else None
+
+
+def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
+    rows = []
+    names = [f"sottovoce-{kind}" for kind in args.types] + list(args.engines)
+    for model in args.model:
+        judge = Judge(model, args.data)
+        for search in args.search:
+            golden = golden_records(model, search, args.models)
+            row: dict[str, Any] = {"model": model, "search": search}
+            if golden:
+                rows.append(
+                    {**row, "engine": "openai-whisper (recorded)", **summary(judge(golden))}
+                )
+            float32: dict[str, Any] | None = None
+            for name in names:
+                print(f"{model} {search} {name}", file=sys.stderr, flush=True)
+                records = transcripts_apart(name, model, SEARCHES[search], args)
+                if isinstance(records, str):
+                    rows.append({**row, "engine": name, "unavailable": records})
+                    continue
+                found = summary(judge(records))
+                if name == "sottovoce-float32":
+                    float32 = found
+                    if golden:
+                        different, n_compared, n_ties = other_tokens(records, golden)
+                        found |= {"other_tokens": different, "n_compared": n_compared}
+                        found |= {"n_ties": n_ties}
+                elif name in engines.OURS and float32:
+                    found["new_signs"] = new_signs(found, float32)
+                if float32:
+                    found["steady"] = steady(found, float32)
+                rows.append({**row, "engine": name, **found})
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        "| model | search | engine | WER %, all clips | words | WER %, float32 steady | words "
+        "| words without speech | clips astray, new | tokens as recorded |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        head = f"| {row['model']} | {row['search']} | {row['engine']} |"
+        if "unavailable" in row:
+            lines.append(f"{head} not to be had: {row['unavailable']} | | | | | | |")
+            continue
+        errors, n_words = row.get("steady", (0, 0))
+        rate = f"{100 * errors / n_words:.2f}" if n_words else ""
+        astray = str(len(row["signs"]))
+        if "new_signs" in row:
+            astray += f", {len(row['new_signs'])}"
+        tokens = ""
+        if "n_compared" in row:
+            same = row["n_compared"] - len(row["other_tokens"]) - row["n_ties"]
+            tokens = f"{same} of {row['n_compared']}" + f", {row['n_ties']} ties" * (
+                row["n_ties"] > 0
+            )
+        lines.append(
+            f"{head} {row['wer']:.2f} | {row['words']} | {rate} | {n_words or ''} "
+            f"| {row['words_without_speech']} | {astray} | {tokens} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    data = os.environ.get("SOTTOVOCE_DEV_DATA")
+    parser.add_argument("--models", type=Path, required=True, help="holds tiny.en/ and base/")
+    parser.add_argument("--data", type=Path, default=data and Path(data), required=not data)
+    parser.add_argument("--model", nargs="+", choices=MODELS, default=MODELS)
+    parser.add_argument("--search", nargs="+", choices=SEARCHES, default=list(SEARCHES))
+    parser.add_argument("--types", nargs="+", choices=TYPES, default=TYPES)
+    parser.add_argument("--engines", nargs="+", choices=engines.PEERS, default=(), help="peers")
+    parser.add_argument("--threads", type=int, default=machine.n_cores())
+    parser.add_argument("--json", type=Path, default=OUT, help="the figures, clip by clip")
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        engine, model, beam_size = args.one
+        try:
+            print(json.dumps(transcripts(engine, model, int(beam_size), args)))
+        except engines.UnavailableError as error:
+            raise SystemExit(str(error)) from None
+        return
+    for model in args.model if args.engines else ():
+        weights.prepare(
+            model, args.models, tuple({engines.SPECS[name].weights for name in args.engines})
+        )
+    rows = measure(args)
+    reasons = failures(rows)
+    print(table(rows))
+    print()
+    print("\n".join(f"- {reason}" for reason in reasons) if reasons else "The gate is open.")
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    figures = {"machine": machine.facts(), "passed": not reasons, "failures": reasons, "rows": rows}
+    args.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    sys.exit(1 if reasons else 0)
+
+
+if __name__ == "__main__":
+    main()

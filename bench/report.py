@@ -1,0 +1,252 @@
+"""Tables and plots of what run.py recorded: python bench/report.py [--records FILE] [--out DIR]
+
+Writes report.md and SVG plots into DIR. How figures and ratios come about: records.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ceiling
+import engines
+import plot
+import speech
+import targets
+import weights
+from records import Records, interval, number, table
+from work import BATCH
+
+OUT = Path(__file__).resolve().parents[1] / "build" / "bench"
+STAGES = {
+    "log_mel_ms": "log-mel",
+    "encode_ms": "encode",
+    "first_token_ms": "first token",
+    "beam1_token_ms": "token, beam 1",
+    "beam5_token_ms": "step, beam 5",
+    "batch8_token_ms": f"token and window, batch {BATCH}",
+}
+
+
+def peaks_of(records: Records) -> dict[str, float]:
+    """Median peaks on all threads over every probe of the records."""
+    probes = [r[key]["all"] for r in records.runs for key in ("probe_before", "probe_after")]
+    return {kind: statistics.median(p[kind] for p in probes) for kind in probes[0]}
+
+
+def about(records: Records) -> str:
+    machine = records.all[0]["machine"]
+    probes = [r["probe_after"]["all"] for r in records.runs]
+    rows = []
+    units = {"float32": "GFLOP/s", "bfloat16": "GFLOP/s", "int8": "GOP/s"}
+    for kind, unit in {**units, "dram": "GB/s", "cache": "GB/s"}.items():
+        values = sorted(p[kind] for p in probes)
+        middle = statistics.median(values)
+        row = [kind, number(values[0]), number(middle), number(values[-1]), unit]
+        rows.append(row)
+    n_disturbed = sum(r["disturbed"] for r in records.runs)
+    threads = sorted({r["threads"] for r in records.runs})
+    versions = {}
+    for r in records.runs:
+        settings = ", ".join(f"{k}={v}" for k, v in r["settings"].items() if k != "system")
+        versions[r["engine"]] = [r["engine"], r["version"], settings]
+    lines = [
+        f"{machine['cpu']}, {machine['n_cores']} cores, {machine['system']}; "
+        f"sottovoce {machine['commit']}; {', '.join(map(str, threads))} threads; "
+        f"{records.all[0]['run']}. {len(records.runs)} runs, {n_disturbed} of them disturbed "
+        "(a peak moved by 5 % or others used 5 % of the machine).",
+        table(["peak, all threads", "least", "median", "most", ""], rows),
+        table(["engine", "version", "settings"], [versions[e] for e in sorted(versions)]),
+    ]
+    return "\n\n".join(lines)
+
+
+def stage_table(records: Records, model: str, peaks: dict[str, float]) -> str:
+    comparison = records.stage_comparison(model)
+    rows = []
+    for engine in records.engines(comparison, model, "encode_ms"):
+        compute_type = engines.SPECS[engine].compute_type
+        least = ceiling.stages_ms(weights.DIMS[model], compute_type, peaks, BATCH)
+        row = [engine]
+        for field in STAGES:
+            value = records.figure(field, comparison, model, engine)
+            share = f" ({100 * least[field] / value:.0f} %)" if field in least else ""
+            row.append(number(value) + share if value == value else "")
+        rows.append([*row, number(records.figure("peak_rss_mb", comparison, model, engine))])
+    return table(["engine", *(f"{name}, ms" for name in STAGES.values()), "peak MB"], rows)
+
+
+def latency_table(records: Records) -> str:
+    rows = []
+    for model in weights.DIMS:
+        comparison = records.stage_comparison(model)
+        for engine in engines.OURS:
+            for search in ("beam1", "beam5", "batch8"):
+                field = f"latency_ms.{search}_token_ms"
+                values = [
+                    records.figure(f"{field}.{q}", comparison, model, engine)
+                    for q in ("p50", "p95", "max")
+                ]
+                if values[0] == values[0]:
+                    rows.append([model, engine, search, *map(number, values)])
+    return table(["model", "engine", "search", "p50 ms", "p95 ms", "max ms"], rows)
+
+
+def load_table(records: Records) -> str:
+    rows = []
+    for model in weights.DIMS:
+        for packed in (False, True):
+            for engine in records.engines("load", model, "load_s"):
+                more = {"packed": packed}
+                if records.of("load", model, engine, **more):
+                    figures = [
+                        records.figure(f, "load", model, engine, **more)
+                        for f in ("load_s", "import_s", "peak_rss_mb")
+                    ]
+                    source = "packed cache" if packed else "checkpoint"
+                    rows.append([model, engine, source, *map(number, figures)])
+    return table(["model", "engine", "from", "load s", "import s", "peak MB"], rows)
+
+
+def file_table(records: Records, name: str, model: str, score: Callable[..., Any]) -> str:
+    rows = []
+    ours = records.best(engines.OURS, "file_s", name, model)
+    for engine in records.engines(name, model, "file_s"):
+        runs = records.of(name, model, engine)
+        seconds = records.figure("file_s", name, model, engine)
+        ratio = ""
+        if ours and engine != ours:
+            values, n_kept = records.ratios("file_s", name, model, engine, ours)
+            low, high = interval(values) if values else (float("nan"),) * 2
+            middle = statistics.median(values) if values else float("nan")
+            ratio = f"{middle:.2f} ({low:.2f} to {high:.2f}){'*' * (n_kept > 0)}"
+        tokens, rate = score(name, model, runs[-1]["text"])
+        rows.append(
+            [
+                engine,
+                number(seconds),
+                number(runs[-1]["audio_s"] / seconds),
+                ratio or "1",
+                str(tokens),
+                "" if rate is None else f"{rate:.1f}",
+                number(records.figure("peak_rss_mb", name, model, engine)),
+            ]
+        )
+    head = ["engine", "seconds", "x real time", f"time / {ours}'s", "tokens", "WER %", "peak MB"]
+    return table(head, rows)
+
+
+def gemm_table(records: Records) -> str:
+    rows = [
+        [
+            *(str(g[key]) for key in ("gemm", "type", "n", "k")),
+            *(number(g[key]) for key in ("ms", "gops")),
+            f"{100 * g['share']:.0f} %",
+        ]
+        for r in records.all[::-1]
+        if r["comparison"] == "roofline"
+        for g in r["gemms"]
+    ]
+    return table(["GEMM, m = 1500", "type", "n", "k", "ms", "GOP/s", "of the peak"], rows)
+
+
+def scorer(models: Path | None) -> Callable[..., tuple[int | str, float | None]]:
+    """Tokens (the model's own vocabulary) and word error rate of a whole file's text."""
+    import scoring
+
+    known_files = speech.REFERENCES
+    references = json.loads(known_files.read_text(encoding="utf-8")) if known_files.exists() else {}
+    split = scoring.splitter() if references else None
+
+    def score(name: str, model: str, text: str) -> tuple[int | str, float | None]:
+        known = references.get("short" if name == "short" else "long")
+        rate = None
+        if known and split:
+            said, words = (split(t, known["language"]) for t in (known["reference"], text))
+            rate = 100 * scoring.word_errors(said, words) / len(said)
+        if models is None or not (models / model / "tokenizer.json").is_file():
+            return "", rate
+        import tokenizers
+
+        words = tokenizers.Tokenizer.from_file(str(models / model / "tokenizer.json"))
+        return len(words.encode(text, add_special_tokens=False)), rate
+
+    return score
+
+
+# --- all of it ------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--records", type=Path, nargs="+", default=[OUT / "records.jsonl"])
+    parser.add_argument("--models", type=Path, help="whose vocabularies count tokens")
+    parser.add_argument("--out", type=Path, default=OUT)
+    args = parser.parse_args()
+    lines = [line for path in args.records for line in path.read_text().splitlines()]
+    records = Records(map(json.loads, lines))
+    if not records.runs:
+        raise SystemExit("no runs recorded")
+    score = scorer(args.models)
+    peaks = peaks_of(records)
+    parts = ["# Measured", about(records), "## Targets", targets.table(records)]
+    for model in weights.DIMS:
+        comparison = records.stage_comparison(model)
+        if records.engines(comparison, model, "encode_ms"):
+            kind = "random weights" if model in weights.RANDOM else "real weights"
+            parts += [f"## Stages, {model} ({kind})", stage_table(records, model, peaks)]
+            parts += [f"![encode, {model}](encode-{model}.svg)"]
+            plot.bars(
+                args.out / f"encode-{model}.svg",
+                f"encode one window, {model}, ms",
+                [
+                    (e, records.figure("encode_ms", comparison, model, e))
+                    for e in records.engines(comparison, model, "encode_ms")
+                ],
+            )
+    for name, title in (
+        ("short", "a clip of 11 s, beam 5"),
+        ("long", "a recording, beam 5, window after window"),
+        ("batched", f"the same, independent windows, {BATCH} at once"),
+    ):
+        for model in weights.DIMS:
+            if known := records.engines(name, model, "file_s"):
+                parts += [f"## {model}: {title}", file_table(records, name, model, score)]
+                parts += [f"![{name}, {model}]({name}-{model}.svg)"]
+                figures = [(e, records.figure("file_s", name, model, e)) for e in known]
+                plot.bars(args.out / f"{name}-{model}.svg", f"{model}: {title}, s", figures)
+    parts += ["## Latency of a step", latency_table(records)]
+    parts += ["## Loading, warm page cache", load_table(records)]
+    parts += ["## GEMMs of the core", gemm_table(records)]
+    missing = {
+        f"- {r['comparison']} {r['model']} {r['engine']}"
+        + f"{', packed' * r['packed']}: {r['unavailable']}"
+        for r in records.all
+        if "unavailable" in r
+    }
+    if missing:
+        parts += ["## Not to be had", "\n".join(sorted(missing))]
+    accuracy = OUT / "accuracy.json"
+    if accuracy.exists():
+        from accuracy import table as accuracy_table
+
+        found = json.loads(accuracy.read_text(encoding="utf-8"))
+        gate = "open" if found["passed"] else "shut: " + "; ".join(found["failures"])
+        parts += [
+            f"## Accuracy ({found['machine']['commit']})",
+            accuracy_table(found["rows"]),
+            f"The gate is {gate}.",
+        ]
+    path = args.out / "report.md"
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,282 @@
+"""What sottovoce is to reach, one line a target: demanded and achieved.
+
+DEMANDED holds the figures; a target without one is reported all the same.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ceiling
+import engines
+import weights
+from records import Records, interval, number, value_of
+from records import table as markdown
+
+TYPES = ("float32", "bfloat16", "int8")
+SIZES = ("tiny.en", "base", "small", "turbo")
+FASTER_WHISPER = tuple(name for name in engines.PEERS if name.startswith("faster-whisper"))
+FASTER_WHISPER_INT8 = tuple(name for name in FASTER_WHISPER if "int8" in name)
+
+# By the key of a target. Speeds: so many times the peer's. Shares: of the peak, or of the roofline.
+# Costs: at most so much of the other. Seconds and milliseconds: at most.
+DEMANDED: dict[str, float] = {}
+
+
+@dataclass(frozen=True)
+class Achieved:
+    values: list[float]  # of the rounds
+    against: str = ""  # what was compared
+    n_disturbed: int = 0  # rounds kept although the machine was disturbed
+
+
+@dataclass(frozen=True)
+class Target:
+    key: str
+    title: str
+    at_least: bool  # else: at most
+    unit: str  # "x", "%", "s", "ms"
+    achieved: Callable[[Records], Achieved | None]
+
+
+def speed(
+    field: str, comparison: str, model: str, ours: tuple[str, ...], peers: tuple[str, ...]
+) -> Callable[[Records], Achieved | None]:
+    """The best peer's time over that of the best of ours."""
+
+    def achieved(records: Records) -> Achieved | None:
+        mine = records.best(ours, field, comparison, model)
+        theirs = records.best(peers, field, comparison, model)
+        if not mine or not theirs:
+            return None
+        values, n = records.ratios(field, comparison, model, theirs, mine)
+        return Achieved(values, f"{mine} against {theirs}", n) if values else None
+
+    return achieved
+
+
+def within(above: str, below: str, model: str) -> Callable[[Records], Achieved | None]:
+    """One of our stages over another, of the type whose `below` is fastest."""
+
+    def achieved(records: Records) -> Achieved | None:
+        mine = records.best(engines.OURS, below, "stages", model)
+        runs = records.of("stages", model, mine) if mine else []
+        pairs = [(value_of(r, above), value_of(r, below)) for r in runs]
+        values = [a / b for a, b in pairs if a and b]
+        return Achieved(values, mine or "") if values else None
+
+    return achieved
+
+
+def gemm_share(compute_type: str) -> Callable[[Records], Achieved | None]:
+    """Operations of all GEMMs of a type over their time, against the peak."""
+
+    def achieved(records: Records) -> Achieved | None:
+        found = [r["gemms"] for r in records.all if r["comparison"] == "roofline"]
+        values = []
+        for gemms in found:
+            of_type = [g for g in gemms if g["type"] == compute_type and g["peak"]]
+            at_peak = sum(g["ms"] * g["share"] for g in of_type)
+            if of_type:
+                values.append(100 * at_peak / sum(g["ms"] for g in of_type))
+        return Achieved(values, "all shapes of base and large") if values else None
+
+    return achieved
+
+
+def encoder_share(compute_type: str, model: str) -> Callable[[Records], Achieved | None]:
+    def achieved(records: Records) -> Achieved | None:
+        load = ceiling.encode(weights.DIMS[model], compute_type)
+        values = []
+        for r in records.of(records.stage_comparison(model), model, f"sottovoce-{compute_type}"):
+            probes = [r[key]["all"] for key in ("probe_before", "probe_after")]
+            peaks = {kind: max(p[kind] for p in probes) for kind in probes[0]}
+            least = 1000 * load.seconds(compute_type, peaks)
+            values.append(100 * least / statistics.median(r["encode_ms"]))
+        return Achieved(values, model) if values else None
+
+    return achieved
+
+
+def best_figure(
+    field: str, comparison: str, model: str, **more: Any
+) -> Callable[[Records], Achieved | None]:
+    """The least of ours."""
+
+    def achieved(records: Records) -> Achieved | None:
+        found = {
+            engine: [
+                value
+                for r in records.of(comparison, model, engine, **more)
+                if (value := value_of(r, field)) is not None
+            ]
+            for engine in engines.OURS
+        }
+        known = {engine: values for engine, values in found.items() if values}
+        if not known:
+            return None
+        engine = min(known, key=lambda e: statistics.median(known[e]))
+        return Achieved(known[engine], engine)
+
+    return achieved
+
+
+def memory(comparison: str, model: str) -> Callable[[Records], Achieved | None]:
+    """Peak memory of ours in int8 over faster-whisper's."""
+
+    def achieved(records: Records) -> Achieved | None:
+        ours, theirs = "sottovoce-int8", "faster-whisper-int8"
+        values, _ = records.ratios("peak_rss_mb", comparison, model, ours, theirs)
+        return Achieved(values, f"{ours} against {theirs}") if values else None
+
+    return achieved
+
+
+def all_targets() -> list[Target]:
+    def types(compute_type: str) -> tuple[str, ...]:
+        return (f"sottovoce-{compute_type}",)
+
+    out = [
+        Target(
+            "encode-float32",
+            "encode one window, float32, against CTranslate2 float32",
+            True,
+            "x",
+            speed("encode_ms", "stages", "base", types("float32"), ("faster-whisper-float32",)),
+        ),
+        *(
+            Target(
+                f"encode-{kind}",
+                f"encode one window, {kind}, against CTranslate2's best type",
+                True,
+                "x",
+                speed("encode_ms", "stages", "base", types(kind), FASTER_WHISPER),
+            )
+            for kind in ("bfloat16", "int8")
+        ),
+        *(
+            Target(f"gemm-{kind}", f"GEMMs, {kind}: of the peak", True, "%", gemm_share(kind))
+            for kind in TYPES
+        ),
+        *(
+            Target(
+                f"encoder-{kind}",
+                f"whole encoder, {kind}: of the roofline",
+                True,
+                "%",
+                encoder_share(kind, "base"),
+            )
+            for kind in TYPES
+        ),
+        Target(
+            "token-beam1",
+            "ms per token, beam 1, best type against best peer",
+            True,
+            "x",
+            speed("beam1_token_ms", "stages", "base", engines.OURS, engines.PEERS),
+        ),
+        Target(
+            "beam5-beam1",
+            "a step of beam 5 over one of beam 1",
+            False,
+            "x",
+            within("beam5_token_ms", "beam1_token_ms", "base"),
+        ),
+        Target(
+            "batch8-batch1",
+            "ms per token and window, batch 8 over batch 1",
+            False,
+            "x",
+            within("batch8_token_ms", "beam1_token_ms", "base"),
+        ),
+        Target(
+            "short",
+            "whole clip of 11 s, beam 5, against the best peer",
+            True,
+            "x",
+            speed("file_s", "short", "base", engines.OURS, engines.PEERS),
+        ),
+        Target(
+            "long",
+            "whole long recording, beam 5, window after window, against the best peer",
+            True,
+            "x",
+            speed("file_s", "long", "base", engines.OURS, engines.PEERS),
+        ),
+        Target(
+            "batched",
+            "the same, 8 windows at once, against faster-whisper batched",
+            True,
+            "x",
+            speed("file_s", "batched", "base", engines.OURS, FASTER_WHISPER),
+        ),
+        Target(
+            "load",
+            "load from the checkpoint, warm page cache",
+            False,
+            "s",
+            best_figure("load_s", "load", "base", packed=False),
+        ),
+        Target(
+            "load-packed",
+            "load from the packed cache, warm page cache",
+            False,
+            "s",
+            best_figure("load_s", "load", "base", packed=True),
+        ),
+        Target(
+            "memory",
+            "peak memory, int8, long recording, over faster-whisper int8",
+            False,
+            "x",
+            memory("long", "base"),
+        ),
+        Target(
+            "turbo-encode",
+            "encode one window, turbo's dimensions, int8, against CTranslate2 int8",
+            True,
+            "x",
+            speed("encode_ms", "random", "turbo", types("int8"), FASTER_WHISPER_INT8),
+        ),
+    ]
+    for search, name in (("beam1", "greedy"), ("beam5", "beam 5")):
+        for model in SIZES:
+            comparison = "random" if model in weights.RANDOM else "stages"
+            field = f"latency_ms.{search}_token_ms.p95"
+            out.append(
+                Target(
+                    f"p95-{model}-{search}",
+                    f"p95 latency of a token, {model}, {name}",
+                    False,
+                    "ms",
+                    best_figure(field, comparison, model),
+                )
+            )
+    return out
+
+
+def table(records: Records) -> str:
+    rows = []
+    for target in all_targets():
+        found = target.achieved(records)
+        demanded = DEMANDED.get(target.key)
+        sign = "at least" if target.at_least else "at most"
+        wanted = "" if demanded is None else f"{sign} {number(demanded)} {target.unit}"
+        if found is None:
+            rows.append([target.title, wanted, "not measured", "", "", ""])
+            continue
+        middle = statistics.median(found.values)
+        low, high = interval(found.values)
+        reached = ""
+        if demanded is not None:
+            good = middle >= demanded if target.at_least else middle <= demanded
+            reached = "yes" if good else "no"
+        spread = f"{number(low)} to {number(high)}, n = {len(found.values)}"
+        spread += f", {found.n_disturbed} disturbed" * (found.n_disturbed > 0)
+        achieved = f"{number(middle)} {target.unit}"
+        rows.append([target.title, wanted, achieved, spread, reached, found.against])
+    head = ["target", "demanded", "achieved", "95 % interval", "reached", "what"]
+    return markdown(head, rows)
