@@ -8,6 +8,7 @@ Bytes are counted as from DRAM: what fits into the last cache can do better than
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,14 @@ def _peak(compute_type: str, peaks: Mapping[str, float]) -> float:
     """float32's where this CPU has no instruction for the type."""
     wide = {"f16": "float32", "q8_0": "int8"}.get(compute_type, compute_type)
     return peaks[wide] or peaks["float32"]
+
+
+def log_mel(dims: Dims) -> Load:
+    """Real transforms of 400 points (2.5 n log2 n), powers, two filters a bin; always float32."""
+    n_fft, n_bins = 400, 201
+    operations = 2.5 * n_fft * math.log2(n_fft) + 3 * n_bins + 2 * 2 * n_bins
+    n_frames = 2 * dims.n_audio_ctx
+    return Load(operations * n_frames, 0.0, 4.0 * n_frames * (160 + dims.n_mels))
 
 
 def encode(dims: Dims, compute_type: str) -> Load:
@@ -85,4 +94,5 @@ def stages_ms(
         for name, loads in at_least.items()
     }
     times["batch8_token_ms"] /= batch
+    times["log_mel_ms"] = 1000 * log_mel(dims).seconds("float32", peaks)
     return times

@@ -8,6 +8,7 @@ import platform
 import re
 import resource
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,20 @@ class Usage:
         """Share of the machine's time that was neither idle nor ours."""
         busy = self.everybody - earlier.everybody - (self.ours - earlier.ours)
         return max(0.0, busy / max(self.total - earlier.total, 1e-9))
+
+
+def wait_for_quiet(most_s: float) -> bool:
+    """Returns when others leave the machine alone for half a second, or after most_s; whether it
+    waited at all."""
+    started = time.monotonic()
+    waited = False
+    while time.monotonic() - started < most_s:
+        usage = Usage.now()
+        time.sleep(0.5)
+        if Usage.now().others_since(usage) <= OTHERS:
+            break
+        waited = True
+    return waited
 
 
 def disturbed(before: dict[str, Any], after: dict[str, Any], others: float) -> bool:

@@ -82,12 +82,16 @@ def run_one(order: Order) -> dict[str, Any]:
 def compare(comparison: Comparison, args: argparse.Namespace, head: dict[str, Any]) -> None:
     names, n_rounds = comparison.engines, args.rounds or comparison.n_rounds
     gone = set()  # engines that cannot do this
+    for name in names if comparison.order.packed else ():
+        run_one(dataclasses.replace(comparison.order, engine=name))  # makes the cache
     before = machine.probe(args.threads)
     for i in range(n_rounds):
         turn = [n for n in names if i < (engines.SPECS[n].n_rounds or n_rounds)]
         for name in turn if i % 2 == 0 else turn[::-1]:
             if name in gone:
                 continue
+            if machine.wait_for_quiet(args.patience):
+                before = machine.probe(args.threads)
             usage = machine.Usage.now()
             order = dataclasses.replace(comparison.order, engine=name)
             result = run_one(order)
@@ -135,6 +139,9 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", choices=engines.SPECS)
     parser.add_argument("--rounds", type=int, help="instead of the plan's own")
     parser.add_argument("--threads", type=int, default=machine.n_cores())
+    parser.add_argument(
+        "--patience", type=float, default=0.0, help="s to wait before a run while others are busy"
+    )
     parser.add_argument("--out", type=Path, default=OUT, help="records are appended")
     args = parser.parse_args()
     args.out.parent.mkdir(parents=True, exist_ok=True)

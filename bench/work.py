@@ -130,8 +130,6 @@ def run(order: Order) -> dict[str, Any]:
         import_s = time.perf_counter() - started
         path = weights.path_of(order.model, engines.SPECS[order.engine].weights, Path(order.models))
         warm_page_cache(path)
-        if order.packed:
-            engine.load_packed(path)  # makes the cache, if there is none yet
         started = time.perf_counter()
         (engine.load_packed if order.packed else engine.load)(path)
         result: dict[str, Any] = {

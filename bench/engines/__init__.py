@@ -95,7 +95,10 @@ class Engine:
         raise NotImplementedError
 
     def load_packed(self, path: Path) -> None:
-        """The same from a cache of packed weights. Raises UnavailableError where there is none."""
+        """The same from a cache of packed weights, made first if it is missing.
+
+        Raises UnavailableError where there is no such thing.
+        """
         raise UnavailableError("no cache of packed weights")
 
     def log_mel(self, samples: np.ndarray) -> Any:

@@ -20,7 +20,7 @@ from typing import Any
 import _pywhispercpp as pw
 import numpy as np
 from pywhispercpp.model import Model
-from weights import DIMS
+from weights import DIMS, RANDOM
 
 from . import Engine
 
@@ -37,7 +37,8 @@ class Adapter(Engine):
 
     def load(self, path: Path) -> None:
         self.model = Model(str(path), context_params={"use_gpu": False, "flash_attn": True})
-        self._dims = DIMS[re.sub(r"-(f16|q8_0)$", "", path.stem)]
+        self._name = re.sub(r"-(f16|q8_0)$", "", path.stem)
+        self._dims = DIMS[self._name]
         self._samples = np.zeros(0, np.float32)
 
     def log_mel(self, samples: np.ndarray) -> Any:
@@ -57,7 +58,8 @@ class Adapter(Engine):
         if beam_size == 1:
             return super().token_ms(features, beam_size, n_tokens)
         pw.whisper_reset_timings(self.model._ctx)
-        self.transcribe(self._samples, "en", beam_size)
+        # Random weights never end a text.
+        self._full(self._samples, "en", beam_size, n_tokens if self._name in RANDOM else 0)
         figures = {
             name: (float(total), int(n))
             for name, total, n in re.findall(
@@ -75,6 +77,14 @@ class Adapter(Engine):
             return out.read()
 
     def transcribe(self, samples: np.ndarray, language: str, beam_size: int) -> str:
+        self._full(samples, language, beam_size)
+        n = pw.whisper_full_n_segments(self.model._ctx)
+        texts = [pw.whisper_full_get_segment_text(self.model._ctx, i) for i in range(n)]
+        return b"".join(texts).decode("utf-8", errors="replace")
+
+    def _full(
+        self, samples: np.ndarray, language: str, beam_size: int, max_tokens: int = 0
+    ) -> None:
         strategy = pw.whisper_sampling_strategy
         beams = beam_size > 1
         params = pw.whisper_full_default_params(
@@ -86,6 +96,7 @@ class Adapter(Engine):
             "temperature": 0.0,
             "temperature_inc": 0.0,  # no other try
             "suppress_nst": True,
+            "max_tokens": max_tokens,  # of a window; 0: no limit
             "print_progress": False,
             "greedy": {"best_of": 1},
             "beam_search": {"beam_size": beam_size, "patience": -1.0},
@@ -93,9 +104,6 @@ class Adapter(Engine):
         for name, value in wanted.items():
             setattr(params, name, value)
         pw.whisper_full(self.model._ctx, params, samples, len(samples))
-        n = pw.whisper_full_n_segments(self.model._ctx)
-        texts = [pw.whisper_full_get_segment_text(self.model._ctx, i) for i in range(n)]
-        return b"".join(texts).decode("utf-8", errors="replace")
 
 
 @contextlib.contextmanager
