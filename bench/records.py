@@ -1,8 +1,8 @@
 """Records of runs, found by what was measured, and the statistics of them.
 
 A figure of a run is the median of its repetitions; a figure of an engine the median of its runs. A
-ratio is taken within a round: both engines in the same passage, there or back. Rounds in which the
-machine was disturbed are left out, unless fewer than three would remain.
+ratio is taken within a round: both engines in the same passage, there or back. Runs and rounds in
+which the machine was disturbed are left out, unless nothing else was recorded.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ def interval(values: list[float]) -> tuple[float, float]:
     draw = random.Random(0)
     medians = sorted(statistics.median(draw.choices(values, k=len(values))) for _ in range(2000))
     return medians[50], medians[1949]
+
+
+def calm(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that nothing disturbed; all, if there is none."""
+    return [r for r in runs if not r["disturbed"]] or runs
 
 
 class Records:
@@ -42,7 +47,7 @@ class Records:
 
         A dotted field looks into an object: "latency_ms.beam1_token_ms.p95".
         """
-        found = [value_of(r, field) for r in self.of(comparison, model, engine, **more)]
+        found = [value_of(r, field) for r in calm(self.of(comparison, model, engine, **more))]
         known = [value for value in found if value is not None]
         return statistics.median(known) if known else float("nan")
 
@@ -70,10 +75,10 @@ class Records:
             if a is not None and b:
                 assert other
                 pairs.append((a / b, r["disturbed"] or other["disturbed"]))
-        calm = [ratio for ratio, disturbed in pairs if not disturbed]
-        if len(calm) >= 3 or len(calm) == len(pairs):
-            return calm, 0
-        return [ratio for ratio, _ in pairs], len(pairs) - len(calm)
+        undisturbed = [ratio for ratio, disturbed in pairs if not disturbed]
+        if undisturbed:
+            return undisturbed, 0
+        return [ratio for ratio, _ in pairs], len(pairs)
 
 
 def value_of(record: dict[str, Any], field: str) -> float | None:

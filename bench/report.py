@@ -18,7 +18,7 @@ import plot
 import speech
 import targets
 import weights
-from records import Records, interval, number, table
+from records import Records, calm, interval, number, table
 from work import BATCH
 
 OUT = Path(__file__).resolve().parents[1] / "build" / "bench"
@@ -147,8 +147,7 @@ def gemm_table(records: Records) -> str:
             *(number(g[key]) for key in ("ms", "gops")),
             f"{100 * g['share']:.0f} %",
         ]
-        for r in records.all[::-1]
-        if r["comparison"] == "roofline"
+        for r in calm([r for r in records.all if r["comparison"] == "roofline"])[-1:]
         for g in r["gemms"]
     ]
     return table(["GEMM, m = 1500", "type", "n", "k", "ms", "GOP/s", "of the peak"], rows)

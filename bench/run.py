@@ -29,6 +29,7 @@ HERE = Path(__file__).resolve().parent
 OUT = HERE.parent / "build" / "bench" / "records.jsonl"
 FAST = tuple(name for name in engines.SPECS if not engines.SPECS[name].n_rounds)
 BATCHED = tuple(n for n in FAST if n.startswith(("sottovoce", "faster-whisper")))
+MOST_S = 900  # of one process
 WORKS = ("roofline", "load", "stages", "short", "long", "batched", "random")
 
 
@@ -72,7 +73,12 @@ def plan(args: argparse.Namespace, recordings: dict[str, speech.Recording]) -> I
 def run_one(order: Order) -> dict[str, Any]:
     command = [sys.executable, str(HERE / "work.py"), json.dumps(dataclasses.asdict(order))]
     environment = engines.environment_of(order.engine, order.threads)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=MOST_S
+        )
+    except subprocess.TimeoutExpired:
+        return {"unavailable": f"not done after {MOST_S} s"}
     if done.returncode:
         last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
         return {"unavailable": last}
@@ -114,6 +120,18 @@ def compare(comparison: Comparison, args: argparse.Namespace, head: dict[str, An
             if "unavailable" in result:
                 gone.add(name)
             say(record)
+
+
+def gemms(args: argparse.Namespace, head: dict[str, Any]) -> None:
+    machine.wait_for_quiet(args.patience)
+    before, usage = machine.probe(args.threads), machine.Usage.now()
+    found = machine.roofline(args.threads)
+    others, after = machine.Usage.now().others_since(usage), machine.probe(args.threads)
+    shaken = machine.disturbed(before, after, others)
+    record = {**head, "comparison": "roofline", "gemms": found, "disturbed": shaken}
+    with args.out.open("a", encoding="utf-8") as out:
+        out.write(json.dumps(record) + "\n")
+    print(f"roofline{' (disturbed)' * shaken}", flush=True)
 
 
 def say(record: dict[str, Any]) -> None:
@@ -159,10 +177,8 @@ def main() -> None:
         subprocess.run([*command, "--kinds", *sorted(kinds)], check=True)
     started = time.strftime("%Y-%m-%dT%H:%M:%S")
     head = {"run": started, "machine": machine.facts()}
-    if "roofline" in args.only:
-        record = {**head, "comparison": "roofline", "gemms": machine.roofline(args.threads)}
-        with args.out.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(record) + "\n")
+    for _ in range(0 if "roofline" not in args.only else 1 if args.quick else 3):
+        gemms(args, head)
     for comparison in comparisons:
         compare(comparison, args, head)
 

@@ -13,7 +13,7 @@ from typing import Any
 import ceiling
 import engines
 import weights
-from records import Records, interval, number, value_of
+from records import Records, calm, interval, number, value_of
 from records import table as markdown
 
 TYPES = ("float32", "bfloat16", "int8")
@@ -63,7 +63,7 @@ def within(above: str, below: str, model: str) -> Callable[[Records], Achieved |
 
     def achieved(records: Records) -> Achieved | None:
         mine = records.best(engines.OURS, below, "stages", model)
-        runs = records.of("stages", model, mine) if mine else []
+        runs = calm(records.of("stages", model, mine)) if mine else []
         pairs = [(value_of(r, above), value_of(r, below)) for r in runs]
         values = [a / b for a, b in pairs if a and b]
         return Achieved(values, mine or "") if values else None
@@ -75,7 +75,8 @@ def gemm_share(compute_type: str) -> Callable[[Records], Achieved | None]:
     """Operations of all GEMMs of a type over their time, against the peak."""
 
     def achieved(records: Records) -> Achieved | None:
-        found = [r["gemms"] for r in records.all if r["comparison"] == "roofline"]
+        runs = calm([r for r in records.all if r["comparison"] == "roofline"])
+        found = [r["gemms"] for r in runs]
         values = []
         for gemms in found:
             of_type = [g for g in gemms if g["type"] == compute_type and g["peak"]]
@@ -91,7 +92,8 @@ def encoder_share(compute_type: str, model: str) -> Callable[[Records], Achieved
     def achieved(records: Records) -> Achieved | None:
         load = ceiling.encode(weights.DIMS[model], compute_type)
         values = []
-        for r in records.of(records.stage_comparison(model), model, f"sottovoce-{compute_type}"):
+        comparison = records.stage_comparison(model)
+        for r in calm(records.of(comparison, model, f"sottovoce-{compute_type}")):
             probes = [r[key]["all"] for key in ("probe_before", "probe_after")]
             peaks = {kind: max(p[kind] for p in probes) for kind in probes[0]}
             least = 1000 * load.seconds(compute_type, peaks)
@@ -110,7 +112,7 @@ def best_figure(
         found = {
             engine: [
                 value
-                for r in records.of(comparison, model, engine, **more)
+                for r in calm(records.of(comparison, model, engine, **more))
                 if (value := value_of(r, field)) is not None
             ]
             for engine in engines.OURS
