@@ -39,6 +39,11 @@ class Records:
         wanted = {"comparison": comparison, "model": model, "engine": engine, **more}
         return [r for r in self.runs if all(r.get(k) == v for k, v in wanted.items())]
 
+    def peaks(self) -> dict[str, float]:
+        """The machine's best on all threads, over every probe: 1e9 operations or bytes a second."""
+        probes = [r[key]["all"] for r in self.runs for key in ("probe_before", "probe_after")]
+        return {kind: max(p[kind] for p in probes) for kind in probes[0]}
+
     def stage_comparison(self, model: str) -> str:
         return "random" if model in weights.RANDOM else "stages"
 

@@ -94,9 +94,7 @@ def encoder_share(compute_type: str, model: str) -> Callable[[Records], Achieved
         values = []
         comparison = records.stage_comparison(model)
         for r in calm(records.of(comparison, model, f"sottovoce-{compute_type}")):
-            probes = [r[key]["all"] for key in ("probe_before", "probe_after")]
-            peaks = {kind: max(p[kind] for p in probes) for kind in probes[0]}
-            least = 1000 * load.seconds(compute_type, peaks)
+            least = 1000 * load.seconds(compute_type, records.peaks())
             values.append(100 * least / statistics.median(r["encode_ms"]))
         return Achieved(values, model) if values else None
 

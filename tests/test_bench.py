@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 
+import accuracy
 import ceiling
 import scoring
 import speech
@@ -41,6 +42,38 @@ def test_signs_of_going_astray():
     assert {"loop", "too long"} <= signs("and so it is " * 9, "and so it is")
     prompts = "press one to go on " * 9
     assert signs(prompts, prompts) == set()
+
+
+def row(engine, clips, signs=(), **more):
+    signs = {file: ["loop"] for file in signs}
+    about = {"model": "base", "search": "greedy", "engine": f"sottovoce-{engine}"}
+    return {**about, "clips": clips, "signs": signs, **more}
+
+
+def test_the_gate_is_shut_by_errors_new_loops_and_other_tokens():
+    steady = {"a": [10, 1000], "loops": [300, 100], "silent": [0, 0]}
+    float32 = row("float32", steady, ["loops"], other_tokens=[])
+    better = row("bfloat16", {**steady, "loops": [900, 100]}, new_signs={})
+    assert accuracy.failures([float32, better]) == []
+    worse = row("bfloat16", {**steady, "a": [12, 1000]}, new_signs={})
+    assert accuracy.failures([float32, worse]) == ["base bfloat16: 0.20 above float32, 0.1 allowed"]
+    assert accuracy.failures([float32, {**worse, "engine": "sottovoce-int8"}]) == []
+    (reason,) = accuracy.failures([float32, {**better, "new_signs": {"a": ["loop"]}}])
+    assert reason == "base greedy sottovoce-bfloat16: a: loop"
+    (reason,) = accuracy.failures([{**float32, "other_tokens": ["a"]}])
+    assert "tokens other than openai-whisper's in a" in reason
+
+
+def test_tokens_may_part_from_the_references_at_a_tie_alone():
+    theirs = {"file": "a", "samples_sha256": "x", "segments": [[0, [1]], [30, [2]]]}
+    golden = [{**theirs, "margins": {0: 1.0, 30: 1e-6}}]
+    assert accuracy.other_tokens([theirs], golden) == ([], 1, 0)
+    at_tie = {**theirs, "segments": [[0, [1]], [30, [3]]]}
+    assert accuracy.other_tokens([at_tie], golden) == ([], 1, 1)
+    before = {**theirs, "segments": [[0, [5]], [30, [2]]]}
+    assert accuracy.other_tokens([before], golden) == (["a"], 1, 0)
+    other_samples = {**before, "samples_sha256": "y"}
+    assert accuracy.other_tokens([other_samples], golden) == ([], 0, 0)
 
 
 def test_the_roofline_counts_what_the_network_does():
