@@ -75,6 +75,11 @@ inline __attribute__((always_inline)) void tile(const char* a, ptrdiff_t lda, co
     typename Operands::Word b_row[kGemmVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kGemmVectors; ++v) b_row[v] = Operands::load_b(b + v * kLanes * kWord);
+    if (Rows < kMr) {  // few rows: B comes from memory, and nothing else hides how long that takes
+      for (ptrdiff_t line = 0; line < kNr * kWord; line += 64) {
+        __builtin_prefetch(b + kPrefetch + line);
+      }
+    }
 #pragma GCC unroll 8
     for (int row = 0; row < Rows; ++row) {
       const auto a_word = Operands::broadcast_a(a + row * lda + step * kWord);
@@ -180,7 +185,7 @@ inline bool is_plain(const Gemm& args) {
 }
 
 template <class Operands>
-inline void gemm(const Gemm& args) {
+inline void gemm_panel(const Gemm& args) {
   alignas(64) float buffer[kBlockRows * kNr];
   const bool plain = is_plain<Operands>(args);
   const ptrdiff_t ld_sums = plain ? args.ldc : kNr;
@@ -198,6 +203,27 @@ inline void gemm(const Gemm& args) {
       }
     }
     if (!plain) finish_rows<Operands>(args, sums, block, rows);
+  }
+}
+
+// Panel after panel: each reads all rows of A while it stays in the cache.
+template <class Operands>
+inline void gemm(const Gemm& args) {
+  Gemm panel = args;
+  const ptrdiff_t size = args.c_is_bf16 ? 2 : 4;
+  for (ptrdiff_t column = 0; column < args.n; column += kNr) {
+    panel.n = args.n - column < kNr ? args.n - column : kNr;
+    gemm_panel<Operands>(panel);
+    panel.b = static_cast<const char*>(panel.b) + args.k_words * kNr * kWord;
+    if (args.b_scales) panel.b_scales += kNr;
+    if (args.b_sums) panel.b_sums += kNr;
+    if (args.bias) panel.bias += kNr;
+    if (args.residual) panel.residual += kNr;
+    if (args.scatter.columns) {
+      panel.scatter.columns += kNr;
+    } else {
+      panel.c = static_cast<char*>(panel.c) + kNr * size;
+    }
   }
 }
 

@@ -27,20 +27,21 @@ struct Scatter {
 };
 
 // C[m, n] = activation(A[m, k] * B[k, n] * scales + bias[n]) + residual[m, n]: all rows of A
-// against one packed panel of B. Operands are read in words of 32 bits, neighbours along k: one
-// float32, two bfloat16, or four bytes. int8 multiplies unsigned activations, each `int8_offset`
-// too large, with signed weights in int32, exactly; b_sums takes the offset out again.
+// against consecutive packed panels of B. Operands are read in words of 32 bits, neighbours along
+// k: one float32, two bfloat16, or four bytes. int8 multiplies unsigned activations, each
+// `int8_offset` too large, with signed weights in int32, exactly; b_sums takes the offset out
+// again.
 struct Gemm {
   const void* a;  // (m, k_words) words
   ptrdiff_t lda;  // bytes from row to row
-  const void* b;  // (k_words, gemm_nr) words
+  const void* b;  // ceil(n / gemm_nr) panels of (k_words, gemm_nr) words
   ptrdiff_t k_words;
   ptrdiff_t m;
-  ptrdiff_t n;            // columns written, 1..gemm_nr
+  ptrdiff_t n;            // columns
   const float* a_scales;  // (m), or null
-  const float* b_scales;  // (gemm_nr), int8 only
-  const int32_t* b_sums;  // (gemm_nr), int8 only: int8_offset * sum over k of B
-  const float* bias;      // (gemm_nr), or null
+  const float* b_scales;  // (n in whole panels), int8 only
+  const int32_t* b_sums;  // (n in whole panels), int8 only: int8_offset * sum over k of B
+  const float* bias;      // (n in whole panels), or null
   Activation activation;
   const float* residual;  // (m, n), row stride ld_residual, or null; added after the activation
   ptrdiff_t ld_residual;

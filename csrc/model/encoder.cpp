@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "mlp.h"
-
 namespace sottovoce {
 
 namespace {
@@ -28,69 +26,47 @@ ops::RowsView windows_of(const Tensor& rows, std::int64_t stride) {
 
 // Both convolutions are GEMMs: with time-major rows the three taps of one output position are one
 // contiguous row of 3 n_in elements, and the stride is the distance between rows.
-Tensor embed_frames(const ops::Context& context, const ModelDims& dims, const Weights& weights,
-                    const Tensor& frames) {
+void embed_frames(const ops::Context& context, const ModelDims& dims, const Weights& weights,
+                  const Tensor& frames, EncoderWorkspace& work) {
   const std::int64_t n = dims.n_audio_state;
   const std::int64_t n_total = dims.n_frames();
   const DType dtype = weights.conv2.dtype();
-  Tensor stem = Tensor::zeros({n_total + 2, n}, dtype);
   ops::LinearArgs conv1;
   conv1.x = windows_of(frames, 1);
   conv1.m = n_total;
   const std::int64_t first_row = n * static_cast<std::int64_t>(size_of(dtype));
-  conv1.out = {{static_cast<char*>(stem.raw()) + first_row, dtype, n}};
+  conv1.out = {{static_cast<char*>(work.stem.raw()) + first_row, dtype, n}};
   conv1.activation = ops::Activation::kGelu;
   ops::linear(context, weights.conv1, conv1);
 
-  Tensor x({dims.n_audio_ctx, n});
   ops::LinearArgs conv2;
-  conv2.x = windows_of(stem, kInputStride);
+  conv2.x = windows_of(work.stem, kInputStride);
   conv2.m = dims.n_audio_ctx;
-  conv2.out = {{x.data(), DType::kFloat32, n}};
+  conv2.out = {{work.x.data(), DType::kFloat32, n}};
   conv2.activation = ops::Activation::kGelu;
   conv2.residual = weights.audio_positions.data();
   conv2.residual_stride = n;
   ops::linear(context, weights.conv2, conv2);
-  return x;
 }
-
-// Buffers of one forward pass, reused by every block.
-struct Workspace {
-  Workspace(const ops::Context& context, const ModelDims& dims, const Weights& weights)
-      : n_ctx(dims.n_audio_ctx),
-        n(dims.n_audio_state),
-        normal(n_ctx, n, weights.type.linear),
-        q(n_ctx, n, weights.type.attention),
-        keys_values(context, weights.type.attention, n_ctx, dims.n_audio_head,
-                    n / dims.n_audio_head),
-        mixed(n_ctx, n, weights.type.linear),
-        mlp(n_ctx, n, weights.type.linear) {}
-  std::int64_t n_ctx;
-  std::int64_t n;
-  ops::Activations normal;  // (n_ctx, n) after a layer norm
-  ops::Activations q;       // (n_ctx, n)
-  ops::PackedKeysValues keys_values;
-  ops::Activations mixed;  // (n_ctx, n) out of attention
-  MlpScratch mlp;
-};
 
 // x += attention(layer_norm(x))
 std::size_t attend(const ops::Context& context, const ModelDims& dims,
-                   const SelfAttentionWeights& weights, Workspace& work, Tensor& x) {
-  ops::layer_norm(context, x.data(), weights.ln.weight, weights.ln.bias, work.normal);
+                   const SelfAttentionWeights& weights, EncoderWorkspace& work) {
+  ops::layer_norm(context, work.x.data(), weights.ln.weight, weights.ln.bias, work.normal);
   Tensor& q = work.q.written();
   const ops::Destination to_q{q.raw(), q.dtype(), q.shape()[1]};
-  ops::linear(
-      context, weights.qkv,
-      {work.normal.view(), work.n_ctx, {to_q, work.keys_values.keys(), work.keys_values.values()}});
+  ops::linear(context, weights.qkv,
+              {work.normal.view(),
+               dims.n_audio_ctx,
+               {to_q, work.keys_values.keys(), work.keys_values.values()}});
   ops::AttentionArgs args;
-  args.groups = {{&work.keys_values, 0, work.n_ctx}};
+  args.groups = {{&work.keys_values, 0, dims.n_audio_ctx}};
   args.q = &work.q;
   args.out = &work.mixed;
   args.n_head = dims.n_audio_head;
-  args.d_head = work.n / dims.n_audio_head;
+  args.d_head = dims.n_audio_state / dims.n_audio_head;
   const std::size_t scratch = ops::attention(context, args);
-  ops::add_linear(context, weights.out, work.mixed, x.data());
+  ops::add_linear(context, weights.out, work.mixed, work.x.data());
   return scratch + work.keys_values.n_bytes();
 }
 
@@ -102,22 +78,32 @@ Tensor copy_of(const Tensor& source) {
 
 }  // namespace
 
+EncoderWorkspace::EncoderWorkspace(const ops::Context& context, const ModelDims& dims,
+                                   const Weights& weights)
+    : stem(Tensor::zeros({dims.n_frames() + 2, dims.n_audio_state}, weights.type.conv)),
+      x({dims.n_audio_ctx, dims.n_audio_state}),
+      normal(dims.n_audio_ctx, dims.n_audio_state, weights.type.linear),
+      q(dims.n_audio_ctx, dims.n_audio_state, weights.type.attention),
+      keys_values(context, weights.type.attention, dims.n_audio_ctx, dims.n_audio_head,
+                  dims.n_audio_state / dims.n_audio_head),
+      mixed(dims.n_audio_ctx, dims.n_audio_state, weights.type.linear),
+      mlp(dims.n_audio_ctx, dims.n_audio_state, weights.type.linear) {}
+
 Tensor encode_window(const ops::Context& context, const ModelDims& dims, const Weights& weights,
-                     const float* mel, std::int64_t n_frames, std::vector<Tensor>* hidden_states,
-                     std::uint64_t& scratch_bytes) {
+                     const float* mel, std::int64_t n_frames, EncoderWorkspace& work,
+                     std::vector<Tensor>* hidden_states, std::uint64_t& scratch_bytes) {
   Tensor frames = padded_frames(mel, dims.n_mels, n_frames, dims.n_frames());
-  Tensor x = embed_frames(context, dims, weights,
-                          ops::convert(context, std::move(frames), weights.conv1.dtype()));
-  Workspace work(context, dims, weights);
-  if (hidden_states) hidden_states->push_back(copy_of(x));
+  embed_frames(context, dims, weights,
+               ops::convert(context, std::move(frames), weights.conv1.dtype()), work);
+  if (hidden_states) hidden_states->push_back(copy_of(work.x));
   for (const EncoderBlockWeights& block : weights.encoder) {
-    const std::uint64_t scratch = attend(context, dims, block.attention, work, x);
+    const std::uint64_t scratch = attend(context, dims, block.attention, work);
     scratch_bytes = std::max(scratch_bytes, scratch);
-    add_mlp(context, block.mlp, work.mlp, x);
-    if (hidden_states) hidden_states->push_back(copy_of(x));
+    add_mlp(context, block.mlp, work.mlp, work.x);
+    if (hidden_states) hidden_states->push_back(copy_of(work.x));
   }
-  ops::Activations features(work.n_ctx, work.n, DType::kFloat32);
-  ops::layer_norm(context, x.data(), weights.ln_post.weight, weights.ln_post.bias, features);
+  ops::Activations features(dims.n_audio_ctx, dims.n_audio_state, DType::kFloat32);
+  ops::layer_norm(context, work.x.data(), weights.ln_post.weight, weights.ln_post.bias, features);
   return std::move(features.written());
 }
 

@@ -106,13 +106,34 @@ AudioFeatures Model::encode(const TensorView& mel, bool hidden_states) const {
   const auto start = std::chrono::steady_clock::now();
   auto features = std::make_shared<AudioFeatures::Impl>();
   features->model = impl_;
-  features->values = encode_window(impl_->context, impl_->dims, impl_->weights, mel.f32(),
-                                   mel.shape[1], hidden_states ? &features->hidden_states : nullptr,
-                                   features->metrics.attention_scratch_bytes);
+  std::unique_ptr<EncoderWorkspace> workspace = impl_->borrow_workspace();
+  features->values =
+      encode_window(impl_->context, impl_->dims, impl_->weights, mel.f32(), mel.shape[1],
+                    *workspace, hidden_states ? &features->hidden_states : nullptr,
+                    features->metrics.attention_scratch_bytes);
+  impl_->give_back(std::move(workspace));
   features->metrics.encoder_calls = 1;
   features->metrics.encoder_forward_ms = ms_since(start);
   impl_->record(features->metrics);
   return AudioFeatures(std::move(features));
+}
+
+std::unique_ptr<EncoderWorkspace> Model::Impl::borrow_workspace() const {
+  {
+    const std::lock_guard<std::mutex> lock(workspaces_mutex);
+    if (!idle_workspaces.empty()) {
+      std::unique_ptr<EncoderWorkspace> workspace = std::move(idle_workspaces.back());
+      idle_workspaces.pop_back();
+      return workspace;
+    }
+  }
+  return std::make_unique<EncoderWorkspace>(context, dims, weights);
+}
+
+void Model::Impl::give_back(std::unique_ptr<EncoderWorkspace> workspace) const {
+  constexpr std::size_t kMostIdle = 2;  // for windows that are encoded side by side
+  const std::lock_guard<std::mutex> lock(workspaces_mutex);
+  if (idle_workspaces.size() < kMostIdle) idle_workspaces.push_back(std::move(workspace));
 }
 
 std::shared_ptr<const CrossKV> Model::Impl::cross_kv(const AudioFeatures& features,

@@ -8,6 +8,7 @@
 
 #include <sottovoce/model.h>
 
+#include "encoder.h"
 #include "ops.h"
 #include "weights.h"
 
@@ -54,6 +55,12 @@ struct Model::Impl : std::enable_shared_from_this<Model::Impl> {
   void record(const Metrics& call) const;  // adds to the model's totals
   // Throws ShapeError, in the name of the call `who`, for features of another model.
   void check_features(const char* who, const AudioFeatures& features) const;
+
+  // A workspace nobody uses, or a new one; give it back when the pass is over.
+  std::unique_ptr<EncoderWorkspace> borrow_workspace() const;
+  void give_back(std::unique_ptr<EncoderWorkspace> workspace) const;
+  mutable std::mutex workspaces_mutex;
+  mutable std::vector<std::unique_ptr<EncoderWorkspace>> idle_workspaces;
 
   mutable std::mutex metrics_mutex;
   mutable Metrics metrics;

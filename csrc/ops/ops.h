@@ -186,11 +186,9 @@ class PackedKeysValues {
   // For the blocks of a linear layer that computes keys and values, (n_ctx, n_head * d_head) each.
   Destination keys();
   Destination values();
-  // Of one head and panel.
-  const void* key_panel(std::int64_t head, std::int64_t panel) const;
-  const void* value_panel(std::int64_t head, std::int64_t panel) const;
-  std::int64_t n_key_panels() const { return keys_.shape()[1]; }
-  std::int64_t n_value_panels() const { return values_.shape()[1]; }
+  // The panels of one head.
+  const void* keys_of(std::int64_t head) const;
+  const void* values_of(std::int64_t head) const;
   std::int64_t key_words() const;    // of one key panel, along d_head
   std::int64_t value_words() const;  // of one value panel, along n_ctx
   std::size_t n_bytes() const { return keys_.n_bytes() + values_.n_bytes(); }
@@ -198,8 +196,8 @@ class PackedKeysValues {
  private:
   std::int64_t n_ctx_;
   std::int64_t nr_;
-  Tensor keys_;                                // (n_head, n_key_panels, elements of a panel)
-  Tensor values_;                              // (n_head, n_value_panels, elements of a panel)
+  Tensor keys_;                                // (n_head, key panels, elements of a panel)
+  Tensor values_;                              // (n_head, value panels, elements of a panel)
   std::vector<std::ptrdiff_t> key_columns_;    // (n_head * d_head)
   std::vector<std::ptrdiff_t> value_columns_;  // (n_head * d_head)
 };

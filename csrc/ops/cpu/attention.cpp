@@ -29,19 +29,16 @@ void run_gemm(const kernels::Table& kernels, DType dtype, const kernels::Gemm& g
 void head_scores(const kernels::Table& kernels, const PackedKeysValues& kv, std::int64_t head,
                  const void* q, std::int64_t q_stride, std::int64_t n_rows, float* scores,
                  std::int64_t stride) {
-  for (std::int64_t panel = 0; panel < kv.n_key_panels(); ++panel) {
-    const std::int64_t first_key = panel * kernels.gemm_nr;
-    kernels::Gemm gemm{};
-    gemm.a = q;
-    gemm.lda = q_stride;
-    gemm.b = kv.key_panel(head, panel);
-    gemm.k_words = kv.key_words();
-    gemm.m = n_rows;
-    gemm.n = std::min<std::int64_t>(kernels.gemm_nr, kv.n_ctx() - first_key);
-    gemm.c = scores + first_key;
-    gemm.ldc = stride;
-    run_gemm(kernels, kv.dtype(), gemm);
-  }
+  kernels::Gemm gemm{};
+  gemm.a = q;
+  gemm.lda = q_stride;
+  gemm.b = kv.keys_of(head);
+  gemm.k_words = kv.key_words();
+  gemm.m = n_rows;
+  gemm.n = kv.n_ctx();
+  gemm.c = scores;
+  gemm.ldc = stride;
+  run_gemm(kernels, kv.dtype(), gemm);
 }
 
 // A thread's scratch for one task: scores, and where the dtype is not float32 the weights made of
@@ -108,22 +105,19 @@ void head_values(const kernels::Table& kernels, const PackedKeysValues& kv, std:
                  const void* weights, std::int64_t stride, const float* inverse_sums,
                  const Task& task, std::int64_t d_head, Tensor& out) {
   const std::int64_t n = out.shape()[1];
-  for (std::int64_t panel = 0; panel < kv.n_value_panels(); ++panel) {
-    const std::int64_t column = panel * kernels.gemm_nr;
-    kernels::Gemm gemm{};
-    gemm.a = weights;
-    gemm.lda = stride * static_cast<std::int64_t>(size_of(kv.dtype()));
-    gemm.a_scales = inverse_sums;
-    gemm.b = kv.value_panel(head, panel);
-    gemm.k_words = kv.value_words();
-    gemm.m = task.n_rows;
-    gemm.n = std::min<std::int64_t>(kernels.gemm_nr, d_head - column);
-    gemm.c_is_bf16 = out.dtype() == DType::kBFloat16;
-    gemm.c = static_cast<char*>(out.raw()) + (task.first_row * n + head * d_head + column) *
-                                                 static_cast<std::int64_t>(size_of(out.dtype()));
-    gemm.ldc = n;
-    run_gemm(kernels, kv.dtype(), gemm);
-  }
+  kernels::Gemm gemm{};
+  gemm.a = weights;
+  gemm.lda = stride * static_cast<std::int64_t>(size_of(kv.dtype()));
+  gemm.a_scales = inverse_sums;
+  gemm.b = kv.values_of(head);
+  gemm.k_words = kv.value_words();
+  gemm.m = task.n_rows;
+  gemm.n = d_head;
+  gemm.c_is_bf16 = out.dtype() == DType::kBFloat16;
+  gemm.c = static_cast<char*>(out.raw()) +
+           (task.first_row * n + head * d_head) * static_cast<std::int64_t>(size_of(out.dtype()));
+  gemm.ldc = n;
+  run_gemm(kernels, kv.dtype(), gemm);
 }
 
 }  // namespace
@@ -139,8 +133,8 @@ PackedKeysValues::PackedKeysValues(const Context& context, DType dtype, std::int
   for (std::int64_t column = 0; column < n_head * d_head; ++column) {
     const std::int64_t head = column / d_head;
     const std::int64_t d = column % d_head;
-    key_columns_.push_back(head * n_key_panels() * key_panel + d / e * nr_ * e + d % e);
-    value_columns_.push_back((head * n_value_panels() + d / nr_) * value_panel + d % nr_ * e);
+    key_columns_.push_back(head * keys_.shape()[1] * key_panel + d / e * nr_ * e + d % e);
+    value_columns_.push_back((head * values_.shape()[1] + d / nr_) * value_panel + d % nr_ * e);
   }
 }
 
@@ -159,16 +153,14 @@ Destination PackedKeysValues::values() {
   return {values_.raw(), dtype(), 0, value_columns_.data(), e, nr_ * e, 1};
 }
 
-const void* PackedKeysValues::key_panel(std::int64_t head, std::int64_t panel) const {
-  return static_cast<const char*>(keys_.raw()) + (head * n_key_panels() + panel) *
-                                                     keys_.shape()[2] *
-                                                     static_cast<std::int64_t>(size_of(dtype()));
+const void* PackedKeysValues::keys_of(std::int64_t head) const {
+  return static_cast<const char*>(keys_.raw()) +
+         head * static_cast<std::int64_t>(keys_.n_bytes()) / keys_.shape()[0];
 }
 
-const void* PackedKeysValues::value_panel(std::int64_t head, std::int64_t panel) const {
-  return static_cast<const char*>(values_.raw()) + (head * n_value_panels() + panel) *
-                                                       values_.shape()[2] *
-                                                       static_cast<std::int64_t>(size_of(dtype()));
+const void* PackedKeysValues::values_of(std::int64_t head) const {
+  return static_cast<const char*>(values_.raw()) +
+         head * static_cast<std::int64_t>(values_.n_bytes()) / values_.shape()[0];
 }
 
 std::int64_t PackedKeysValues::key_words() const {
