@@ -38,7 +38,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         from sottovoce import _core
 
         isas = _core.available_isas()
-        if metafunc.module.__name__ not in EVERY_TABLE:
+        if Path(metafunc.module.__file__).stem not in EVERY_TABLE:
             isas = list({isa.split("_")[0]: isa for isa in isas}.values())
         metafunc.parametrize("isa", isas)
 

@@ -68,7 +68,7 @@ def test_public_headers_show_no_machinery():
     for path in (CSRC / "include").rglob("*.h"):
         text = path.read_text()
         assert not re.search(r"#\s*if(def|ndef)?\b", text), path
-        assert not re.search(r"immintrin|pybind11|cuda|thread_pool", text), path
+        assert not re.search(r"immintrin|arm_neon|pybind11|cuda|thread_pool", text), path
 
 
 def test_threads_and_intrinsics_stay_in_their_rooms():
@@ -76,7 +76,7 @@ def test_threads_and_intrinsics_stay_in_their_rooms():
         place = path.relative_to(CSRC).as_posix()
         text = path.read_text()
         if not place.startswith(("kernels/vec_", "ops/cpu/thread_pool.cpp")):
-            assert "immintrin.h" not in text, place
+            assert not re.search(r"immintrin\.h|arm_neon\.h", text), place
         if not place.startswith("ops/cpu/thread_pool"):
             assert not re.search(r"std::thread\b(?!::hardware)", text), place
 
@@ -124,6 +124,7 @@ def test_isa_objects_export_their_table_and_nothing_weak(tmp_path):
     flags["avx512"] = "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma"
     flags["avx512_vnni"] = flags["avx512"] + " -mavx512vnni"
     flags["avx512_bf16"] = flags["avx512_vnni"] + " -mavx512bf16"
+    flags |= {"neon": "", "neon_dotprod": "-march=armv8.2-a+dotprod"}
     for isa in _core.available_isas():
         out = tmp_path / f"{isa}.o"
         source = CSRC / "kernels" / f"isa_{isa}.cpp"

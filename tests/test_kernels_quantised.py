@@ -46,12 +46,12 @@ def test_gemm_bf16_adds_bias_gelu_and_residual(isa, rng):
     assert (np.abs(got - exact) <= 2 * 36 * EPS * magnitude + 2.7e-5).all()
 
 
-def int8_operands(rng: np.random.Generator, kind: str, m: int, k: int, n: int):
+def int8_operands(rng: np.random.Generator, kind: str, offset: int, m: int, k: int, n: int):
     if kind == "random":
         a = rng.integers(0, 256, (m, k), np.uint8)
         b = rng.integers(-127, 128, (k, n)).astype(np.int8)
     else:  # what a saturating instruction would get wrong
-        a = np.full((m, k), 255, np.uint8)
+        a = np.full((m, k), offset + 127, np.uint8)
         b = np.full((k, n), {"largest": 127, "smallest": -128, "mixed": 127}[kind], np.int8)
         if kind == "mixed":
             b[::2], a[:, 1::2] = -128, 0
@@ -69,7 +69,7 @@ def test_gemm_i8_is_exact(isa, rng, kind, k):
     gemm = _core.kernel(isa, "gemm_i8")
     offset = _core.kernel(isa, "int8_offset")
     for m, n in [(1, 1), (2, 5), (5, panel_width(isa)), (6, panel_width(isa)), (7, 3)]:
-        a, b = int8_operands(rng, kind, m, k, n)
+        a, b = int8_operands(rng, kind, offset, m, k, n)
         signed = without_offset(a, offset)
         a_scales, b_scales = f32(rng, m), f32(rng, n)
         exact = (signed @ b.astype(np.int64)).astype(np.float32)

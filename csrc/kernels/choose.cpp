@@ -2,6 +2,11 @@
 #include <cstdlib>
 #include <cstring>
 
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 #include "isa.h"
 
 namespace sottovoce::kernels {
@@ -31,6 +36,9 @@ struct Available {
     if (!__builtin_cpu_supports("avx512vnni")) return;
     tables[n++] = &kAvx512VnniTable;
     if (__builtin_cpu_supports("avx512bf16")) tables[n++] = &kAvx512Bf16Table;
+#elif defined(__aarch64__)
+    tables[n++] = &kNeonTable;
+    if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) tables[n++] = &kNeonDotprodTable;
 #endif
   }
 };

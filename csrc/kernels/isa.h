@@ -12,6 +12,9 @@ extern const Table kAvx2VnniTable;
 extern const Table kAvx512Table;
 extern const Table kAvx512VnniTable;
 extern const Table kAvx512Bf16Table;
+#elif defined(__aarch64__)
+extern const Table kNeonTable;
+extern const Table kNeonDotprodTable;
 #endif
 
 }  // namespace sottovoce::kernels

@@ -29,8 +29,8 @@ struct Scatter {
 // C[m, n] = activation(A[m, k] * B[k, n] * scales + bias[n]) + residual[m, n]: all rows of A
 // against consecutive packed panels of B. Operands are read in words of 32 bits, neighbours along
 // k: one float32, two bfloat16, or four bytes. int8 multiplies unsigned activations, each
-// `int8_offset` too large, with signed weights in int32, exactly; b_sums takes the offset out
-// again.
+// `int8_offset` too large (signed ones where that is 0), with signed weights in int32, exactly;
+// b_sums takes the offset out again.
 struct Gemm {
   const void* a;  // (m, k_words) words
   ptrdiff_t lda;  // bytes from row to row

@@ -29,6 +29,8 @@ constexpr int kSpinsBeforeYield = 4000;
 void pause_core() {
 #if defined(__x86_64__)
   _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb");  // empties the pipeline; `yield` does nothing on most cores
 #else
   std::this_thread::yield();
 #endif
