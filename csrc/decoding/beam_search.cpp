@@ -4,17 +4,24 @@
 #include <cmath>
 #include <numeric>
 
-#include "log_softmax.h"
-
 namespace sottovoce {
 
 BeamSearch::BeamSearch(const DecodingOptions& options)
     : Search(options.beam_size),
       eot_(options.special.eot),
-      max_candidates_(static_cast<std::size_t>(max_candidates(options))) {}
+      max_candidates_(static_cast<std::size_t>(max_candidates(options))),
+      looks_(static_cast<std::size_t>(options.beam_size)) {
+  for (Look& look : looks_) look.top.reserve(looks_.size() + 1);
+}
 
-int BeamSearch::advance(const ops::Context& context, const float* logits, std::int64_t n_vocab) {
-  collect_offers(context, logits, n_vocab);
+void BeamSearch::look(const ops::Context& context, std::size_t index, const float* logits,
+                      std::int64_t n_vocab) noexcept {
+  looks_[index].log_softmax = LogSoftmax(context, logits, n_vocab);
+  ops::top_k(logits, n_vocab, n_rows() + 1, looks_[index].top);
+}
+
+int BeamSearch::advance(const ops::Context&, const float* logits, std::int64_t n_vocab) {
+  collect_offers(logits, n_vocab);
   if (std::isinf(offers_.front().sum_logprob)) {  // every beam is at a dead end
     if (finished_.empty()) refuse_step();
     live_.clear();
@@ -29,14 +36,13 @@ int BeamSearch::advance(const ops::Context& context, const float* logits, std::i
   return n_rows();
 }
 
-void BeamSearch::collect_offers(const ops::Context& context, const float* logits,
-                                std::int64_t n_vocab) {
+void BeamSearch::collect_offers(const float* logits, std::int64_t n_vocab) {
   offers_.clear();
-  for (const int row : live_) {
-    const LogSoftmax log_softmax(context, logits, n_vocab);
-    ops::top_k(logits, n_vocab, n_rows() + 1, top_);
-    for (const int token : top_) {
-      offers_.push_back({row, token, hypothesis(row).sum_logprob + log_softmax(logits[token])});
+  for (std::size_t index = 0; index < live_.size(); ++index) {
+    const int row = live_[index];
+    for (const int token : looks_[index].top) {
+      offers_.push_back(
+          {row, token, hypothesis(row).sum_logprob + looks_[index].log_softmax(logits[token])});
     }
     logits += n_vocab;
   }

@@ -13,6 +13,7 @@
 #include "decoder_state.h"
 #include "elapsed.h"
 #include "model_impl.h"
+#include "parallel.h"
 #include "turn.h"
 #include "window.h"
 
@@ -73,6 +74,12 @@ struct DecodeBatch::Impl {
   std::vector<std::vector<int>> tokens_;     // by row: what the next pass feeds
   std::vector<std::vector<int>> logits_at_;  // by row: where it wants logits
   std::vector<int> sources_;                 // by row
+  struct Row {
+    Window* window;
+    int index;      // of the window's live rows
+    float* logits;  // of the window
+  };
+  std::vector<Row> rows_;  // those to choose for
   std::uint64_t next_id_ = 0;
   Metrics metrics_;
 };
@@ -158,11 +165,27 @@ void DecodeBatch::Impl::feed() {
 void DecodeBatch::Impl::choose() {
   sources_.resize(static_cast<std::size_t>(state_.n_rows()));
   for (std::size_t row = 0; row < sources_.size(); ++row) sources_[row] = static_cast<int>(row);
+  const ops::Context& context = state_.model->context;
+  rows_.clear();
   float* logits = logits_.data();
   for (const auto& window : windows_) {
     if (!window) continue;
-    logits += window->advance(state_.model->context, logits) * logits_.shape()[1];
-    if (!window->is_over()) window->place_sources(sources_);
+    for (int index = 0; index < window->n_live(); ++index) {
+      rows_.push_back({window.get(), index, logits});
+    }
+    logits += window->n_logits() * logits_.shape()[1];
+  }
+  parallel_for(*context.threads, static_cast<std::int64_t>(rows_.size()),
+               [&](std::int64_t begin, std::int64_t end, int) {
+                 for (std::int64_t i = begin; i < end; ++i) {
+                   const Row& row = rows_[static_cast<std::size_t>(i)];
+                   row.window->look(context, row.index, row.logits);
+                 }
+               });
+  for (const Row& row : rows_) {
+    if (row.index > 0) continue;
+    row.window->advance(context, row.logits);
+    if (!row.window->is_over()) row.window->place_sources(sources_);
   }
 }
 

@@ -11,6 +11,7 @@ namespace sottovoce {
 
 class LogSoftmax {
  public:
+  LogSoftmax() = default;
   // logits (n), -inf where masked.
   LogSoftmax(const ops::Context& context, const float* logits, std::int64_t n) {
     const ops::MaxSum row = ops::max_sum(context, logits, n);

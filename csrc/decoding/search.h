@@ -30,7 +30,12 @@ class Search {
   const std::vector<int>& sources() const { return sources_; }
   const Hypothesis& hypothesis(int row) const { return rows_[static_cast<std::size_t>(row)]; }
 
-  // One step. logits (live().size(), n_vocab), rules applied. Returns how many tokens it chose.
+  // What a step must know of the logits (n_vocab) of row live()[index], rules applied. Rows may be
+  // looked at in any order and on any thread; nothing is allocated.
+  virtual void look(const ops::Context& context, std::size_t index, const float* logits,
+                    std::int64_t n_vocab) noexcept = 0;
+  // One step, when every live row has been looked at. logits (live().size(), n_vocab). Returns how
+  // many tokens it chose.
   virtual int advance(const ops::Context& context, const float* logits, std::int64_t n_vocab) = 0;
 
   // The candidates to rank, in the order in which a tie is won. The search ends here.

@@ -35,29 +35,25 @@ void Window::feed(std::vector<std::vector<int>>& tokens,
   }
 }
 
-int Window::advance(const ops::Context& context, float* logits) {
-  const int n_rows = n_sot_rows() + static_cast<int>(search_->live().size());
-  if (is_new()) {
+void Window::look(const ops::Context& context, int index, float* logits) noexcept {
+  const int row = search_->live()[static_cast<std::size_t>(index)];
+  float* const of_row = logits + (n_sot_rows() + index) * n_vocab_;
+  if (is_new()) {  // one row, and before any rule
     const LogSoftmax at_sot(context, logits, n_vocab_);
     no_speech_prob_ = std::exp(at_sot(logits[options_.special.no_speech]));
-    logits += n_sot_rows() * n_vocab_;
   }
+  rules_.apply(context, search_->hypothesis(row).tokens, of_row);
+  search_->look(context, static_cast<std::size_t>(index), of_row, n_vocab_);
+}
+
+void Window::advance(const ops::Context& context, const float* logits) {
   try {
-    choose(context, logits);
+    const int n_chosen = search_->advance(context, logits + n_sot_rows() * n_vocab_, n_vocab_);
+    metrics.tokens += static_cast<std::uint64_t>(n_chosen);
   } catch (const ShapeError& error) {  // this window's options; its neighbours go on
     error_ = error.what();
   }
   ++n_steps_;
-  return n_rows;
-}
-
-void Window::choose(const ops::Context& context, float* logits) {
-  float* row_logits = logits;
-  for (const int row : search_->live()) {
-    rules_.apply(context, search_->hypothesis(row).tokens, row_logits);
-    row_logits += n_vocab_;
-  }
-  metrics.tokens += static_cast<std::uint64_t>(search_->advance(context, logits, n_vocab_));
 }
 
 void Window::count(double ms) {

@@ -26,8 +26,14 @@ class Window {
 
   // By row of the whole decoder: the tokens of the next pass, and after which logits are wanted.
   void feed(std::vector<std::vector<int>>& tokens, std::vector<std::vector<int>>& logits_at) const;
-  // Chooses from the logits that feed() asked for, (rows, n_vocab). Returns how many rows it read.
-  int advance(const ops::Context& context, float* logits);
+  // How many rows of logits feed() asked for.
+  int n_logits() const { return n_sot_rows() + n_live(); }
+  // Rows to choose for, each of which look() takes in: applies the rules to its logits, of which
+  // `logits` (n_logits(), n_vocab) has all. In any order, on any thread.
+  int n_live() const { return static_cast<int>(search_->live().size()); }
+  void look(const ops::Context& context, int index, float* logits) noexcept;
+  // Chooses, when every row has been looked at.
+  void advance(const ops::Context& context, const float* logits);
   void place_sources(std::vector<int>& sources) const;
   // `ms`: of the pass whose logits advance() read.
   void count(double ms);
@@ -39,7 +45,6 @@ class Window {
  private:
   int n_initial() const { return static_cast<int>(options_.initial_tokens.size()); }
   int n_sot_rows() const { return is_new() && options_.sot_index + 1 < n_initial() ? 1 : 0; }
-  void choose(const ops::Context& context, float* logits);
   DecodingResult result();
 
   std::uint64_t id_;

@@ -116,9 +116,14 @@ MaxSum max_sum_f32(const float* x, ptrdiff_t n) {
 }
 
 ptrdiff_t argmax_f32(const float* x, ptrdiff_t n) {
+  constexpr ptrdiff_t kBlock = 1024;  // looked through element by element
   const float largest = largest_of(x, n);
-  for (ptrdiff_t i = 0; i < n; ++i) {
-    if (x[i] == largest) return i;
+  for (ptrdiff_t begin = 0; begin < n; begin += kBlock) {
+    const ptrdiff_t end = n - begin < kBlock ? n : begin + kBlock;
+    if (largest_of(x + begin, end - begin) < largest) continue;
+    for (ptrdiff_t i = begin; i < end; ++i) {
+      if (x[i] == largest) return i;
+    }
   }
   return 0;
 }

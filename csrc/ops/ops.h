@@ -175,7 +175,7 @@ void add_linear(const Context& context, const PackedLinear& weight, const Activa
 
 // Keys and values of one layer over one window, in panels that attention's GEMMs read. Keys:
 // (n_head, ceil(n_ctx / nr)) panels of (ceil(d_head / e), nr) words; values: (n_head,
-// ceil(d_head / nr)) panels of (ceil(n_ctx / e), nr) words; e elements in a word. Zero-filled.
+// ceil(d_head / nr)) panels of (ceil(n_ctx / e), nr) words; e elements in a word.
 class PackedKeysValues {
  public:
   PackedKeysValues(const Context& context, DType dtype, std::int64_t n_ctx, std::int64_t n_head,

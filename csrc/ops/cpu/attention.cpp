@@ -128,8 +128,11 @@ PackedKeysValues::PackedKeysValues(const Context& context, DType dtype, std::int
   const std::int64_t e = elements_in_word(dtype);
   const std::int64_t key_panel = n_panels_of(d_head, e) * e * nr_;
   const std::int64_t value_panel = n_panels_of(n_ctx, e) * e * nr_;
-  keys_ = Tensor::zeros({n_head, n_panels_of(n_ctx, nr_), key_panel}, dtype);
-  values_ = Tensor::zeros({n_head, n_panels_of(d_head, nr_), value_panel}, dtype);
+  const Shape keys_shape{n_head, n_panels_of(n_ctx, nr_), key_panel};
+  const Shape values_shape{n_head, n_panels_of(d_head, nr_), value_panel};
+  // What fills up the last word of a sum must be zero; other filling is never stored.
+  keys_ = d_head % e == 0 ? Tensor(keys_shape, dtype) : Tensor::zeros(keys_shape, dtype);
+  values_ = n_ctx % e == 0 ? Tensor(values_shape, dtype) : Tensor::zeros(values_shape, dtype);
   for (std::int64_t column = 0; column < n_head * d_head; ++column) {
     const std::int64_t head = column / d_head;
     const std::int64_t d = column % d_head;
