@@ -71,9 +71,9 @@ struct DecodeBatch::Impl {
   std::atomic<bool> busy_{false};
   std::vector<std::unique_ptr<Window>> windows_;  // by slot; null: free
   Tensor logits_;  // (n_slots * max(2, rows_per_slot), n_vocab); a prompt wants two rows
-  std::vector<std::vector<int>> tokens_;     // by row: what the next pass feeds
-  std::vector<std::vector<int>> logits_at_;  // by row: where it wants logits
-  std::vector<int> sources_;                 // by row
+  std::vector<std::vector<int>> tokens_;              // by row: what the next pass feeds
+  std::vector<std::vector<WantedLogits>> logits_at_;  // by row
+  std::vector<int> sources_;                          // by row
   struct Row {
     Window* window;
     int index;      // of the window's live rows

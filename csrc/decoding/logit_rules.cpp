@@ -51,6 +51,14 @@ void LogitRules::apply(const ops::Context& context, const std::vector<int>& toke
   }
 }
 
+int LogitRules::first_possible(const std::vector<int>& tokens) const {
+  if (!timestamps_) return 0;
+  if (tokens.empty()) return special_.timestamp_begin;
+  const std::size_t n = tokens.size();
+  const bool opens_pair = is_timestamp(tokens[n - 1]) && n > 1 && !is_timestamp(tokens[n - 2]);
+  return opens_pair ? special_.eot : 0;
+}
+
 // The first token is a timestamp, and not a late one.
 void LogitRules::open_with_timestamp(float* logits) const {
   forbid(0, special_.timestamp_begin, logits);

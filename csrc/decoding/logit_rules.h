@@ -17,6 +17,8 @@ class LogitRules {
   // logits (n_vocab): what may not follow `tokens` becomes -inf. `tokens` are those chosen so far,
   // without the initial ones.
   void apply(const ops::Context& context, const std::vector<int>& tokens, float* logits) const;
+  // The least id that apply() may leave possible after these tokens.
+  int first_possible(const std::vector<int>& tokens) const;
 
  private:
   bool is_timestamp(int token) const { return token >= special_.timestamp_begin; }

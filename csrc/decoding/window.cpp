@@ -21,17 +21,22 @@ Window::Window(std::uint64_t id, const DecodingOptions& options, const ModelDims
       max_steps_(std::min(options.sample_len, dims.n_text_ctx - n_initial() + 1)) {}
 
 void Window::feed(std::vector<std::vector<int>>& tokens,
-                  std::vector<std::vector<int>>& logits_at) const {
+                  std::vector<std::vector<WantedLogits>>& logits_at) const {
   const auto first_row = static_cast<std::size_t>(first_row_);
   if (is_new()) {
     tokens[first_row] = options_.initial_tokens;
-    logits_at[first_row] = {n_initial() - 1};
-    if (n_sot_rows() > 0) logits_at[first_row] = {options_.sot_index, n_initial() - 1};
+    if (n_sot_rows() > 0) {
+      const int first = rules_.first_possible({});
+      logits_at[first_row] = {{options_.sot_index, 0}, {n_initial() - 1, first}};
+    } else {  // these logits are also those of sot, which no rule touches
+      logits_at[first_row] = {{n_initial() - 1, 0}};
+    }
     return;
   }
   for (const int row : search_->live()) {
-    tokens[first_row + static_cast<std::size_t>(row)] = {search_->hypothesis(row).tokens.back()};
-    logits_at[first_row + static_cast<std::size_t>(row)] = {0};
+    const std::vector<int>& said = search_->hypothesis(row).tokens;
+    tokens[first_row + static_cast<std::size_t>(row)] = {said.back()};
+    logits_at[first_row + static_cast<std::size_t>(row)] = {{0, rules_.first_possible(said)}};
   }
 }
 

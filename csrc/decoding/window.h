@@ -8,6 +8,7 @@
 
 #include <sottovoce/decoding.h>
 
+#include "decoder_state.h"
 #include "logit_rules.h"
 #include "search.h"
 
@@ -25,7 +26,8 @@ class Window {
   }
 
   // By row of the whole decoder: the tokens of the next pass, and after which logits are wanted.
-  void feed(std::vector<std::vector<int>>& tokens, std::vector<std::vector<int>>& logits_at) const;
+  void feed(std::vector<std::vector<int>>& tokens,
+            std::vector<std::vector<WantedLogits>>& logits_at) const;
   // How many rows of logits feed() asked for.
   int n_logits() const { return n_sot_rows() + n_live(); }
   // Rows to choose for, each of which look() takes in: applies the rules to its logits, of which

@@ -3,6 +3,7 @@
 #include "decoder.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "mlp.h"
@@ -158,7 +159,7 @@ Tensor decode_inputs(const DecoderPass& pass, const std::vector<DecoderInput>& i
 }
 
 void project_logits(const ops::Context& context, const Weights& weights, const Tensor& hidden,
-                    float* logits) {
+                    const std::vector<int>& first, float* logits) {
   constexpr int kRescored = 32;  // candidates of a row: more than any search looks at
   const std::int64_t n_rows = hidden.shape()[0];
   const std::int64_t n = hidden.shape()[1];
@@ -167,10 +168,15 @@ void project_logits(const ops::Context& context, const Weights& weights, const T
   ops::layer_norm(context, hidden.data(), weights.ln.weight, weights.ln.bias, normal);
   ops::Activations inputs(n_rows, n, embedding.dtype());
   ops::convert(context, normal.written().data(), n, inputs);
-  ops::linear(context, embedding,
-              {inputs.view(), n_rows, {{logits, DType::kFloat32, embedding.n}}});
+  ops::LinearArgs project{inputs.view(), n_rows, {{logits, DType::kFloat32, embedding.n}}};
+  project.first_panel = *std::min_element(first.begin(), first.end()) / embedding.nr;
+  for (std::int64_t row = 0; row < n_rows; ++row) {
+    std::fill_n(logits + row * embedding.n, project.first_panel * embedding.nr,
+                -std::numeric_limits<float>::infinity());
+  }
+  ops::linear(context, embedding, project);
   if (weights.embedding_rows.empty()) return;
-  ops::rescore_best(context, weights.embedding_rows.view(), normal, kRescored, logits);
+  ops::rescore_best(context, weights.embedding_rows.view(), normal, first, kRescored, logits);
 }
 
 }  // namespace sottovoce

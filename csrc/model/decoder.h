@@ -36,8 +36,9 @@ struct DecoderPass {
 // The final hidden states of the inputs, before the last layer norm: (n_inputs, n_text_state).
 Tensor decode_inputs(const DecoderPass& pass, const std::vector<DecoderInput>& inputs);
 
-// logits (n_hidden, n_vocab) = layer_norm(hidden) embedding^T.
+// logits (n_hidden, n_vocab) = layer_norm(hidden) embedding^T. Of row i those from first[i] on
+// count: the others may be -inf.
 void project_logits(const ops::Context& context, const Weights& weights, const Tensor& hidden,
-                    float* logits);
+                    const std::vector<int>& first, float* logits);
 
 }  // namespace sottovoce

@@ -39,11 +39,11 @@ void check_tokens(const ModelDims& dims, const KVCache& cache,
   }
 }
 
-std::vector<std::vector<int>> last_of_each(const std::vector<std::vector<int>>& tokens) {
-  std::vector<std::vector<int>> wanted;
-  for (const std::vector<int>& list : tokens) {
-    wanted.push_back(list.empty() ? std::vector<int>{}
-                                  : std::vector<int>{static_cast<int>(list.size()) - 1});
+std::vector<std::vector<WantedLogits>> last_of_each(const std::vector<std::vector<int>>& tokens) {
+  std::vector<std::vector<WantedLogits>> wanted(tokens.size());
+  for (std::size_t row = 0; row < tokens.size(); ++row) {
+    const auto n = static_cast<int>(tokens[row].size());
+    if (n > 0) wanted[row] = {{n - 1, 0}};
   }
   return wanted;
 }
@@ -78,8 +78,8 @@ void DecoderState::Impl::forget(int window) {
 }
 
 void DecoderState::Impl::forward(const std::vector<std::vector<int>>& tokens,
-                                 const std::vector<std::vector<int>>& logits_at, float* out,
-                                 CrossAttentionProbe* probe) {
+                                 const std::vector<std::vector<WantedLogits>>& logits_at,
+                                 float* out, CrossAttentionProbe* probe) {
   const Turn turn(busy, kBusy);
   check_tokens(model->dims, cache, tokens);
   std::vector<int> rows;  // those with tokens, a window's rows side by side
@@ -107,8 +107,12 @@ void DecoderState::Impl::forward(const std::vector<std::vector<int>>& tokens,
   const Tensor x = decode_inputs(pass, inputs);
 
   std::vector<std::int64_t> wanted;  // inputs whose logits are wanted, in the order of rows
+  std::vector<int> first;            // the first id of each that counts
   for (std::size_t row = 0; row < logits_at.size(); ++row) {
-    for (int index : logits_at[row]) wanted.push_back(first_input[row] + index);
+    for (const WantedLogits& of_token : logits_at[row]) {
+      wanted.push_back(first_input[row] + of_token.index);
+      first.push_back(of_token.first);
+    }
   }
   if (wanted.empty()) return;
   const std::int64_t n = model->dims.n_text_state;
@@ -116,7 +120,7 @@ void DecoderState::Impl::forward(const std::vector<std::vector<int>>& tokens,
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     std::copy_n(x.data() + wanted[i] * n, n, hidden.data() + static_cast<std::int64_t>(i) * n);
   }
-  project_logits(model->context, model->weights, hidden, out);
+  project_logits(model->context, model->weights, hidden, first, out);
 }
 
 void DecoderState::Impl::rearrange(const std::vector<int>& sources) {
@@ -153,7 +157,7 @@ int DecoderState::n_past(int row) const {
 Tensor DecoderState::step(const std::vector<std::vector<int>>& tokens) {
   const std::int64_t n_vocab = impl_->model->dims.n_vocab;
   Tensor logits = Tensor::zeros({n_rows(), n_vocab});
-  const std::vector<std::vector<int>> wanted = last_of_each(tokens);
+  const std::vector<std::vector<WantedLogits>> wanted = last_of_each(tokens);
   std::vector<std::int64_t> rows;
   for (std::size_t row = 0; row < wanted.size(); ++row) {
     if (!wanted[row].empty()) rows.push_back(static_cast<std::int64_t>(row));
@@ -170,10 +174,11 @@ Tensor DecoderState::step(const std::vector<std::vector<int>>& tokens) {
 }
 
 Tensor DecoderState::step_all(const std::vector<std::vector<int>>& tokens) {
-  std::vector<std::vector<int>> wanted(tokens.size());
+  std::vector<std::vector<WantedLogits>> wanted(tokens.size());
   std::int64_t n = 0;
   for (std::size_t row = 0; row < tokens.size(); ++row) {
-    for (std::size_t i = 0; i < tokens[row].size(); ++i) wanted[row].push_back(static_cast<int>(i));
+    for (std::size_t i = 0; i < tokens[row].size(); ++i)
+      wanted[row].push_back({static_cast<int>(i), 0});
     n += static_cast<std::int64_t>(tokens[row].size());
   }
   Tensor logits({n, impl_->model->dims.n_vocab});

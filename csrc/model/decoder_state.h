@@ -11,6 +11,12 @@
 
 namespace sottovoce {
 
+// The logits after a token of a row.
+struct WantedLogits {
+  int index = 0;  // of the token among those that are fed
+  int first = 0;  // id: logits before it do not count and may be -inf
+};
+
 struct DecoderState::Impl {
   // n_rows is a multiple of n_windows; row r belongs to window r * n_windows / n_rows.
   Impl(std::shared_ptr<const Model::Impl> model, int n_windows, int n_rows);
@@ -21,13 +27,13 @@ struct DecoderState::Impl {
   // The rows of `window` say and hear nothing any more, until it listens again.
   void forget(int window);
 
-  // Feeds tokens[row] to each row; a row with no tokens is left alone. logits_at[row] names the
-  // indices into tokens[row], ascending, after which logits are wanted. They are written to `out`,
-  // (total number of indices, n_vocab), in the order of rows. Throws ShapeError for a token out of
+  // Feeds tokens[row] to each row; a row with no tokens is left alone. logits_at[row] says after
+  // which of tokens[row] logits are wanted, in ascending order. They are written to `out`, (as many
+  // as are wanted, n_vocab), in the order of rows. Throws ShapeError for a token out of
   // range, StateError past n_text_ctx; then nothing has changed. `cross`, if given, receives the
   // cross-attention of chosen heads.
   void forward(const std::vector<std::vector<int>>& tokens,
-               const std::vector<std::vector<int>>& logits_at, float* out,
+               const std::vector<std::vector<WantedLogits>>& logits_at, float* out,
                CrossAttentionProbe* cross = nullptr);
 
   int n_past(int row) const { return cache.n_past(row); }

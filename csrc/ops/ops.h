@@ -157,6 +157,7 @@ struct LinearArgs {
   RowsView x;
   std::int64_t m = 0;
   std::vector<Destination> out;  // one a block
+  std::int64_t first_panel = 0;  // columns before it are left alone
   Activation activation = Activation::kNone;
   const float* residual =
       nullptr;  // (m, n of the first block), row stride residual_stride, or null
@@ -253,10 +254,11 @@ std::int64_t argmax(const Context& context, const float* x, std::int64_t n);
 
 // Row `row` of a table (n_rows, n) of any float dtype, as float32 (n).
 void read_row(const Context& context, const TensorView& table, std::int64_t row, float* out);
-// logits[row][i] = x[row] . table[i] for the `count` largest logits of each row: exact in place of
-// approximate. logits (n_rows, n_vocab), x (n_rows, n) float32, table (n_vocab, n).
-void rescore_best(const Context& context, const TensorView& table, const Activations& x, int count,
-                  float* logits);
+// logits[row][i] = x[row] . table[i] for the `count` largest logits of each row from index
+// first[row] on: exact in place of approximate. logits (n_rows, n_vocab), x (n_rows, n) float32,
+// table (n_vocab, n), first (n_rows).
+void rescore_best(const Context& context, const TensorView& table, const Activations& x,
+                  const std::vector<int>& first, int count, float* logits);
 
 // Indices of the k largest of x (n), k <= n: largest first, lowest index first among equals.
 void top_k(const float* x, std::int64_t n, int k, std::vector<int>& out);

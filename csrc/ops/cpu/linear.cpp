@@ -73,13 +73,14 @@ void set_rows(const RowsView& x, std::int64_t first, std::int64_t m, kernels::Ge
 void linear(const Context& context, const PackedLinear& weight, const LinearArgs& args) {
   const std::int64_t n_blocks = (args.m + kTaskRows - 1) / kTaskRows;
   // Panel-major: a thread keeps a panel in its cache while it walks down the rows.
-  parallel_for(*context.threads, weight.n_panels() * n_blocks,
+  parallel_for(*context.threads, (weight.n_panels() - args.first_panel) * n_blocks,
                [&](std::int64_t begin, std::int64_t end, int) {
                  while (begin < end) {
                    const std::int64_t first_block = begin % n_blocks;
                    const std::int64_t last_block = std::min(n_blocks, first_block + end - begin);
                    const std::int64_t first = first_block * kTaskRows;
-                   kernels::Gemm gemm = gemm_of_panel(weight, begin / n_blocks, args);
+                   kernels::Gemm gemm =
+                       gemm_of_panel(weight, args.first_panel + begin / n_blocks, args);
                    set_rows(args.x, first, std::min(args.m, last_block * kTaskRows) - first, gemm);
                    run_gemm(*context.kernels, weight.dtype(), gemm);
                    begin += last_block - first_block;

@@ -49,22 +49,23 @@ void read_row(const Context& context, const TensorView& table, std::int64_t row,
   widen(context, table, row * n, n, out);
 }
 
-void rescore_best(const Context& context, const TensorView& table, const Activations& x, int count,
-                  float* logits) {
+void rescore_best(const Context& context, const TensorView& table, const Activations& x,
+                  const std::vector<int>& first, int count, float* logits) {
   const std::int64_t n_vocab = table.shape[0];
   const std::int64_t n = table.shape[1];
-  const int k = static_cast<int>(std::min<std::int64_t>(count, n_vocab));
   std::vector<std::vector<int>> best(static_cast<std::size_t>(x.n_rows()));
-  for (std::vector<int>& of_row : best) of_row.reserve(static_cast<std::size_t>(k) + 1);
+  for (std::vector<int>& of_row : best) of_row.reserve(static_cast<std::size_t>(count));
   Tensor lines({context.threads->n_threads(), n});
   parallel_for(*context.threads, x.n_rows(), [&](std::int64_t begin, std::int64_t end, int thread) {
     float* const line = lines.data() + thread * n;
     for (std::int64_t row = begin; row < end; ++row) {
       std::vector<int>& indices = best[static_cast<std::size_t>(row)];
-      float* const of_row = logits + row * n_vocab;
-      top_k(of_row, n_vocab, k, indices);
+      const int from = first[static_cast<std::size_t>(row)];
+      float* const of_row = logits + row * n_vocab + from;
+      const std::int64_t n_left = n_vocab - from;
+      top_k(of_row, n_left, static_cast<int>(std::min<std::int64_t>(count, n_left)), indices);
       for (const int index : indices) {
-        read_row(context, table, index, line);
+        read_row(context, table, from + index, line);
         context.kernels->dots_f32(static_cast<const float*>(x.row(row)), &line, 0, n, 1,
                                   of_row + index);
       }
