@@ -23,6 +23,7 @@ C_ROOMS = {
     "io": set(),
     "model": {"ops"},
     "decoding": {"model", "ops"},
+    "packed": {"model", "ops", "io"},
     "bind": {"kernels", "ops", "decoding"},
     "include": set(),
 }

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace sottovoce {
 
@@ -68,6 +69,14 @@ Tensor::Tensor(Shape shape, DType dtype) : shape_(std::move(shape)), dtype_(dtyp
 Tensor Tensor::zeros(Shape shape, DType dtype) {
   Tensor tensor(std::move(shape), dtype);
   std::memset(tensor.raw(), 0, tensor.n_bytes());
+  return tensor;
+}
+
+Tensor Tensor::over(std::shared_ptr<void> memory, Shape shape, DType dtype) {
+  Tensor tensor;
+  tensor.memory_ = std::move(memory);
+  tensor.shape_ = std::move(shape);
+  tensor.dtype_ = dtype;
   return tensor;
 }
 

@@ -177,6 +177,20 @@ class Model:
         self, features: AudioFeatures, sot: int, language_tokens: Sequence[int]
     ) -> NDArray[np.float32]: ...
 
+def checkpoint_identity(directory: str) -> str: ...
+def packed_path(
+    folder: str, directory: str, *, isa: str = "", compute_type: str = "float32"
+) -> str: ...
+def open_packed(
+    path: str,
+    identity: str,
+    *,
+    n_threads: int = 0,
+    isa: str = "",
+    compute_type: str = "float32",
+) -> Model | None: ...
+def save_packed(model: Model, path: str, identity: str) -> bool: ...
+
 class DecodingOptions:
     """Token-level options of one window: csrc/include/sottovoce/decoding.h explains each."""
 

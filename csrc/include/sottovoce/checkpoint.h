@@ -37,6 +37,11 @@ struct Checkpoint {
 // generation_config.json. Throws LoadError naming the file or the tensor.
 Checkpoint open_checkpoint(const std::string& directory);
 
+// A text that changes whenever the files of a model directory do: its path, and of every .json,
+// .safetensors and .bin file the name, size, times and the checksum of a sample. Throws LoadError
+// if they cannot be read.
+std::string checkpoint_identity(const std::string& directory);
+
 // Token ids and their bytes, from tokenizer.json (or vocab.json and added_tokens.json).
 class Vocabulary {
  public:

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sottovoce/checkpoint.h>
@@ -111,6 +112,7 @@ class Model {
   Metrics metrics() const;  // everything this model has done so far
 
   struct Impl;
+  explicit Model(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
   Impl& impl() const { return *impl_; }
 
  private:

@@ -39,6 +39,9 @@ class Tensor {
   Tensor() = default;
   explicit Tensor(Shape shape, DType dtype = DType::kFloat32);
   static Tensor zeros(Shape shape, DType dtype = DType::kFloat32);
+  // Over memory of somebody else, which it keeps alive: aligned and followed by zeros as above. If
+  // that memory is read-only, so is the tensor.
+  static Tensor over(std::shared_ptr<void> memory, Shape shape, DType dtype);
   Tensor(Tensor&&) = default;
   Tensor& operator=(Tensor&&) = default;
 

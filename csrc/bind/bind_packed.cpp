@@ -1,0 +1,41 @@
+// Packed weights in files.
+#include <pybind11/stl.h>
+
+#include <string>
+
+#include <sottovoce/packed.h>
+
+#include "bind.h"
+
+namespace sottovoce::bind {
+
+void bind_packed(py::module_& module) {
+  module.def(
+      "packed_path",
+      [](const std::string& folder, const std::string& directory, const std::string& isa,
+         const std::string& compute_type) {
+        return packed_path(folder, directory, RuntimeOptions{1, isa, compute_type});
+      },
+      py::arg("folder"), py::arg("directory"), py::kw_only(), py::arg("isa") = "",
+      py::arg("compute_type") = "float32",
+      "The file in `folder` for the packed weights of the model in `directory`.");
+  module.def(
+      "open_packed",
+      [](const std::string& path, const std::string& identity, int n_threads,
+         const std::string& isa, const std::string& compute_type) {
+        return open_packed(path, identity, RuntimeOptions{n_threads, isa, compute_type});
+      },
+      py::arg("path"), py::arg("identity"), py::kw_only(), py::arg("n_threads") = 0,
+      py::arg("isa") = "", py::arg("compute_type") = "float32",
+      py::call_guard<py::gil_scoped_release>(),
+      "The model that was saved at `path` under this identity, or None: no such file, another\n"
+      "identity, version, instruction set or compute type, or damage. Raises ShapeError for\n"
+      "options.");
+  module.def("save_packed", &save_packed, py::arg("model"), py::arg("path"), py::arg("identity"),
+             py::call_guard<py::gil_scoped_release>(),
+             "Saves packed weights for open_packed; makes the folder. Returns False, and does\n"
+             "nothing, while somebody else saves the same. Raises LoadError if the file cannot be\n"
+             "written.");
+}
+
+}  // namespace sottovoce::bind

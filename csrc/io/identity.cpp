@@ -1,0 +1,99 @@
+// checkpoint_identity(): what changes whenever the files of a model change, found without reading
+// them through. Size and times tell in practice; pages from all over the file are for copies whose
+// times were set to a constant, as archives and container images do.
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <sottovoce/checkpoint.h>
+#include <sottovoce/error.h>
+
+#include "checksum.h"
+
+namespace sottovoce {
+namespace {
+
+[[noreturn]] void fail(const std::string& path) {
+  throw LoadError("cannot read '" + path + "': " + std::generic_category().message(errno));
+}
+
+bool ends_with(std::string_view name, std::string_view suffix) {
+  return name.size() >= suffix.size() && name.substr(name.size() - suffix.size()) == suffix;
+}
+
+// Names of what may belong to a checkpoint, sorted.
+std::vector<std::string> model_files(const std::string& directory) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(directory.c_str()), ::closedir);
+  if (!open) fail(directory);
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(open.get())) {
+    const std::string_view name = entry->d_name;
+    for (const char* suffix : {".json", ".safetensors", ".bin"}) {
+      if (ends_with(name, suffix)) names.emplace_back(name);
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// Of the whole file if it is small, else of pages at even distances, the first and the last too.
+std::uint64_t sample(const std::string& path, std::int64_t size) {
+  constexpr std::int64_t kPage = 4096;
+  constexpr std::int64_t kMostPages = 64;
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail(path);
+  std::array<char, kPage> page;
+  std::uint64_t sum = 0;
+  const std::int64_t n = std::min((size + kPage - 1) / kPage, kMostPages);
+  for (std::int64_t i = 0; i < n; ++i) {
+    const std::int64_t last = std::max<std::int64_t>(size - kPage, 0);
+    const std::int64_t at =
+        n < kMostPages ? i * kPage : last / (n - 1) * i + last % (n - 1) * i / (n - 1);
+    const ssize_t got = ::pread(fd, page.data(), page.size(), at);
+    if (got < 0) {
+      const int error = errno;
+      ::close(fd);
+      errno = error;
+      fail(path);
+    }
+    sum = checksum(page.data(), static_cast<std::size_t>(got), sum);
+  }
+  ::close(fd);
+  return sum;
+}
+
+std::string nanoseconds(const timespec& time) {
+  return std::to_string(time.tv_sec) + "." + std::to_string(time.tv_nsec);
+}
+
+}  // namespace
+
+std::string checkpoint_identity(const std::string& directory) {
+  const std::unique_ptr<char, void (*)(void*)> real(::realpath(directory.c_str(), nullptr),
+                                                    std::free);
+  if (!real) fail(directory);
+  std::string identity = std::string(real.get()) + "\n";
+  for (const std::string& name : model_files(directory)) {
+    const std::string path = directory + "/" + name;
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
+    identity += name + " " + std::to_string(status.st_size) + " " + nanoseconds(status.st_mtim) +
+                " " + nanoseconds(status.st_ctim) + " " +
+                std::to_string(sample(path, status.st_size)) + "\n";
+  }
+  return identity;
+}
+
+}  // namespace sottovoce

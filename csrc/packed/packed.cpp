@@ -1,0 +1,127 @@
+// The doors: which file, whether it fits, and a model of it.
+#include <sottovoce/packed.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <sottovoce/error.h>
+
+#include "checksum.h"
+#include "model_impl.h"
+#include "packed_file.h"
+#include "packed_weights.h"
+
+namespace sottovoce {
+
+namespace {
+
+// Raised whenever the same checkpoint packs to other bytes, or walk() walks another way: a test
+// remembers the bytes of each format.
+constexpr int kFormat = 1;
+
+// What the header begins with: everything that must be the same for the bytes to be.
+std::string expected_header(const std::string& isa, const std::string& type,
+                            const std::string& identity) {
+  return "sottovoce " SOTTOVOCE_VERSION " format " + std::to_string(kFormat) + " " + isa + " " +
+         type + "\n" + std::to_string(identity.size()) + "\n" + identity;
+}
+
+// The machine's part of a model: threads, kernels and the types that they compute in.
+std::pair<std::shared_ptr<Model::Impl>, ComputeType> make_impl(const RuntimeOptions& options) {
+  auto impl = std::make_shared<Model::Impl>(options);
+  ComputeType type = compute_type(options.compute_type, impl->isa);
+  impl->options.compute_type = type.name;
+  return {std::move(impl), std::move(type)};
+}
+
+// Makes a folder and those above it that are missing.
+void make_folder(const std::string& folder) {
+  constexpr mode_t kOwnerOnly = 0700;
+  if (folder.empty() || ::mkdir(folder.c_str(), kOwnerOnly) == 0 || errno == EEXIST) return;
+  if (errno == ENOENT) {
+    const std::size_t slash = folder.find_last_of('/', folder.find_last_not_of('/'));
+    if (slash != std::string::npos && slash > 0) {
+      make_folder(folder.substr(0, slash));
+      if (::mkdir(folder.c_str(), kOwnerOnly) == 0 || errno == EEXIST) return;
+    }
+  }
+  throw LoadError("cannot make folder '" + folder + "': " + std::generic_category().message(errno));
+}
+
+std::string hexadecimal(std::uint64_t value) {
+  std::string text;
+  for (int shift = 60; shift >= 0; shift -= 4) text += "0123456789abcdef"[value >> shift & 15];
+  return text;
+}
+
+}  // namespace
+
+std::string packed_path(const std::string& folder, const std::string& directory,
+                        const RuntimeOptions& options) {
+  ThreadPool alone(1);
+  const std::string isa = ops::isa_name(ops::make_context(options.isa, alone));
+  const std::string type = compute_type(options.compute_type, isa).name;
+  const std::unique_ptr<char, void (*)(void*)> real(::realpath(directory.c_str(), nullptr),
+                                                    std::free);
+  const std::string whole = real ? real.get() : directory;
+  const std::string name = whole.substr(whole.find_last_of('/') + 1);
+  return folder + "/" + name + "-" + hexadecimal(checksum(whole.data(), whole.size())) + "-" + isa +
+         "-" + type + ".packed";
+}
+
+std::optional<Model> open_packed(const std::string& path, const std::string& identity,
+                                 const RuntimeOptions& options) {
+  auto [impl, type] = make_impl(options);
+  const auto file = packed::PackedFile::open(impl->threads, path,
+                                             expected_header(impl->isa, type.name, identity));
+  if (!file) return std::nullopt;
+  try {
+    packed::Network network = packed::read_network(file, type);
+    impl->dims = network.dims;
+    impl->alignment_heads = std::move(network.alignment_heads);
+    impl->weights = std::move(network.weights);
+  } catch (const LoadError&) {
+    return std::nullopt;
+  }
+  return Model(std::move(impl));
+}
+
+bool save_packed(const Model& model, const std::string& path, const std::string& identity) {
+  const Model::Impl& impl = model.impl();
+  const std::size_t slash = path.find_last_of('/');
+  if (slash != std::string::npos) make_folder(path.substr(0, slash));
+  std::vector<packed::Section> sections;
+  const std::string header =
+      expected_header(impl.isa, impl.options.compute_type, identity) +
+      packed::describe(impl.dims, impl.alignment_heads, impl.weights, sections);
+  return packed::write_file(model.impl().threads, path, header, sections);
+}
+
+Model open_model(const std::string& directory, const RuntimeOptions& options,
+                 const std::string& folder) {
+  const std::string identity = checkpoint_identity(directory);
+  const std::string path = packed_path(folder, directory, options);
+  if (auto model = open_packed(path, identity, options)) return *std::move(model);
+  Model model(open_checkpoint(directory), options);
+  if (checkpoint_identity(directory) != identity) return model;  // it changed under our hands
+  try {
+    save_packed(model, path, identity);
+  } catch (const LoadError&) {
+    return model;  // slower next time, and that is all
+  }
+  // From the file, to share its pages.
+  if (auto shared = open_packed(path, identity, options)) return *std::move(shared);
+  return model;
+}
+
+}  // namespace sottovoce

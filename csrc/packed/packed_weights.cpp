@@ -1,0 +1,206 @@
+// One walk over everything that Weights holds, for writing and for reading: what is in the one is
+// in the other. A field added to Weights is added to walk().
+#include "packed_weights.h"
+
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include <sottovoce/error.h>
+
+namespace sottovoce::packed {
+
+namespace {
+
+// W is Weights or const Weights, and likewise below it.
+template <class Archive, class Linear>
+void walk_linear(Archive& archive, Linear& linear) {
+  archive.tensor(linear.panels);
+  archive.tensor(linear.bias);
+  archive.tensor(linear.scales);
+  archive.tensor(linear.sums);
+  archive.count(linear.blocks);
+  for (auto& block : linear.blocks) {
+    archive.number(block.first_panel);
+    archive.number(block.n);
+  }
+  archive.number(linear.n);
+  archive.number(linear.k);
+  archive.number(linear.k_words);
+  archive.number(linear.nr);
+}
+
+template <class Archive, class Norm>
+void walk_norm(Archive& archive, Norm& norm) {
+  archive.tensor(norm.weight);
+  archive.tensor(norm.bias);
+}
+
+template <class Archive, class Block>
+void walk_attention_and_mlp(Archive& archive, Block& block) {
+  walk_norm(archive, block.attention.ln);
+  walk_linear(archive, block.attention.qkv);
+  walk_linear(archive, block.attention.out);
+  walk_norm(archive, block.mlp.ln);
+  walk_linear(archive, block.mlp.up);
+  walk_linear(archive, block.mlp.down);
+}
+
+template <class Archive, class W>
+void walk(Archive& archive, W& weights) {
+  walk_linear(archive, weights.conv1);
+  walk_linear(archive, weights.conv2);
+  archive.tensor(weights.audio_positions);
+  archive.count(weights.encoder);
+  for (auto& block : weights.encoder) walk_attention_and_mlp(archive, block);
+  walk_norm(archive, weights.ln_post);
+  walk_linear(archive, weights.embedding);
+  archive.tensor(weights.embedding_rows);
+  archive.tensor(weights.text_positions);
+  archive.count(weights.decoder);
+  for (auto& block : weights.decoder) {
+    walk_attention_and_mlp(archive, block);
+    walk_norm(archive, block.cross.ln);
+    walk_linear(archive, block.cross.q);
+    walk_linear(archive, block.cross.kv);
+    walk_linear(archive, block.cross.out);
+  }
+  walk_norm(archive, weights.ln);
+}
+
+template <class Archive, class Dims>
+void walk_dims(Archive& archive, Dims& dims) {
+  for (auto* field : {&dims.n_mels, &dims.n_audio_ctx, &dims.n_audio_state, &dims.n_audio_head,
+                      &dims.n_audio_layer, &dims.n_vocab, &dims.n_text_ctx, &dims.n_text_state,
+                      &dims.n_text_head, &dims.n_text_layer}) {
+    archive.number(*field);
+  }
+}
+
+template <class Archive, class Heads>
+void walk_heads(Archive& archive, Heads& heads) {
+  archive.count(heads);
+  for (auto& head : heads) {
+    archive.number(head.layer);
+    archive.number(head.head);
+  }
+}
+
+class Writer {
+ public:
+  explicit Writer(std::vector<Section>& sections) : sections_(sections) {}
+
+  template <class Integer>
+  void number(const Integer& value) {
+    const auto wide = static_cast<std::int64_t>(value);
+    text_.append(reinterpret_cast<const char*>(&wide), sizeof(wide));
+  }
+
+  template <class T>
+  void count(const std::vector<T>& items) {
+    number(items.size());
+  }
+
+  void tensor(const Tensor& tensor) {
+    number(tensor.empty() ? 0 : 1);
+    if (tensor.empty()) return;
+    number(static_cast<int>(tensor.dtype()));
+    count(tensor.shape());
+    for (const std::int64_t extent : tensor.shape()) number(extent);
+    sections_.push_back({tensor.raw(), tensor.n_bytes()});
+  }
+
+  std::string text() && { return std::move(text_); }
+
+ private:
+  std::string text_;
+  std::vector<Section>& sections_;
+};
+
+[[noreturn]] void fail() { throw LoadError("packed weights: the description makes no sense"); }
+
+class Reader {
+ public:
+  explicit Reader(std::shared_ptr<PackedFile> file)
+      : file_(std::move(file)), text_(file_->header()) {}
+
+  template <class Integer>
+  void number(Integer& value) {
+    std::int64_t wide;
+    if (text_.size() < sizeof(wide)) fail();
+    std::memcpy(&wide, text_.data(), sizeof(wide));
+    text_.remove_prefix(sizeof(wide));
+    value = static_cast<Integer>(wide);
+    if (static_cast<std::int64_t>(value) != wide) fail();
+  }
+
+  // Each item is described by some bytes at least.
+  template <class T>
+  void count(std::vector<T>& items) {
+    std::int64_t n = 0;
+    number(n);
+    if (n < 0 || static_cast<std::uint64_t>(n) > text_.size()) fail();
+    items.resize(static_cast<std::size_t>(n));
+  }
+
+  void tensor(Tensor& tensor) {
+    int there = 0;
+    number(there);
+    if (there == 0) return;
+    int dtype = 0;
+    number(dtype);
+    if (dtype < 0 || dtype > static_cast<int>(DType::kInt8)) fail();
+    Shape shape;
+    count(shape);
+    for (std::int64_t& extent : shape) number(extent);
+    const std::size_t n_bytes = bytes_of(shape, static_cast<DType>(dtype));
+    tensor =
+        Tensor::over({file_, file_->data() + at_}, std::move(shape), static_cast<DType>(dtype));
+    at_ = (at_ + n_bytes + 2 * kLine - 1) / kLine * kLine;
+  }
+
+  bool at_end() const { return text_.empty() && at_ == file_->n_bytes(); }
+
+ private:
+  // Of a tensor that begins at at_ and ends, with the zeros behind it, within the file.
+  std::size_t bytes_of(const Shape& shape, DType dtype) const {
+    if (file_->n_bytes() < at_ + kLine) fail();
+    const std::size_t room = file_->n_bytes() - at_ - kLine;
+    std::size_t n = size_of(dtype);
+    for (const std::int64_t extent : shape) {
+      if (extent < 0 || (extent > 0 && n > room / static_cast<std::size_t>(extent))) fail();
+      n *= static_cast<std::size_t>(extent);
+    }
+    return n;
+  }
+
+  std::shared_ptr<PackedFile> file_;
+  std::string_view text_;
+  std::size_t at_ = 0;  // bytes from the start of the data block
+};
+
+}  // namespace
+
+std::string describe(const ModelDims& dims, const std::vector<LayerHead>& alignment_heads,
+                     const Weights& weights, std::vector<Section>& sections) {
+  Writer writer(sections);
+  walk_dims(writer, dims);
+  walk_heads(writer, alignment_heads);
+  walk(writer, weights);
+  return std::move(writer).text();
+}
+
+Network read_network(const std::shared_ptr<PackedFile>& file, const ComputeType& type) {
+  Reader reader(file);
+  Network network;
+  walk_dims(reader, network.dims);
+  network.dims.validate();
+  walk_heads(reader, network.alignment_heads);
+  network.weights.type = type;
+  walk(reader, network.weights);
+  if (!reader.at_end()) fail();
+  return network;
+}
+
+}  // namespace sottovoce::packed
