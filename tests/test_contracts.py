@@ -223,6 +223,18 @@ TABLE: dict[str, Case] = {
     "compute_type": runtime({"compute_type": "int3"}, "--compute_type int3",
         r"compute_type must be 'float32', 'bfloat16', 'int8' or 'auto', got 'int3'"),
     "isa": runtime({"isa": "mmx"}, "--isa mmx", r"isa must be one .*scalar.*, got 'mmx'"),
+    "weights_cache": Case(lambda at: WhisperModel(at.paths["multilingual"], weights_cache=3),
+        TypeError, r"weights_cache must be True, False or a folder, got 3"),
+    "identity of nothing": core(lambda at: _core.checkpoint_identity("/nowhere"), LoadError,
+        r"cannot read '/nowhere': No such file or directory"),
+    "packed_path isa": core(lambda at: _core.packed_path("/tmp", "m", isa="mmx"), ShapeError,
+        r"isa must be one .*, got 'mmx'"),
+    "open_packed compute_type": core(
+        lambda at: _core.open_packed("/nowhere", "", compute_type="int3"), ShapeError,
+        r"compute_type must be .*, got 'int3'"),
+    "save_packed nowhere": core(
+        lambda at: _core.save_packed(at.core, "/proc/nowhere/a.packed", ""), LoadError,
+        r"cannot make folder '/proc/nowhere': No such file or directory"),
     "cpu_threads": runtime({"cpu_threads": -1}, "--threads -1", r"threads must be 0 .*, got -1"),
     # Audio.
     "missing file": media("missing.wav", FileNotFoundError, r"No such file or directory", None),

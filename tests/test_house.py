@@ -33,7 +33,7 @@ PYTHON_ORDER = [
     ["_core"],
     ["languages", "staging", "byte_pairs"],
     ["checkpoint"],
-    ["audio", "hub", "vocabulary", "pauses"],
+    ["audio", "hub", "vocabulary", "pauses", "packed"],
     ["tokenizer"],
     ["options"],
     ["decoding"],

@@ -237,6 +237,15 @@ def _add_runtime(group: argparse._ArgumentGroup) -> None:
     )
     _flag(group, "device", "where to run", choices=["cpu"], default="cpu")
     _flag(group, "compute_type", "dtype of the weights", default="float32", metavar="DTYPE")
+    _flag(
+        group,
+        "weights_cache",
+        "keep packed weights in DIR, or in the user's cache: the next start is near instant",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="DIR",
+    )
     _flag(group, "isa", "kernels (default: the best for this CPU)", default="", metavar="NAME")
 
 

@@ -145,6 +145,7 @@ def _load(arguments: argparse.Namespace) -> WhisperModel:
         isa=arguments.isa,
         local_files_only=arguments.local_files_only,
         download_root=arguments.model_dir,
+        weights_cache=arguments.weights_cache,
     )
 
 

@@ -73,12 +73,21 @@ def resolve(
 
 
 def models_cache() -> Path:
-    """Where the demo keeps models: `models` in $SOTTOVOCE_CACHE, else in `sottovoce` of
-    $XDG_CACHE_HOME, else in ~/.cache/sottovoce."""
+    """Where the demo keeps models: `models` in the cache folder."""
+    return _cache() / "models"
+
+
+def weights_cache() -> Path:
+    """Where packed weights are kept by default: `packed` in the cache folder."""
+    return _cache() / "packed"
+
+
+def _cache() -> Path:
+    """$SOTTOVOCE_CACHE, else `sottovoce` in $XDG_CACHE_HOME, else ~/.cache/sottovoce."""
     if root := os.environ.get("SOTTOVOCE_CACHE"):
-        return Path(root).expanduser() / "models"
+        return Path(root).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "sottovoce" / "models"
+    return Path(base).expanduser() / "sottovoce"
 
 
 def fetched_model(name: str) -> Path | None:

@@ -63,6 +63,7 @@ class WhisperModel:
         isa: str = "",
         local_files_only: bool = False,
         download_root: str | Path | None = None,
+        weights_cache: bool | str | Path = False,
     ) -> None:
         """Loads a model.
 
@@ -74,10 +75,12 @@ class WhisperModel:
             isa: kernel table, one of `available_isas()`; "": the best for this CPU.
             local_files_only: never download.
             download_root: where downloads are kept; None: the hub's usual cache.
+            weights_cache: a folder for packed weights, which the next start maps instead of
+                opening the checkpoint; True: `sottovoce/packed` in the user's cache.
 
         Raises LoadError if the model cannot be had or read, ValueError for an unknown device.
         """
-        from . import checkpoint, hub
+        from . import checkpoint, hub, packed
 
         if device != "cpu":
             raise ValueError(f"WhisperModel: device must be 'cpu', got {device!r}")
@@ -86,14 +89,25 @@ class WhisperModel:
             raise ValueError(
                 f"WhisperModel: cpu_threads must be 0 (all) to {most_threads}, got {cpu_threads!r}"
             )
+        if not isinstance(weights_cache, bool | str | Path):
+            raise TypeError(
+                "WhisperModel: weights_cache must be True, False or a folder, "
+                f"got {weights_cache!r}"
+            )
         cache_dir = None if download_root is None else str(download_root)
         directory = hub.resolve(
             name_or_path, cache_dir=cache_dir, local_files_only=local_files_only
         )
+        runtime = packed.Runtime(n_threads=cpu_threads, isa=isa, compute_type=compute_type)
+        if weights_cache is not False:
+            folder = hub.weights_cache() if weights_cache is True else Path(weights_cache)
+            self.core = packed.open_core(directory, folder.expanduser(), runtime)
+            self.tokenizer = Tokenizer.open(directory, self.core.dims.n_vocab)
+            return
         tensors = checkpoint.open_checkpoint(directory)
         # The tokenizer first: a wrong one is worth knowing before gigabytes are packed.
         self.tokenizer = Tokenizer.open(directory, tensors.dims.n_vocab)
-        self.core = _core.Model(tensors, n_threads=cpu_threads, isa=isa, compute_type=compute_type)
+        self.core = _core.Model(tensors, **runtime)
 
     @classmethod
     def of_parts(cls, core: _core.Model, tokenizer: Tokenizer) -> WhisperModel:

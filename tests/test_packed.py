@@ -1,0 +1,431 @@
+"""Packed weights in files: the same bits as from the checkpoint, or no file at all."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import struct
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ctranslate2_writer as ct2
+import oracle
+import tiny_whisper
+from huggingface_writer import write_model
+from oracle import Dims
+from sottovoce import WhisperModel, _core, checkpoint, hub, packed
+from test_model import make
+
+TYPES = ("float32", "bfloat16", "int8")
+PREFIX = 56  # bytes
+DIMS = Dims(n_audio_state=24, n_audio_head=2, n_text_state=24, n_text_head=2, n_vocab=97)
+
+
+def output(model, seed=0):
+    """Features and logits of noise."""
+    rng = np.random.default_rng(seed)
+    mel = rng.standard_normal((model.dims.n_mels, 2 * model.dims.n_audio_ctx)).astype(np.float32)
+    features = model.encode(mel)
+    return features.values, model.logits([1, 2, 3], features)
+
+
+def assert_same(one, other):
+    for a, b in zip(output(one), output(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for name in ("dims", "isa", "compute_type", "alignment_heads", "weights_bytes"):
+        assert getattr(one, name) == getattr(other, name)
+
+
+def data_begin(contents: bytes) -> int:
+    return struct.unpack_from("<Q", contents, 24)[0]
+
+
+@pytest.fixture
+def saved(tmp_path, rng):
+    """A model, and the path of its file under the identity "me"."""
+    model = make(DIMS, oracle.random_checkpoint(DIMS, rng), compute_type="int8")
+    path = tmp_path / "a.packed"
+    assert _core.save_packed(model, str(path), "me")
+    return model, path
+
+
+def reopen(path, identity="me", compute_type="int8", isa=""):
+    return _core.open_packed(str(path), identity, compute_type=compute_type, isa=isa, n_threads=2)
+
+
+# --- the same model ---
+
+
+@pytest.mark.parametrize("compute_type", TYPES)
+@pytest.mark.parametrize("dims", [DIMS, Dims(n_mels=128, n_audio_ctx=37, n_audio_layer=3)])
+def test_a_saved_model_is_the_same_to_the_last_bit(tmp_path, rng, isa, dims, compute_type):
+    model = make(dims, oracle.random_checkpoint(dims, rng), isa, compute_type=compute_type)
+    path = str(tmp_path / "deep" / "folder" / "a.packed")
+    assert _core.save_packed(model, path, "me")
+    assert [file.name for file in Path(path).parent.iterdir()] == ["a.packed"]
+    assert_same(model, _core.open_packed(path, "me", isa=isa, compute_type=compute_type))
+
+
+def test_a_saved_model_can_be_saved_again(tmp_path, saved):
+    _, path = saved
+    again = tmp_path / "b.packed"
+    assert _core.save_packed(reopen(path), str(again), "me")
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_alignment_heads_come_along(tmp_path, rng):
+    tensors = oracle.random_checkpoint(DIMS, rng)
+    dims = _core.ModelDims(**dataclasses.asdict(DIMS))
+    heads = [(1, 1), (0, 0)]
+    model = _core.Model(_core.Checkpoint(dims, tensors, alignment_heads=heads))
+    _core.save_packed(model, str(tmp_path / "a"), "me")
+    assert reopen(tmp_path / "a", compute_type="float32").alignment_heads == heads
+
+
+def test_the_file_is_its_owners_alone(saved):
+    assert saved[1].stat().st_mode & 0o777 == 0o600
+
+
+# What a format packs: other bytes for the same checkpoint need another kFormat in packed.cpp, or
+# files of earlier builds would be taken for today's.
+FORMAT = 1
+DIGESTS = {
+    "float32": "157c3adfe8b7c944",
+    "bfloat16": "86b1e070fe62ddfa",
+    "int8": "19952ba264a22f9f",
+}
+
+
+@pytest.mark.parametrize("compute_type", TYPES)
+def test_a_format_packs_the_same_bytes_for_ever(tmp_path, compute_type):
+    shapes = {
+        n: t.shape for n, t in oracle.random_checkpoint(DIMS, np.random.default_rng()).items()
+    }
+    exact = {  # no library's random numbers
+        name: ((np.arange(np.prod(shape)) * 37 + seed) % 1009 / 512 - 1).astype("f4").reshape(shape)
+        for seed, (name, shape) in enumerate(sorted(shapes.items()))
+    }
+    model = make(DIMS, exact, "scalar", compute_type=compute_type)
+    path = tmp_path / "a"
+    _core.save_packed(model, str(path), "me")
+    contents = path.read_bytes()
+    assert f"format {FORMAT} scalar {compute_type}\n".encode() in contents[:200]
+    digest = hashlib.sha256(contents[data_begin(contents) :]).hexdigest()[:16]
+    assert digest == DIGESTS[compute_type]
+
+
+# --- another one, or none ---
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"identity": "you"}, {"identity": ""}, {"identity": "me\n"}, {"compute_type": "float32"}],
+)
+def test_a_file_of_something_else_is_none(saved, other):
+    assert reopen(saved[1], **other) is None
+
+
+def test_a_file_of_another_instruction_set_is_none(saved):
+    others = [isa for isa in _core.available_isas() if isa != saved[0].isa]
+    assert all(reopen(saved[1], isa=isa) is None for isa in others)
+
+
+def test_a_file_of_another_version_is_none(saved):
+    contents = saved[1].read_bytes()
+    version = f"sottovoce {_core.__version__} format {FORMAT} ".encode()
+    assert version in contents
+    saved[1].write_bytes(contents.replace(version, version.replace(b"0", b"9")))
+    assert reopen(saved[1]) is None
+
+
+def test_a_file_cut_short_or_longer_is_none(saved):
+    contents = saved[1].read_bytes()
+    begin = data_begin(contents)
+    lengths = {0, 1, PREFIX - 1, PREFIX, PREFIX + 1, 300, begin - 1, begin, begin + 1}
+    lengths |= set(range(begin, len(contents), 1777)) | {len(contents) - 1, len(contents) - 64}
+    for length in lengths:
+        saved[1].write_bytes(contents[:length])
+        assert reopen(saved[1]) is None, length
+    saved[1].write_bytes(contents + bytes(64))
+    assert reopen(saved[1]) is None
+    saved[1].write_bytes(contents)
+    assert_same(saved[0], reopen(saved[1]))
+
+
+def test_a_flipped_bit_anywhere_is_noticed(saved, rng):
+    contents = saved[1].read_bytes()
+    begin = data_begin(contents)
+    places = [*range(PREFIX), *rng.integers(PREFIX, begin, 200)]
+    places += [*rng.integers(begin, len(contents), 200), begin, len(contents) - 1]
+    for place in places:
+        damaged = bytearray(contents)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        saved[1].write_bytes(damaged)
+        assert reopen(saved[1]) is None, place
+
+
+def test_swapped_parts_are_noticed(saved):
+    contents = bytearray(saved[1].read_bytes())
+    begin = data_begin(contents)
+    contents[begin : begin + 8], contents[begin + 8 : begin + 16] = (
+        contents[begin + 8 : begin + 16],
+        contents[begin : begin + 8],
+    )
+    saved[1].write_bytes(contents)
+    assert reopen(saved[1]) is None
+
+
+def test_what_is_no_file_of_ours_is_none(tmp_path, saved):
+    _, path = saved
+    assert reopen(tmp_path / "missing") is None
+    assert reopen(tmp_path) is None
+    (tmp_path / "link").symlink_to(path)
+    assert reopen(tmp_path / "link") is None
+    os.mkfifo(tmp_path / "pipe")
+    assert reopen(tmp_path / "pipe") is None
+    path.chmod(0o620)  # others may write to it
+    assert reopen(path) is None
+    path.chmod(0o444)
+    assert reopen(path) is not None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_of_another_user_is_none(saved):
+    os.chown(saved[1], 12345, -1)
+    assert reopen(saved[1]) is None
+
+
+# --- writing ---
+
+
+def test_a_file_that_is_open_survives_its_replacement(saved, rng):
+    model, path = saved
+    opened = reopen(path)
+    other = make(DIMS, oracle.random_checkpoint(DIMS, rng), compute_type="int8")
+    assert _core.save_packed(other, str(path), "me")
+    assert_same(model, opened)
+    assert_same(other, reopen(path))
+    path.unlink()
+    assert_same(model, opened)
+
+
+def test_what_a_killed_writer_left_is_no_hindrance(saved):
+    model, path = saved
+    draft = path.with_name("a.packed.draft")
+    draft.write_bytes(b"half a file")
+    assert _core.save_packed(model, str(path), "you")
+    assert not draft.exists()
+    assert_same(model, reopen(path, "you"))
+
+
+def test_only_one_writes(saved):
+    import fcntl
+
+    model, path = saved
+    with path.with_name("a.packed.draft").open("w") as draft:
+        fcntl.flock(draft, fcntl.LOCK_EX)
+        assert not _core.save_packed(model, str(path), "you")
+    assert reopen(path) is not None
+
+
+def test_a_draft_that_is_a_link_is_not_followed(tmp_path, saved):
+    model, path = saved
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    draft = path.with_name("a.packed.draft")
+    draft.symlink_to(victim)
+    with pytest.raises(_core.LoadError, match=r"cannot write '.*a\.packed\.draft': "):
+        _core.save_packed(model, str(path), "you")
+    draft.unlink()
+    draft.hardlink_to(victim)
+    with pytest.raises(_core.LoadError, match=r"a\.packed\.draft': Operation not permitted"):
+        _core.save_packed(model, str(path), "you")
+    assert victim.read_text() == "precious"
+
+
+# --- the identity of a checkpoint ---
+
+
+@pytest.fixture
+def directory(tmp_path, rng):
+    directory = tmp_path / "model"
+    directory.mkdir()
+    return write_model(directory, oracle.random_checkpoint(DIMS, rng), DIMS)
+
+
+def test_an_identity_follows_the_files(directory):
+    def identity():
+        return _core.checkpoint_identity(str(directory))
+
+    first = identity()
+    assert identity() == first == _core.checkpoint_identity(f"{directory}/../model/")
+    (directory / "notes.txt").touch()
+    assert identity() == first
+    weights = directory / "model.safetensors"
+    os.utime(weights, ns=(1, 1))
+    second = identity()
+    assert second != first
+    (directory / "generation_config.json").write_text("{}")
+    assert identity() != second
+
+
+def test_an_identity_sees_other_weights_behind_the_same_times(directory):
+    """Container images set all times to one value. Nobody can set ctime, so it tells."""
+    weights = directory / "model.safetensors"
+    contents = bytearray(weights.read_bytes())
+    os.utime(weights, ns=(1, 1))
+    seen = set()
+    for place in (-1, len(contents) // 2, len(contents) // 3):
+        contents[place] ^= 1
+        weights.write_bytes(contents)
+        os.utime(weights, ns=(1, 1))
+        (line,) = [
+            line
+            for line in _core.checkpoint_identity(str(directory)).splitlines()
+            if line.startswith("model.safetensors ")
+        ]
+        seen.add(line.split()[-1])
+    assert len(seen) == 3
+
+
+def test_paths_tell_models_and_runtimes_apart(tmp_path):
+    paths = {
+        _core.packed_path("/f", str(tmp_path / name), isa=isa, compute_type=compute_type)
+        for name in ("a", "b", "c/a")
+        for isa in _core.available_isas()
+        for compute_type in TYPES
+    }
+    assert len(paths) == 9 * len(_core.available_isas())
+    assert _core.packed_path("/f", "x", isa="scalar", compute_type="auto") == _core.packed_path(
+        "/f", "x", isa="scalar", compute_type="float32"
+    )
+
+
+# --- a model directory by way of a folder ---
+
+RUNTIME = packed.Runtime(n_threads=2, isa="", compute_type="int8")
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The checkpoints that were opened."""
+    seen = []
+    real = checkpoint.open_checkpoint
+    monkeypatch.setattr(
+        checkpoint, "open_checkpoint", lambda path: (seen.append(path), real(path))[1]
+    )
+    return seen
+
+
+def direct(directory):
+    return _core.Model(checkpoint.open_checkpoint(directory), **RUNTIME)
+
+
+def test_the_second_start_opens_no_checkpoint(tmp_path, directory, opened):
+    folder = tmp_path / "cache"
+    first = packed.open_core(directory, folder, RUNTIME)
+    second = packed.open_core(directory, folder, RUNTIME)
+    assert len(opened) == 1
+    assert_same(first, second)
+    assert_same(direct(directory), second)
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "remove"])
+def test_a_damaged_file_is_written_anew(tmp_path, directory, opened, damage):
+    packed.open_core(directory, tmp_path / "cache", RUNTIME)
+    (path,) = (tmp_path / "cache").iterdir()
+    contents = path.read_bytes()
+    if damage == "truncate":
+        os.truncate(path, len(contents) // 2)
+    elif damage == "flip":
+        path.write_bytes(contents[:-1] + b"\xff")
+    else:
+        path.unlink()
+    assert_same(packed.open_core(directory, tmp_path / "cache", RUNTIME), direct(directory))
+    assert path.read_bytes() == contents
+    assert len(opened) == 3
+
+
+def test_a_changed_checkpoint_is_packed_anew(tmp_path, directory, rng):
+    old = packed.open_core(directory, tmp_path / "cache", RUNTIME)
+    before = [array.copy() for array in output(old)]
+    write_model(directory, oracle.random_checkpoint(DIMS, rng), DIMS)
+    new = packed.open_core(directory, tmp_path / "cache", RUNTIME)
+    assert_same(new, direct(directory))
+    assert not np.array_equal(output(new)[0], before[0])
+    np.testing.assert_array_equal(output(old)[0], before[0])
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_ctranslate2_directories_too(tmp_path, rng, opened):
+    variables = ct2.variables_of(oracle.random_checkpoint(DIMS, rng), 2, 2)
+    (tmp_path / "model").mkdir()
+    config = {"alignment_heads": [[1, 1]]}
+    directory = ct2.write_directory(tmp_path / "model", ct2.model_bin(variables), config)
+    for _ in range(2):
+        model = packed.open_core(directory, tmp_path / "cache", RUNTIME)
+    assert len(opened) == 1
+    assert_same(model, direct(directory))
+
+
+def test_a_folder_that_cannot_be_written_costs_a_warning(tmp_path, directory):
+    (tmp_path / "file").touch()
+    with pytest.warns(RuntimeWarning, match=r"packed weights are not kept: cannot make folder"):
+        model = packed.open_core(directory, tmp_path / "file" / "cache", RUNTIME)
+    assert_same(model, direct(directory))
+
+
+def test_a_bad_checkpoint_leaves_nothing(tmp_path, directory):
+    (directory / "model.safetensors").write_bytes(b"")
+    with pytest.raises(_core.LoadError, match=r"truncated"):
+        packed.open_core(directory, tmp_path / "cache", RUNTIME)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_processes_that_start_together(tmp_path, directory):
+    """All pack or map, and all compute the same."""
+    program = (
+        "import sys, hashlib\n"
+        "from pathlib import Path\n"
+        "sys.path.insert(0, sys.argv[3])\n"
+        "from sottovoce import packed\n"
+        "from test_packed import RUNTIME, output\n"
+        "for _ in range(5):\n"
+        "    model = packed.open_core(Path(sys.argv[1]), Path(sys.argv[2]), RUNTIME)\n"
+        "    for path in Path(sys.argv[2]).glob('*.packed'): path.unlink(missing_ok=True)\n"
+        "    print(hashlib.sha256(b''.join(a.tobytes() for a in output(model))).hexdigest())\n"
+    )
+    command = [sys.executable, "-c", program, str(directory), str(tmp_path / "cache")]
+    here = str(Path(__file__).parent)
+    running = [
+        subprocess.Popen([*command, here], stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    said = [process.communicate(timeout=120)[0].split() for process in running]
+    expected = hashlib.sha256(b"".join(a.tobytes() for a in output(direct(directory)))).hexdigest()
+    assert said == [[expected] * 5] * 3
+    assert not list((tmp_path / "cache").glob("*.draft"))
+
+
+# --- WhisperModel ---
+
+
+def test_whisper_model_takes_a_folder_or_the_users_cache(tmp_path, monkeypatch, opened):
+    monkeypatch.setenv("SOTTOVOCE_CACHE", str(tmp_path / "user"))
+    directory = tiny_whisper.write(tmp_path / "model")
+    clip = np.zeros(16000, np.float32)
+    texts = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for where in (False, True, True, str(tmp_path / "named"), tmp_path / "named"):
+            model = WhisperModel(directory, weights_cache=where)
+            segments, _ = model.transcribe(clip, language="en", temperature=0.0)
+            texts.add(json.dumps([segment.tokens for segment in segments]))
+    assert len(texts) == 1
+    assert len(opened) == 3
+    assert hub.weights_cache() == tmp_path / "user" / "packed"
+    assert [len(list(f.iterdir())) for f in (hub.weights_cache(), tmp_path / "named")] == [1, 1]
