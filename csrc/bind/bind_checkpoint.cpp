@@ -240,6 +240,18 @@ void bind_vocabulary(py::module_& module) {
           "bytes", [](const Vocabulary& self, int token) { return py::bytes(self.bytes(token)); },
           py::arg("token"),
           "Bytes of one token; of a special token its name. Raises ShapeError if out of range.")
+      .def(
+          "spelled",
+          [](const Vocabulary& self, int end) {
+            py::list pieces(end);
+            for (int token = 0; token < end; ++token) {
+              pieces[static_cast<std::size_t>(token)] = py::str(self.spelled(token));
+            }
+            return pieces;
+          },
+          py::arg("end"), "Tokens below `end` in the byte alphabet, special ones by their names.")
+      .def("is_byte_level", &Vocabulary::is_byte_level, py::arg("end"),
+           "Whether all ids below `end` are ordinary tokens, every single byte among them.")
       .def("special", &Vocabulary::special, py::arg("name"),
            "The id of a special token by its name (\"<|startoftranscript|>\"), or None.")
       .def("decode", &Vocabulary::decode, py::arg("tokens"),

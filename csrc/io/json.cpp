@@ -37,8 +37,12 @@ void append_utf8(std::string& out, char32_t code) {
 
 class Parser {
  public:
-  Parser(std::string_view text, const std::string& file)
-      : begin_(text.data()), p_(begin_), end_(begin_ + text.size()), file_(file) {}
+  Parser(std::string_view text, const std::string& file, std::string_view unwanted)
+      : begin_(text.data()),
+        p_(begin_),
+        end_(begin_ + text.size()),
+        file_(file),
+        unwanted_(unwanted) {}
 
   Value document() {
     Value value = parse_value(0);
@@ -116,20 +120,65 @@ class Parser {
       skip_space();
       std::string key = parse_string();
       expect(':');
-      members.push_back({std::move(key), parse_value(depth + 1)});
+      if (!unwanted_.empty() && key == unwanted_) {
+        skip_value(depth + 1);
+      } else {
+        members.push_back({std::move(key), parse_value(depth + 1)});
+      }
     } while (accept(','));
     expect('}');
     sort(members);
     return members;
   }
 
+  // Checks a value and makes nothing of it.
+  void skip_value(int depth) {
+    skip_space();
+    if (peek() == '"') {
+      parse_string();
+    } else if (peek() != '[') {
+      parse_value(depth);
+    } else if (depth > kMaxDepth) {
+      fail("nested deeper than " + std::to_string(kMaxDepth));
+    } else {
+      expect('[');
+      if (accept(']')) return;
+      do {
+        skip_value(depth + 1);
+      } while (accept(','));
+      expect(']');
+    }
+  }
+
+  // Vocabularies have 50,000 members: numbers are compared, and few strings; each is moved once.
   void sort(Object& members) const {
-    std::sort(members.begin(), members.end(),
-              [](const Member& a, const Member& b) { return a.key < b.key; });
+    struct Place {
+      std::uint64_t head;  // the first bytes of the key, in their order
+      std::size_t index;
+    };
+    std::vector<Place> places;
+    places.reserve(members.size());
+    for (const Member& member : members) places.push_back({head_of(member.key), places.size()});
+    std::sort(places.begin(), places.end(), [&](const Place& a, const Place& b) {
+      if (a.head != b.head) return a.head < b.head;
+      return members[a.index].key < members[b.index].key;
+    });
+    Object sorted;
+    sorted.reserve(members.size());
+    for (const Place& place : places) sorted.push_back(std::move(members[place.index]));
+    members = std::move(sorted);
     const auto twice =
         std::adjacent_find(members.begin(), members.end(),
                            [](const Member& a, const Member& b) { return a.key == b.key; });
     if (twice != members.end()) fail("the object that ends here has \"" + twice->key + "\" twice");
+  }
+
+  static std::uint64_t head_of(const std::string& key) {
+    std::uint64_t head = 0;
+    for (std::size_t i = 0; i < sizeof(head); ++i) {
+      head = head << 8 | (i < key.size() ? static_cast<unsigned char>(key[i]) : 0u);
+    }
+    return head;
   }
 
   std::string parse_string() {
@@ -234,6 +283,7 @@ class Parser {
   const char* p_;
   const char* end_;
   const std::string& file_;
+  std::string_view unwanted_;
 };
 
 }  // namespace
@@ -253,8 +303,8 @@ const char* Value::kind() const {
   return kNames[data_.index()];
 }
 
-Value parse(std::string_view text, const std::string& file) {
-  return Parser(text, file).document();
+Value parse(std::string_view text, const std::string& file, std::string_view unwanted) {
+  return Parser(text, file, unwanted).document();
 }
 
 }  // namespace sottovoce::json

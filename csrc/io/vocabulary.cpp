@@ -42,6 +42,22 @@ std::array<int, kAlphabetEnd> make_alphabet() {
   return byte_of;
 }
 
+// The character of each byte in UTF-8.
+std::array<std::string, 256> make_spellings() {
+  std::array<std::string, 256> spellings;
+  const std::array<int, kAlphabetEnd> byte_of = make_alphabet();
+  for (int code = 0; code < kAlphabetEnd; ++code) {
+    if (byte_of[code] < 0) continue;
+    std::string& spelling = spellings[static_cast<std::size_t>(byte_of[code])];
+    if (code < 0x80) {
+      spelling = static_cast<char>(code);
+    } else {
+      spelling = {static_cast<char>(0xC0 | code >> 6), static_cast<char>(0x80 | (code & 0x3F))};
+    }
+  }
+  return spellings;
+}
+
 std::string to_bytes(const std::string& spelled, const std::string& file) {
   static const std::array<int, kAlphabetEnd> byte_of = make_alphabet();
   std::string bytes;
@@ -70,9 +86,10 @@ struct TokenFile {
   std::vector<AddedToken> added;
 };
 
+// Without the merges of tokenizer.json, half of its size: they follow from the ids.
 json::Value read_json(const std::string& path) {
   const MappedFile file(path);
-  return json::parse(file.text(), path);
+  return json::parse(file.text(), path, "merges");
 }
 
 int read_id(const json::Value* value, const std::string& token, const std::string& path) {
@@ -168,7 +185,8 @@ struct Table {
         is_taken(bytes.size()) {
     for (const AddedToken& token : file.added) add(token, file.path);
     for (const auto& [spelled, id] : file.spelled) {
-      const auto added = special.find(spelled);
+      const auto added =
+          is_taken[static_cast<std::size_t>(id)] ? special.find(spelled) : special.end();
       const bool in_both_lists = added != special.end() && added->second == id;
       if (!in_both_lists) claim(id, spelled, file.path) = to_bytes(spelled, file.path);
     }
@@ -222,6 +240,7 @@ Vocabulary Vocabulary::open(const std::string& directory) {
   Vocabulary vocabulary;
   vocabulary.bytes_ = std::move(table.bytes);
   vocabulary.is_special_ = std::move(table.is_special);
+  vocabulary.is_taken_ = std::move(table.is_taken);
   vocabulary.special_ = std::move(table.special);
   return vocabulary;
 }
@@ -232,6 +251,26 @@ const std::string& Vocabulary::bytes(int token) const {
                      std::to_string(token));
   }
   return bytes_[static_cast<std::size_t>(token)];
+}
+
+bool Vocabulary::is_byte_level(int end) const {
+  std::array<bool, 256> single{};
+  for (int token = 0; token < end; ++token) {
+    const auto index = static_cast<std::size_t>(token);
+    if (token >= size() || !is_taken_[index] || is_special_[index]) return false;
+    const std::string& piece = bytes_[index];
+    if (piece.size() == 1) single[static_cast<unsigned char>(piece.front())] = true;
+  }
+  return std::all_of(single.begin(), single.end(), [](bool there) { return there; });
+}
+
+std::string Vocabulary::spelled(int token) const {
+  static const std::array<std::string, 256> spelling_of = make_spellings();
+  const std::string& piece = bytes(token);
+  if (is_special_[static_cast<std::size_t>(token)]) return piece;
+  std::string text;
+  for (const char byte : piece) text += spelling_of[static_cast<unsigned char>(byte)];
+  return text;
 }
 
 std::optional<int> Vocabulary::special(const std::string& name) const {

@@ -8,15 +8,16 @@ to a call.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
 from . import _core
 from .byte_pairs import BytePairs, to_bytes
 from .languages import LANGUAGES
-from .vocabulary import VocabularyFiles, read_vocabulary
+from .vocabulary import VocabularyFiles, read_sound_vocabulary, read_vocabulary
 
 N_TIMESTAMPS = _core.CHUNK_LENGTH * _core.TOKENS_PER_SECOND + 1  # <|0.00|> ... <|30.00|>
 
@@ -85,29 +86,27 @@ class SpecialTokens:
 
 
 class Tokenizer:
-    """Ids <-> text of one vocabulary. Immutable.
+    """Ids <-> text of one vocabulary. Immutable, but for what is computed once it is asked for.
 
     Attributes:
         special: ids of the special tokens.
         is_multilingual: whether prompts name a language and a task.
         language_codes: the languages with a token in use, in token order; empty for English-only.
         language_tokens: their ids, (n_languages,).
-        non_speech_tokens: ids that write music, brackets and other things nobody says; sorted.
-        blank_tokens: ids that must not come first: a lone space and the end of text.
     """
 
-    def __init__(self, pieces: Sequence[str], special: SpecialTokens) -> None:
-        """`pieces`: spellings of the ids below timestamp_begin, in the byte alphabet."""
-        self._pieces = tuple(pieces)
-        self._byte_pairs = BytePairs({piece: i for i, piece in enumerate(pieces[: special.eot])})
+    def __init__(
+        self, pieces: Sequence[str] | Callable[[], Sequence[str]], special: SpecialTokens
+    ) -> None:
+        """`pieces`: spellings of the ids below timestamp_begin, in the byte alphabet, or a function
+        that is asked for them once there is text to encode or to decode."""
+        self._read_pieces = pieces if callable(pieces) else lambda: pieces
         self.special = special
         self.is_multilingual = special.n_vocab >= 51865
         codes = tuple(LANGUAGES)[: special.n_languages] if self.is_multilingual else ()
         self.language_codes = codes
         self.language_tokens = tuple(special.sot + 1 + i for i in range(len(codes)))
         self._language_ids = MappingProxyType(dict(zip(codes, self.language_tokens, strict=True)))
-        self.non_speech_tokens = _non_speech_tokens(self)
-        self.blank_tokens = (*self.encode(" "), special.eot)
 
     @classmethod
     def open(cls, directory: Path, n_vocab: int) -> Tokenizer:
@@ -116,12 +115,33 @@ class Tokenizer:
         Raises LoadError if there is none, or if it belongs to another model than one of `n_vocab`.
         """
         special = SpecialTokens.of_vocabulary(n_vocab)
+        vocabulary = read_sound_vocabulary(directory)
+        if vocabulary is not None and _fits(vocabulary, special):
+            return cls(lambda: _pieces(special, vocabulary.spelled(special.eot)), special)
+        # Something is wrong or unusual. The slow reader knows what.
         files = read_vocabulary(directory)
         _check_vocabulary(files, special)
-        names = {token: name for name, token in special.names().items()}
         texts = {token: piece for piece, token in files.pieces.items()}
-        pieces = [names.get(i, texts.get(i, "")) for i in range(special.timestamp_begin)]
-        return cls(pieces, special)
+        return cls(_pieces(special, [texts[i] for i in range(special.eot)]), special)
+
+    @cached_property
+    def non_speech_tokens(self) -> tuple[int, ...]:
+        """Ids that write music, brackets and other things nobody says; sorted."""
+        return _non_speech_tokens(self)
+
+    @cached_property
+    def blank_tokens(self) -> tuple[int, ...]:
+        """Ids that must not come first: a lone space and the end of text."""
+        return (*self.encode(" "), self.special.eot)
+
+    # Computed when they are asked for: threads that ask at once find the same.
+    @cached_property
+    def _pieces(self) -> tuple[str, ...]:
+        return tuple(self._read_pieces())
+
+    @cached_property
+    def _byte_pairs(self) -> BytePairs:
+        return BytePairs({piece: i for i, piece in enumerate(self._pieces[: self.special.eot])})
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`; names of special tokens in it are spelled out like any other words."""
@@ -166,6 +186,20 @@ class Tokenizer:
         if token < self.special.timestamp_begin:
             return self._pieces[token]
         return f"<|{(token - self.special.timestamp_begin) / _core.TOKENS_PER_SECOND:.2f}|>"
+
+
+def _pieces(special: SpecialTokens, ordinary: Sequence[str]) -> list[str]:
+    """Ordinary pieces, and the names of the special tokens that follow."""
+    names = {token: name for name, token in special.names().items()}
+    return [*ordinary, *(names[i] for i in range(special.eot, special.timestamp_begin))]
+
+
+def _fits(vocabulary: _core.Vocabulary, special: SpecialTokens) -> bool:
+    """What `_check_vocabulary` finds out, in one word."""
+    return vocabulary.is_byte_level(special.eot) and all(
+        expected in (vocabulary.special(name), vocabulary.special(_OTHER_NAMES.get(name, name)))
+        for name, expected in special.names().items()
+    )
 
 
 def _check_vocabulary(files: VocabularyFiles, special: SpecialTokens) -> None:

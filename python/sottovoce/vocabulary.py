@@ -48,6 +48,14 @@ def read_vocabulary(directory: Path) -> VocabularyFiles:
     return files
 
 
+def read_sound_vocabulary(directory: Path) -> _core.Vocabulary | None:
+    """The same by the core's reader, many times as fast; None for whatever it does not take."""
+    try:
+        return _core.Vocabulary.open(str(directory if directory.is_dir() else directory.parent))
+    except _core.LoadError:
+        return None
+
+
 def _read_tokenizer_json(path: Path) -> VocabularyFiles:
     root = json.loads(path.read_text(encoding="utf-8"))
     added = {token["content"]: token["id"] for token in root["added_tokens"]}

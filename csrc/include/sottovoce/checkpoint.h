@@ -51,6 +51,10 @@ class Vocabulary {
   // Bytes of one token (special tokens: their name, as "<|en|>"). Throws ShapeError if out of
   // range.
   const std::string& bytes(int token) const;
+  // One token in the byte alphabet, as files spell it; a special token by its name. In UTF-8.
+  std::string spelled(int token) const;
+  // Whether all ids below `end` are ordinary tokens, and every single byte is one of them.
+  bool is_byte_level(int end) const;
   // The id of a special token by its name ("<|startoftranscript|>"), or nothing.
   std::optional<int> special(const std::string& name) const;
   // Text of the tokens below `end_of_text`, concatenated bytes; invalid UTF-8 becomes U+FFFD.
@@ -61,6 +65,7 @@ class Vocabulary {
 
   std::vector<std::string> bytes_;      // by id
   std::vector<bool> is_special_;        // by id
+  std::vector<bool> is_taken_;          // by id: a file has a token of it
   std::map<std::string, int> special_;  // by name
 };
 
