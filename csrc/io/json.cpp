@@ -206,6 +206,12 @@ class Parser {
       ++p_;
       return;
     }
+    // Two bytes: most of what is not ASCII in a vocabulary.
+    const auto at = [this](int i) { return static_cast<unsigned char>(p_[i]); };
+    if (at(0) >= 0xC2 && at(0) <= 0xDF && end_ - p_ > 1 && at(1) >= 0x80 && at(1) <= 0xBF) {
+      p_ += 2;
+      return;
+    }
     const Utf8Step step = next_code_point(p_, end_);
     if (!step.valid) fail("invalid UTF-8 in a string");
     p_ += step.n_bytes;

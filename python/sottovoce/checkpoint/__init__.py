@@ -14,7 +14,6 @@ from .alignment import (
     alignment_heads_from_base85,
     with_alignment_heads,
 )
-from .ctranslate2 import open_ctranslate2
 from .huggingface import open_huggingface
 
 __all__ = [
@@ -80,6 +79,8 @@ def _open(directory: Path) -> Checkpoint:
     if any((directory / name).is_file() for name in _SAFETENSORS):
         return open_huggingface(directory)
     if (directory / "model.bin").is_file():
+        from .ctranslate2 import open_ctranslate2  # cached weights and other formats need no reader
+
         return open_ctranslate2(directory)
     raise LoadError(f"{directory}: no model in it ({_contents(directory)}); {_FORMATS}")
 
