@@ -627,6 +627,25 @@ def test_vocabulary(tmp_path, rng, layout, timestamps):
     assert vocabulary.special("!") is None
 
 
+def test_vocabulary_does_without_merges_but_not_without_a_token_of_that_name(tmp_path):
+    vocab = {"merges": 0, "a": 1}
+    merges = [["m", "erges"], "a b", [], {"merges": [1]}]
+    root = {"added_tokens": [END | {"id": 2}], "model": {"vocab": vocab, "merges": merges}}
+    write_json(tmp_path / "tokenizer.json", root)
+    vocabulary = Vocabulary.open(str(tmp_path))
+    assert [vocabulary.bytes(i) for i in range(3)] == [b"merges", b"a", EOT.encode()]
+
+
+def test_vocabulary_spells_tokens_as_files_do(tmp_path, rng):
+    tokens = made_up_tokens(rng, 300)
+    write_vocabulary(tmp_path, tokens, SPECIAL, "tokenizer.json")
+    vocabulary = Vocabulary.open(str(tmp_path))
+    assert vocabulary.spelled(302) == [*map(spelled, tokens), *SPECIAL[:2]]
+    assert vocabulary.is_byte_level(300)
+    assert not vocabulary.is_byte_level(301)  # <|endoftext|>
+    assert not vocabulary.is_byte_level(255)  # a byte is missing
+
+
 @pytest.fixture
 def vocabulary(tmp_path, rng):
     write_vocabulary(tmp_path, made_up_tokens(rng, 300), SPECIAL, "tokenizer.json")
@@ -692,6 +711,8 @@ BAD_TOKENIZERS = {
     "space": (tokenizer({" a": 0}, END), r"token ' a' is not spelled in the byte alphabet"),
     "Chinese": (tokenizer({"好": 0}, END), r"token '好' is not spelled in the byte alphabet"),
     "JSON": ("{", r"byte 1: expected a string"),
+    "merges": ('{"merges": ["a", [1, x]]}', r"byte 21: expected a value"),
+    "deep merges": ('{"merges": ' + "[" * 99, r"byte 75: nested deeper than 64"),
 }  # fmt: skip
 
 

@@ -120,7 +120,8 @@ class Parser {
       skip_space();
       std::string key = parse_string();
       expect(':');
-      if (!unwanted_.empty() && key == unwanted_) {
+      skip_space();
+      if (peek() == '[' && !unwanted_.empty() && key == unwanted_) {
         skip_value(depth + 1);
       } else {
         members.push_back({std::move(key), parse_value(depth + 1)});

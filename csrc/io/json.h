@@ -48,7 +48,7 @@ struct Member {
 };
 
 // Throws LoadError("<file>: byte 17: expected ...") for anything but one valid document in UTF-8.
-// What stands under the key `unwanted`, in any object, is read and left out.
+// Arrays under the key `unwanted`, in any object, are read and left out.
 Value parse(std::string_view text, const std::string& file, std::string_view unwanted = {});
 
 }  // namespace sottovoce::json

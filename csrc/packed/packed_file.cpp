@@ -201,6 +201,8 @@ bool write_file(ThreadPool& threads, const std::string& path, const std::string&
     if (::ftruncate(file.get(), 0) != 0) fail(draft, errno);
     write_contents(threads, file.get(), draft, header, sections);
     if (::fsync(file.get()) != 0) fail(draft, errno);
+    // What was written lies in the page cache in small pages; read back, it may have huge ones.
+    ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED);
     if (::rename(draft.c_str(), path.c_str()) != 0) fail(path, errno);
   } catch (...) {
     ::unlink(draft.c_str());
@@ -221,6 +223,9 @@ std::shared_ptr<PackedFile> PackedFile::open(ThreadPool& threads, const std::str
   const auto size = static_cast<std::size_t>(status.st_size);
   void* memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
   if (memory == MAP_FAILED) return nullptr;
+  // Where the file system can: decoding walks all weights for every token, and 4 KB pages of a file
+  // cost it more than the huge ones of a tensor in memory.
+  ::madvise(memory, size, MADV_HUGEPAGE);
   std::shared_ptr<PackedFile> opened(new PackedFile(memory, size));
   return opened->check(threads, expected) ? opened : nullptr;
 }
