@@ -107,6 +107,15 @@ def test_same_text_as_python(app, model_dir, tmp_path, clip):
     assert done.stderr == ""
 
 
+def test_packed_weights_in_a_folder(app, model_dir, tmp_path):
+    wav = write_wav(tmp_path / "clip.wav", clips.build("jfk"))
+    plain = run(app, model_dir, wav).stdout
+    texts = {run(app, model_dir, wav, tmp_path / "cache").stdout for _ in range(2)}
+    assert texts == {plain}
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert run(app, model_dir, wav, "/proc/nowhere").stdout == plain  # cannot be written
+
+
 def test_errors_are_one_line(app, tmp_path):
     done = run(app, tmp_path, tmp_path / "clip.wav", check=False)
     assert done.returncode == 1

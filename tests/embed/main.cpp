@@ -1,4 +1,4 @@
-// Transcribes a WAV file with the C++ library alone: embed MODEL_DIRECTORY FILE.wav
+// Transcribes a WAV file with the C++ library alone: embed MODEL_DIRECTORY FILE.wav [CACHE_FOLDER]
 //
 // The model is a Hugging Face directory, the audio 16-bit PCM, 16 kHz, mono. Windows of 30 s are
 // decoded greedily at temperature 0, each prompted with the text before it, as openai-whisper does;
@@ -9,6 +9,7 @@
 #include <sottovoce/decoding.h>
 #include <sottovoce/error.h>
 #include <sottovoce/model.h>
+#include <sottovoce/packed.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -216,14 +217,14 @@ std::string transcribe(const Model& model, const Vocabulary& vocabulary, Decodin
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::cerr << "usage: embed MODEL_DIRECTORY FILE.wav\n";
+  if (argc != 3 && argc != 4) {
+    std::cerr << "usage: embed MODEL_DIRECTORY FILE.wav [CACHE_FOLDER]\n";
     return 2;
   }
   try {
     const sottovoce::Checkpoint checkpoint = sottovoce::open_checkpoint(argv[1]);
     const Vocabulary vocabulary = Vocabulary::open(argv[1]);
-    const Model model(checkpoint);
+    const Model model = argc == 4 ? sottovoce::open_model(argv[1], {}, argv[3]) : Model(checkpoint);
     const DecodingOptions options = base_options(vocabulary, checkpoint.suppress_tokens);
     std::cout << transcribe(model, vocabulary, options, read_wav(argv[2])) << "\n";
   } catch (const std::exception& error) {  // LoadError, ShapeError, ...: all say what was wrong
