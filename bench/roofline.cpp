@@ -1,8 +1,10 @@
-// How near the encoder's GEMMs come to what the cores can do: roofline [n_threads]
+// How near the encoder's kernels come to what the cores can do: roofline [n_threads]
 //
-// Measures the peak with independent multiply-adds in registers, on as many threads as asked, and
-// ops::linear on the shapes of real models: a JSON object a line. Build with -DSOTTOVOCE_BENCH=ON;
-// run it on a quiet machine.
+// Measures the peaks with independent multiply-adds in registers, on as many threads as asked, then
+// ops::linear on the shapes of real models and ops::attention on those of base, each against the
+// peak of its type: a JSON object a line. Build with -DSOTTOVOCE_BENCH=ON; run it on a quiet
+// machine.
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
@@ -14,33 +16,97 @@
 
 namespace {
 
+using sottovoce::DType;
 using sottovoce::Tensor;
 using sottovoce::ThreadPool;
 namespace ops = sottovoce::ops;
 
+constexpr std::int64_t kPositions = 1500;  // of a window
+constexpr int kTries = 15;
+
+// A type of the weights; `peak` in 1e9 operations a second, 0 without an instruction for it.
+struct Type {
+  const char* name;
+  DType dtype;
+  double peak;
+};
+
 struct Shape {
   const char* name;
   std::int64_t n, k;
+  bool gelu;  // with that activation as well
 };
 
-// `peak` in 1e9 operations a second, of the type that the weights are packed in.
-void measure(const ops::Context& context, const Shape& shape, const char* type, double peak) {
-  constexpr std::int64_t kM = 1500;
-  Tensor weight = Tensor::zeros({shape.n, shape.k});
-  Tensor x = Tensor::zeros({kM, shape.k});
-  for (std::int64_t i = 0; i < weight.size(); ++i) weight.data()[i] = float(i % 7) - 3.0f;
-  for (std::int64_t i = 0; i < x.size(); ++i) x.data()[i] = float(i % 5) - 2.0f;
-  Tensor out({kM, shape.n});
-  const ops::PackedLinear packed = ops::pack_linear(context, {{weight.view()}});
-  const double time = peaks::best_of(
-      15, [&] { ops::linear(context, packed, {x.data(), shape.k, kM, out.data(), shape.n}); });
-  const double gflops = 2.0 * kM * static_cast<double>(shape.n * shape.k) / time / 1e9;
-  std::printf(
-      "{\"gemm\": \"%s\", \"type\": \"%s\", \"m\": %ld, \"n\": %ld, \"k\": %ld, \"ms\": %.3f, "
-      "\"gops\": %.1f, \"peak\": %.1f, \"share\": %.3f}\n",
-      shape.name, type, long(kM), long(shape.n), long(shape.k), 1e3 * time, gflops, peak,
-      peak > 0.0 ? gflops / peak : 0.0);
+Tensor numbers(std::int64_t n_rows, std::int64_t n) {
+  Tensor tensor({n_rows, n});
+  for (std::int64_t i = 0; i < tensor.size(); ++i) {
+    tensor.data()[i] = static_cast<float>(i * 7919 % 1021 - 510) / 510.0f;
+  }
+  return tensor;
+}
+
+void print_figures(const Type& type, double n_ops, double seconds) {
+  const double gops = n_ops / seconds / 1e9;
+  std::printf("\"type\": \"%s\", \"ms\": %.3f, \"gops\": %.1f, \"peak\": %.1f, \"share\": %.3f}\n",
+              type.name, 1e3 * seconds, gops, type.peak, type.peak > 0.0 ? gops / type.peak : 0.0);
   std::fflush(stdout);
+}
+
+// Plain output is float32, as what is added to the residual; that of GELU is what the next layer
+// reads, 2 bytes unless all is float32.
+void measure_linear(const ops::Context& context, const Type& type, const Shape& shape,
+                    ops::Activation activation) {
+  const bool gelu = activation == ops::Activation::kGelu;
+  const Tensor weight = numbers(shape.n, shape.k);
+  const Tensor bias = Tensor::zeros({shape.n});
+  const sottovoce::TensorView bias_view = bias.view();
+  const ops::PackedLinear packed =
+      ops::pack_linear(context, type.dtype, {{weight.view(), &bias_view}});
+  ops::Activations x(kPositions, shape.k, type.dtype);
+  ops::convert(context, numbers(kPositions, shape.k).data(), shape.k, x);
+  const DType out_type = gelu && type.dtype != DType::kFloat32 ? DType::kBFloat16 : DType::kFloat32;
+  Tensor out({kPositions, shape.n}, out_type);
+  ops::LinearArgs args;
+  args.x = x.view();
+  args.m = kPositions;
+  args.out = {{out.raw(), out_type, shape.n}};
+  args.activation = activation;
+  const double seconds = peaks::best_of(kTries, [&] { ops::linear(context, packed, args); });
+  std::printf("{\"gemm\": \"%s\", \"epilogue\": \"%s\", \"m\": %ld, \"n\": %ld, \"k\": %ld, ",
+              shape.name, gelu ? "gelu" : "none", long(kPositions), long(shape.n), long(shape.k));
+  print_figures(type, 2.0 * kPositions * static_cast<double>(shape.n * shape.k), seconds);
+}
+
+// A window's attention to itself; its softmax counts as time, not as operations.
+void measure_attention(const ops::Context& context, const Type& type) {
+  constexpr std::int64_t kHeads = 8, kHead = 64, kState = kHeads * kHead;
+  const Tensor x = numbers(kPositions, kState);
+  // Keys and values come from a linear layer, which knows their order.
+  const Tensor weight = numbers(2 * kState, kState);
+  ops::PackedKeysValues keys_values(context, type.dtype, kPositions, kHeads, kHead);
+  ops::Activations inputs(kPositions, kState, type.dtype);
+  ops::convert(context, x.data(), kState, inputs);
+  const float scale = 1.0f / std::sqrt(static_cast<float>(kState));
+  sottovoce::TensorView half = weight.view();
+  half.shape[0] = kState;
+  ops::LinearArgs args;
+  args.x = inputs.view();
+  args.m = kPositions;
+  args.out = {keys_values.keys(), keys_values.values()};
+  ops::linear(context,
+              ops::pack_linear(context, type.dtype, {{half, nullptr, scale}, {half, nullptr}}),
+              args);
+  ops::Activations out(kPositions, kState, type.dtype);
+  ops::AttentionArgs attention;
+  attention.groups = {{&keys_values, 0, kPositions}};
+  attention.q = &inputs;
+  attention.out = &out;
+  attention.n_head = kHeads;
+  attention.d_head = kHead;
+  const double seconds = peaks::best_of(kTries, [&] { ops::attention(context, attention); });
+  std::printf("{\"attention\": \"base\", \"n_ctx\": %ld, \"n_head\": %ld, \"d_head\": %ld, ",
+              long(kPositions), long(kHeads), long(kHead));
+  print_figures(type, 4.0 * kPositions * kPositions * kState, seconds);
 }
 
 }  // namespace
@@ -48,17 +114,22 @@ void measure(const ops::Context& context, const Shape& shape, const char* type, 
 int main(int argc, char** argv) {
   ThreadPool pool(sottovoce::resolve_n_threads(argc > 1 ? std::atoi(argv[1]) : 0));
   const ops::Context context = ops::make_context("", pool);
-  const double peak = peaks::compute<peaks::Float32>(pool.n_threads(), 20);
-  std::printf("{\"kernels\": \"%s\", \"n_threads\": %d}\n", ops::isa_name(context),
-              pool.n_threads());
-  for (const Shape& shape : std::vector<Shape>{{"base qkv", 1536, 512},
-                                               {"base out", 512, 512},
-                                               {"base mlp up", 2048, 512},
-                                               {"base mlp down", 512, 2048},
-                                               {"large qkv", 3840, 1280},
-                                               {"large mlp up", 5120, 1280},
-                                               {"large mlp down", 1280, 5120}}) {
-    measure(context, shape, "float32", peak);
+  const int n_threads = pool.n_threads();
+  std::printf("{\"kernels\": \"%s\", \"n_threads\": %d}\n", ops::isa_name(context), n_threads);
+  const Type types[] = {
+      {"float32", DType::kFloat32, peaks::compute<peaks::Float32>(n_threads, 20)},
+      {"bfloat16", DType::kBFloat16, peaks::compute<peaks::BFloat16>(n_threads, 20)},
+      {"int8", DType::kInt8, peaks::compute<peaks::Int8>(n_threads, 20)}};
+  const Shape shapes[] = {{"base qkv", 1536, 512, false},       {"base out", 512, 512, false},
+                          {"base mlp up", 2048, 512, true},     {"base mlp down", 512, 2048, false},
+                          {"large qkv", 3840, 1280, false},     {"large mlp up", 5120, 1280, true},
+                          {"large mlp down", 1280, 5120, false}};
+  for (const Type& type : types) {
+    for (const Shape& shape : shapes) {
+      measure_linear(context, type, shape, ops::Activation::kNone);
+      if (shape.gelu) measure_linear(context, type, shape, ops::Activation::kGelu);
+    }
+    if (type.dtype != DType::kInt8) measure_attention(context, type);
   }
   return 0;
 }
