@@ -11,7 +11,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 SOURCES := $(shell git ls-files -co --exclude-standard csrc python CMakeLists.txt pyproject.toml 2>/dev/null)
 CPP := $(shell git ls-files -co --exclude-standard '*.cpp' '*.h' '*.inl' 2>/dev/null)
 
-.PHONY: help demo test lint format sanitize test-aarch64 bench bench-quick accuracy golden clean
+.PHONY: help demo test lint format sanitize test-aarch64 bench bench-quick bench-targets accuracy golden clean
 
 help:
 	@echo "make demo      set everything up and transcribe a real recording"
@@ -22,6 +22,7 @@ help:
 	@echo "make test-aarch64  cross-build for AArch64 and run the tests of the core under qemu"
 	@echo "make bench     time and memory against the peers (installs them in .venv-peers; an hour)"
 	@echo "make bench-quick  the same in five minutes: base alone, few rounds"
+	@echo "make bench-targets  what bench/targets.py asks for, in twenty minutes"
 	@echo "make accuracy  the gate of the compute types over SOTTOVOCE_DEV_DATA (the same environment)"
 	@echo "make golden    remake tests/golden with openai-whisper (the same environment)"
 	@echo "make clean     remove .venv and build/"
@@ -51,10 +52,10 @@ sanitize: $(VENV)/test-tools
 test-aarch64: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/aarch64.sh
 
-# Records are appended: rm build/bench/records.jsonl begins anew. BENCH passes options to run.py.
-bench bench-quick: $(PEERS)/ready build/bench/roofline
+# Records begin anew unless BENCH, which passes options to run.py, says --append.
+bench bench-quick bench-targets: $(PEERS)/ready build/bench/roofline
 	models="$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" && \
-	  $(PEERS)/bin/python bench/run.py --models "$$models" $(if $(filter %-quick,$@),--quick) $(BENCH) && \
+	  $(PEERS)/bin/python bench/run.py --models "$$models" $(patsubst bench-%,--%,$(filter bench-%,$@)) $(BENCH) && \
 	  $(PEERS)/bin/python bench/report.py --models "$$models"
 
 accuracy: $(PEERS)/ready

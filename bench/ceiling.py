@@ -1,9 +1,9 @@
 """What the machine would need for each stage at its measured peaks: the roofline.
 
 Operations and bytes that the network cannot do without (a window of n_audio_ctx positions), over
-the peaks of the probe. float32 does all in float32, bfloat16 all in bfloat16; int8 multiplies by
-weights in int8 and attends in bfloat16. Keys and values are 4 bytes in float32, 2 in the others.
-Bytes are counted as from DRAM: what fits into the last cache can do better than 100 %.
+the peaks of the probe. float32 does all in float32, bfloat16 all in bfloat16; int8 does its linear
+layers in int8, convolutions and attention in bfloat16. Keys and values are 4 bytes in float32, 2 in
+the others. Bytes are counted as from DRAM: what fits into the last cache can do better than 100 %.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1, "f16": 2, "q8_0": 1.0625
 
 @dataclass(frozen=True)
 class Load:
-    """Operations (a multiply-add is two) with weights and in attention, and bytes read."""
+    """Operations (a multiply-add is two) and bytes read."""
 
-    gemm: float
-    attention: float
+    linear: float  # of linear layers
+    wide: float  # of convolutions and attention: never in int8
     n_bytes: float
 
     def seconds(self, compute_type: str, peaks: Mapping[str, float]) -> float:
         """At least: the longer of computing and reading. `peaks`: 1e9 a second, by type."""
-        gemm = _peak(compute_type, peaks)
-        attention = _peak("float32" if compute_type == "float32" else "bfloat16", peaks)
-        compute = self.gemm / gemm + self.attention / attention
+        linear = _peak(compute_type, peaks)
+        wide = _peak("float32" if compute_type == "float32" else "bfloat16", peaks)
+        compute = self.linear / linear + self.wide / wide
         return max(compute, self.n_bytes / peaks["dram"]) / 1e9
 
 
@@ -50,12 +50,13 @@ def log_mel(dims: Dims) -> Load:
 
 def encode(dims: Dims, compute_type: str) -> Load:
     n, t = dims.n_audio_state, dims.n_audio_ctx
-    conv = 2 * (2 * t) * 3 * dims.n_mels * n + 2 * t * 3 * n * n
+    conv1, conv2 = 3 * dims.n_mels * n, 3 * n * n
     weights = 12 * n * n * dims.n_audio_layer
+    wide_bytes = 4 if compute_type == "float32" else 2
     return Load(
-        gemm=conv + 2 * t * weights,
-        attention=4 * t * t * n * dims.n_audio_layer,
-        n_bytes=weights * WEIGHT_BYTES[compute_type],
+        linear=2 * t * weights,
+        wide=2 * (2 * t) * conv1 + 2 * t * conv2 + 4 * t * t * n * dims.n_audio_layer,
+        n_bytes=weights * WEIGHT_BYTES[compute_type] + (conv1 + conv2) * wide_bytes,
     )
 
 
@@ -72,8 +73,8 @@ def token(dims: Dims, compute_type: str, n_rows: int = 1, n_windows: int = 1) ->
     keys_values = 2 * t * n * dims.n_text_layer
     value_bytes = 4 if compute_type == "float32" else 2
     return Load(
-        gemm=2 * weights * n_rows,
-        attention=2 * keys_values * n_rows,
+        linear=2 * weights * n_rows,
+        wide=2 * keys_values * n_rows,
         n_bytes=weights * WEIGHT_BYTES[compute_type] + keys_values * value_bytes * n_windows,
     )
 

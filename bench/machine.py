@@ -48,12 +48,13 @@ def probe(n_threads: int) -> dict[str, Any]:
 
 
 def roofline(n_threads: int) -> list[dict[str, Any]]:
-    """ops::linear on the shapes of real models against the peak of its type; see roofline.cpp."""
+    """ops::linear and ops::attention on the shapes of real models, each against the peak of its
+    type; see roofline.cpp."""
     done = subprocess.run(
         [str(PROGRAMS / "roofline"), str(n_threads)], capture_output=True, text=True, check=True
     )
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    return [line for line in lines if "gemm" in line]
+    return [line for line in lines if "share" in line]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import plot
 import speech
 import targets
 import weights
-from records import Records, calm, interval, number, table
+from records import Records, calm, interval, number, table, value_of
 from work import BATCH
 
 OUT = Path(__file__).resolve().parents[1] / "build" / "bench"
@@ -134,17 +134,38 @@ def file_table(records: Records, name: str, model: str, score: Callable[..., Any
     return table(head, rows)
 
 
-def gemm_table(records: Records) -> str:
+def many_table(records: Records) -> str:
+    """Recordings side by side; an engine's own ratio is taken within a run."""
+    rows = []
+    for engine in records.engines("many", "base", "many_s"):
+        runs = calm(records.of("many", "base", engine))
+        alone, together = (
+            [value_of(r, field) or float("nan") for r in runs] for field in ("alone_s", "many_s")
+        )
+        ratios = [a / b for a, b in zip(alone, together, strict=True)]
+        middles = (number(statistics.median(values)) for values in (alone, together, ratios))
+        rows.append([engine, *middles])
+    return table(["engine", "one by one, s", "side by side, s", "ratio"], rows)
+
+
+def kernel_table(records: Records) -> str:
+    def named(kernel: dict[str, Any]) -> str:
+        if "attention" in kernel:
+            return f"{kernel['attention']} attention"
+        return kernel["gemm"] + ", GELU" * (kernel["epilogue"] == "gelu")
+
+    runs = calm([r for r in records.all if r["comparison"] == "roofline"])
     rows = [
         [
-            *(str(g[key]) for key in ("gemm", "type", "n", "k")),
-            *(number(g[key]) for key in ("ms", "gops")),
-            f"{100 * g['share']:.0f} %",
+            named(k),
+            k["type"],
+            *(str(k.get(key, "")) for key in ("n", "k")),
+            *(number(k[key]) for key in ("ms", "gops")),
+            f"{100 * k['share']:.0f} %",
         ]
-        for r in calm([r for r in records.all if r["comparison"] == "roofline"])[-1:]
-        for g in r["gemms"]
+        for k in (runs[-1]["kernels"] if runs else ())
     ]
-    return table(["GEMM, m = 1500", "type", "n", "k", "ms", "GOP/s", "of the peak"], rows)
+    return table(["1500 rows", "type", "n", "k", "ms", "GOP/s", "of the peak"], rows)
 
 
 def scorer(models: Path | None) -> Callable[..., tuple[int | str, float | None]]:
@@ -214,9 +235,11 @@ def main() -> None:
                 parts += [f"![{name}, {model}]({name}-{model}.svg)"]
                 figures = [(e, records.figure("file_s", name, model, e)) for e in known]
                 plot.bars(args.out / f"{name}-{model}.svg", f"{model}: {title}, s", figures)
+    if records.engines("many", "base", "many_s"):
+        parts += [f"## base: {BATCH} recordings of 30 s, beam 5", many_table(records)]
     parts += ["## Latency of a step", latency_table(records)]
     parts += ["## Loading, warm page cache", load_table(records)]
-    parts += ["## GEMMs of the core", gemm_table(records)]
+    parts += ["## Kernels of the core", kernel_table(records)]
     missing = {
         f"- {r['comparison']} {r['model']} {r['engine']}"
         + f"{', packed' * r['packed']}: {r['unavailable']}"

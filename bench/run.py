@@ -2,7 +2,8 @@
 
 Every run is a process of its own (work.py). The engines of a comparison take turns, there and back
 (A B C C B A), with a probe of the machine's peaks before and after each run; what a run gave is a
-line of JSON in --out. report.py makes tables and plots of it.
+line of JSON in --out, which begins anew unless --append is given. report.py makes tables and plots
+of it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,12 @@ OUT = HERE.parent / "build" / "bench" / "records.jsonl"
 FAST = tuple(name for name in engines.SPECS if not engines.SPECS[name].n_rounds)
 BATCHED = tuple(n for n in FAST if n.startswith(("sottovoce", "faster-whisper")))
 MOST_S = 900  # of one process
-WORKS = ("roofline", "load", "stages", "short", "long", "batched", "random")
+WORKS = ("roofline", "load", "stages", "short", "long", "batched", "many", "random")
+# The peers of the targets: but for PyTorch, which is slower at everything asked there.
+NATIVE = tuple(
+    n for n in engines.SPECS if n.startswith(("sottovoce", "faster-whisper", "whisper.cpp"))
+)
+TURBO = ("sottovoce-int8", *(n for n in NATIVE if n.startswith("faster-whisper-int8")))
 
 
 @dataclass(frozen=True)
@@ -44,30 +50,41 @@ class Comparison:
 
 
 def plan(args: argparse.Namespace, recordings: dict[str, speech.Recording]) -> Iterator[Comparison]:
-    every = FAST if args.quick else tuple(engines.SPECS)
-    few, many = (2, 2) if args.quick else (4, 6)
-    sizes = ("base",) if args.quick else ("base", "tiny.en")
-    n_times, most_s = (3, 3.0) if args.quick else (5, 8.0)
+    thorough = not args.quick and not args.targets
+    every = tuple(engines.SPECS) if thorough else FAST if args.quick else NATIVE
+    few, many = (4, 6) if thorough else (2, 2) if args.quick else (3, 4)
+    sizes = ("base", "tiny.en") if thorough else ("base",)
+    n_times, most_s = (5, 8.0) if thorough else (3, 3.0)
 
     def order(work: str, model: str, recording: str = "", **more: Any) -> Order:
         more = {"n_times": n_times, "most_s": most_s, **more}
         path = str(recordings[recording].path) if recording else ""
         return Order("", work, model, str(args.models), args.threads, path, **more)
 
+    whole = {"n_times": 1, "most_s": 0.0}
+    batched = order("file", "base", "long", windows="independent", **whole)
+    stages_of_random = {"n_times": 3, "n_tokens": 32}
     for model in sizes:
         loaders = (*engines.OURS, *(n for n in FAST if n not in engines.OURS))
         yield Comparison("load", order("load", model), loaders, few)
         yield Comparison("load", order("load", model, packed=True), engines.OURS, few)
         yield Comparison("stages", order("stages", model, "long"), every, few)
         yield Comparison("short", order("file", model, "short"), every, many)
-    if not args.quick:
-        whole = {"n_times": 1, "most_s": 0.0}
+    if thorough:
         yield Comparison("long", order("file", "base", "long", **whole), every, few)
-        batched = order("file", "base", "long", windows="independent", **whole)
         yield Comparison("batched", batched, BATCHED, few)
+        yield Comparison("many", order("many", "base", "long", **whole), engines.OURS, few)
         for model in weights.RANDOM:
-            more = {"n_times": 3, "n_tokens": 32}
-            yield Comparison("random", order("stages", model, "long", **more), every, 2)
+            asked = order("stages", model, "long", **stages_of_random)
+            yield Comparison("random", asked, every, 2)
+    if args.targets:
+        # Latencies of our tokens on models that the peers are not compared on.
+        yield Comparison("stages", order("stages", "tiny.en", "long"), engines.OURS, 2)
+        yield Comparison("long", order("file", "base", "long", **whole), NATIVE, 2)
+        yield Comparison("batched", batched, BATCHED, 2)
+        for model, names in (("small", engines.OURS), ("turbo", TURBO)):
+            asked = order("stages", model, "long", **stages_of_random)
+            yield Comparison("random", asked, names, 2)
 
 
 def run_one(order: Order) -> dict[str, Any]:
@@ -122,13 +139,13 @@ def compare(comparison: Comparison, args: argparse.Namespace, head: dict[str, An
             say(record)
 
 
-def gemms(args: argparse.Namespace, head: dict[str, Any]) -> None:
+def kernels(args: argparse.Namespace, head: dict[str, Any]) -> None:
     machine.wait_for_quiet(args.patience)
     before, usage = machine.probe(args.threads), machine.Usage.now()
     found = machine.roofline(args.threads)
     others, after = machine.Usage.now().others_since(usage), machine.probe(args.threads)
     shaken = machine.disturbed(before, after, others)
-    record = {**head, "comparison": "roofline", "gemms": found, "disturbed": shaken}
+    record = {**head, "comparison": "roofline", "kernels": found, "disturbed": shaken}
     with args.out.open("a", encoding="utf-8") as out:
         out.write(json.dumps(record) + "\n")
     print(f"roofline{' (disturbed)' * shaken}", flush=True)
@@ -137,7 +154,15 @@ def gemms(args: argparse.Namespace, head: dict[str, Any]) -> None:
 def say(record: dict[str, Any]) -> None:
     figure = record.get("unavailable") or ", ".join(
         f"{name} {min(record[name]):.4g}"
-        for name in ("file_s", "encode_ms", "beam1_token_ms", "beam5_token_ms", "batch8_token_ms")
+        for name in (
+            "file_s",
+            "many_s",
+            "alone_s",
+            "encode_ms",
+            "beam1_token_ms",
+            "beam5_token_ms",
+            "batch8_token_ms",
+        )
         if record.get(name)
     )
     figure = figure or f"load_s {record['load_s']:.3g}"
@@ -151,7 +176,9 @@ def main() -> None:
     )
     parser.add_argument("--models", type=Path, required=True, help="holds tiny.en/ and base/")
     parser.add_argument("--dev", type=Path, default=os.environ.get("SOTTOVOCE_DEV_DATA"))
-    parser.add_argument("--quick", action="store_true", help="base alone, fast peers, few rounds")
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--quick", action="store_true", help="base alone, fast peers, few rounds")
+    extent.add_argument("--targets", action="store_true", help="what targets.py asks for, no more")
     parser.add_argument("--only", nargs="+", choices=WORKS, default=WORKS)
     parser.add_argument("--model", dest="names", nargs="+", choices=weights.DIMS)
     parser.add_argument("--engines", nargs="+", choices=engines.SPECS)
@@ -160,7 +187,8 @@ def main() -> None:
     parser.add_argument(
         "--patience", type=float, default=0.0, help="s to wait before a run while others are busy"
     )
-    parser.add_argument("--out", type=Path, default=OUT, help="records are appended")
+    parser.add_argument("--out", type=Path, default=OUT, help="records, a line each")
+    parser.add_argument("--append", action="store_true", help="to the records that are there")
     args = parser.parse_args()
     args.out.parent.mkdir(parents=True, exist_ok=True)
     recordings = speech.prepare(Path(args.dev) if args.dev else None)
@@ -175,10 +203,12 @@ def main() -> None:
         kinds = {engines.SPECS[n].weights for c in comparisons for n in c.engines}
         command = [sys.executable, str(HERE / "weights.py"), "--models", str(args.models), model]
         subprocess.run([*command, "--kinds", *sorted(kinds)], check=True)
+    if args.out.exists() and not args.append:
+        args.out.replace(args.out.with_suffix(".old"))
     started = time.strftime("%Y-%m-%dT%H:%M:%S")
     head = {"run": started, "machine": machine.facts()}
-    for _ in range(0 if "roofline" not in args.only else 1 if args.quick else 3):
-        gemms(args, head)
+    for _ in range(0 if "roofline" not in args.only else 1 if args.quick or args.rounds else 3):
+        kernels(args, head)
     for comparison in comparisons:
         compare(comparison, args, head)
 

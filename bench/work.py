@@ -3,6 +3,7 @@
     load    the weights into memory, from the page cache
     stages  log-mel, encoder, first token, and steps of the decoder, on windows of speech
     file    a whole recording
+    many    windows of a recording as recordings of their own: one by one, then side by side
 
 JSON: an Order. Times are lists, one entry a repetition, in the order they were taken.
 """
@@ -29,13 +30,13 @@ BATCH = 8  # windows decoded together
 @dataclass(frozen=True)
 class Order:
     engine: str  # of engines.SPECS
-    work: str  # load, stages, file
+    work: str  # load, stages, file, many
     model: str  # of weights.DIMS
     models: str  # directory of the real models
     threads: int
     speech: str = ""  # WAV file
     language: str = "en"
-    beam_size: int = 5  # file
+    beam_size: int = 5  # file, many
     windows: str = "sequential"  # file: or "independent", BATCH of them at once
     packed: bool = False  # load: from the cache of packed weights
     n_tokens: int = 48  # stages: steps of a timed decode
@@ -123,6 +124,24 @@ def whole_file(engine: engines.Engine, order: Order) -> dict[str, Any]:
     return {"file_s": times, "audio_s": len(samples) / speech.SAMPLE_RATE, "text": texts[-1]}
 
 
+def many(engine: engines.Engine, order: Order) -> dict[str, Any]:
+    samples = speech.read(Path(order.speech))
+    parts = [speech.window(samples, i) for i in range(BATCH)]
+    texts: dict[str, list[str]] = {}
+
+    def alone() -> None:
+        found = [engine.transcribe(part, order.language, order.beam_size) for part in parts]
+        texts["alone"] = found
+
+    def together() -> None:
+        texts["together"] = engine.transcribe_many(parts, order.language, order.beam_size, BATCH)
+
+    together()  # to warm up
+    result = {"many_s": repeated(together, order), "alone_s": repeated(alone, order)}
+    assert texts["alone"] == texts["together"]
+    return {**result, "n_recordings": BATCH}
+
+
 def run(order: Order) -> dict[str, Any]:
     started = time.perf_counter()
     try:
@@ -140,6 +159,8 @@ def run(order: Order) -> dict[str, Any]:
             result |= stages(engine, order)
         elif order.work == "file":
             result |= whole_file(engine, order)
+        elif order.work == "many":
+            result |= many(engine, order)
     except engines.UnavailableError as error:
         return {"unavailable": str(error)}
     return {

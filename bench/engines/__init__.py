@@ -138,3 +138,9 @@ class Engine:
     ) -> str:
         """The same with windows of 30 s that know nothing of each other, several at once."""
         raise UnavailableError("transcribes one window after the other")
+
+    def transcribe_many(
+        self, recordings: list[np.ndarray], language: str, beam_size: int, batch_size: int
+    ) -> list[str]:
+        """What transcribe() gives for each, several recordings at once."""
+        raise UnavailableError("transcribes one recording after the other")

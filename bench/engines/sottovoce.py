@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from weights import MODELS
 
 import sottovoce
 from sottovoce import _core
 
 from . import Engine, UnavailableError
 
-N_WINDOW = 480000  # samples
+PACKED = MODELS.parent / "packed"  # the cache of packed weights
 
 
 class Adapter(Engine):
@@ -23,15 +25,21 @@ class Adapter(Engine):
         return sottovoce.__version__
 
     def settings(self) -> dict[str, Any]:
-        return {"isa": self.model.core.isa, "n_threads": self.model.core.n_threads}
+        core = self.model.core
+        return {"isa": core.isa, "n_threads": core.n_threads, "compute_type": core.compute_type}
 
     def load(self, path: Path) -> None:
-        try:
-            self.model = sottovoce.WhisperModel(
-                str(path), compute_type=self.compute_type, cpu_threads=self.threads
-            )
-        except ValueError as error:  # a type that this build or this CPU lacks
-            raise UnavailableError(str(error)) from None
+        self._load(path)
+
+    def load_packed(self, path: Path) -> None:
+        if "weights_cache" not in inspect.signature(sottovoce.WhisperModel).parameters:
+            raise UnavailableError("no cache of packed weights")
+        self._load(path, weights_cache=PACKED)
+
+    def _load(self, path: Path, **more: Any) -> None:
+        self.model = sottovoce.WhisperModel(
+            str(path), compute_type=self.compute_type, cpu_threads=self.threads, **more
+        )
         self._suppress = json.loads((path / "config.json").read_text())["suppress_ids"]
         self._steps = _core.Metrics()
 
@@ -86,11 +94,24 @@ class Adapter(Engine):
     def transcribe_windows(
         self, samples: np.ndarray, language: str, beam_size: int, batch_size: int
     ) -> str:
-        windows: dict[str, Any] = {"windows": "independent", "batch_size": batch_size}
-        try:
-            segments, _ = self.model.transcribe(
-                samples, language=language, temperature=0.0, beam_size=beam_size, **windows
-            )
-        except TypeError as error:
-            raise UnavailableError(str(error)) from None
+        segments, _ = self.model.transcribe(
+            samples,
+            language=language,
+            temperature=0.0,
+            beam_size=beam_size,
+            windows="independent",
+            batch_size=batch_size,
+        )
         return self.model.text(list(segments))
+
+    def transcribe_many(
+        self, recordings: list[np.ndarray], language: str, beam_size: int, batch_size: int
+    ) -> list[str]:
+        found = self.model.transcribe_many(
+            recordings,
+            language=language,
+            temperature=0.0,
+            beam_size=beam_size,
+            batch_size=batch_size,
+        )
+        return [self.model.text(segments) for segments, _ in found]
