@@ -155,13 +155,14 @@ def kernel_table(records: Records) -> str:
         return kernel["gemm"] + ", GELU" * (kernel["epilogue"] == "gelu")
 
     runs = calm([r for r in records.all if r["comparison"] == "roofline"])
+    peaks = records.peaks()
     rows = [
         [
             named(k),
             k["type"],
             *(str(k.get(key, "")) for key in ("n", "k")),
             *(number(k[key]) for key in ("ms", "gops")),
-            f"{100 * k['share']:.0f} %",
+            f"{100 * k['gops'] / peaks[k['type']]:.0f} %" if k["peak"] else "",
         ]
         for k in (runs[-1]["kernels"] if runs else ())
     ]

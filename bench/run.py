@@ -145,7 +145,14 @@ def kernels(args: argparse.Namespace, head: dict[str, Any]) -> None:
     found = machine.roofline(args.threads)
     others, after = machine.Usage.now().others_since(usage), machine.probe(args.threads)
     shaken = machine.disturbed(before, after, others)
-    record = {**head, "comparison": "roofline", "kernels": found, "disturbed": shaken}
+    record = {
+        **head,
+        "comparison": "roofline",
+        "kernels": found,
+        "probe_before": before,
+        "probe_after": after,
+        "disturbed": shaken,
+    }
     with args.out.open("a", encoding="utf-8") as out:
         out.write(json.dumps(record) + "\n")
     print(f"roofline{' (disturbed)' * shaken}", flush=True)

@@ -95,36 +95,47 @@ def speed(
     return achieved
 
 
+def of_runs(
+    runs: list[dict[str, Any]], what: str, value: Callable[[dict[str, Any]], float | None]
+) -> Achieved | None:
+    """The value of each undisturbed run, or of all, if there is no such run."""
+    kept = calm(runs)
+    values = [v for r in kept if (v := value(r)) is not None]
+    n_disturbed = sum(r["disturbed"] for r in kept)
+    return Achieved(values, what, n_disturbed) if values else None
+
+
 def within(above: str, below: str, model: str) -> Callable[[Records], Achieved | None]:
     """One of our stages over another, of the type whose `below` is fastest."""
 
+    def ratio(run: dict[str, Any]) -> float | None:
+        a, b = value_of(run, above), value_of(run, below)
+        return a / b if a and b else None
+
     def achieved(records: Records) -> Achieved | None:
         mine = records.best(engines.OURS, below, "stages", model)
-        runs = calm(records.of("stages", model, mine)) if mine else []
-        pairs = [(value_of(r, above), value_of(r, below)) for r in runs]
-        values = [a / b for a, b in pairs if a and b]
-        return Achieved(values, mine or "") if values else None
+        return of_runs(records.of("stages", model, mine), mine, ratio) if mine else None
 
     return achieved
 
 
 def gemm_share(compute_type: str) -> Callable[[Records], Achieved | None]:
-    """Operations of all GEMMs of a type over their time, against the peak."""
+    """Operations of all GEMMs of a type over their time, against the best peak measured."""
 
     def achieved(records: Records) -> Achieved | None:
-        runs = calm([r for r in records.all if r["comparison"] == "roofline"])
-        values = []
-        for kernels in (r["kernels"] for r in runs):
-            of_type = [
-                g
-                for g in kernels
-                if g["type"] == compute_type and g.get("epilogue") == "none" and g["peak"]
+        peak = records.peaks().get(compute_type, 0.0)
+
+        def share(run: dict[str, Any]) -> float | None:
+            gemms = [
+                k
+                for k in run["kernels"]
+                if k["type"] == compute_type and k.get("epilogue") == "none"
             ]
-            at_peak = sum(g["ms"] * g["share"] for g in of_type)
-            if of_type:
-                values.append(100 * at_peak / sum(g["ms"] for g in of_type))
-        what = "shapes of base and large, without GELU"
-        return Achieved(values, what) if values else None
+            n_operations = sum(g["gops"] * g["ms"] for g in gemms)
+            return 100 * n_operations / sum(g["ms"] for g in gemms) / peak if gemms else None
+
+        runs = [r for r in records.all if r["comparison"] == "roofline"]
+        return of_runs(runs, "shapes of base and large, without GELU", share) if peak else None
 
     return achieved
 
@@ -132,12 +143,13 @@ def gemm_share(compute_type: str) -> Callable[[Records], Achieved | None]:
 def encoder_share(compute_type: str, model: str) -> Callable[[Records], Achieved | None]:
     def achieved(records: Records) -> Achieved | None:
         load = ceiling.encode(weights.DIMS[model], compute_type)
-        values = []
-        comparison = records.stage_comparison(model)
-        for r in calm(records.of(comparison, model, f"sottovoce-{compute_type}")):
+
+        def share(run: dict[str, Any]) -> float | None:
             least = 1000 * load.seconds(compute_type, records.peaks())
-            values.append(100 * least / statistics.median(r["encode_ms"]))
-        return Achieved(values, model) if values else None
+            return 100 * least / statistics.median(run["encode_ms"])
+
+        comparison = records.stage_comparison(model)
+        return of_runs(records.of(comparison, model, f"sottovoce-{compute_type}"), model, share)
 
     return achieved
 
@@ -148,19 +160,14 @@ def best_figure(
     """The least of ours."""
 
     def achieved(records: Records) -> Achieved | None:
-        found = {
-            engine: [
-                value
-                for r in calm(records.of(comparison, model, engine, **more))
-                if (value := value_of(r, field)) is not None
-            ]
+        found = [
+            of_runs(
+                records.of(comparison, model, engine, **more), engine, lambda r: value_of(r, field)
+            )
             for engine in engines.OURS
-        }
-        known = {engine: values for engine, values in found.items() if values}
-        if not known:
-            return None
-        engine = min(known, key=lambda e: statistics.median(known[e]))
-        return Achieved(known[engine], engine)
+        ]
+        known = [f for f in found if f]
+        return min(known, key=lambda f: statistics.median(f.values), default=None)
 
     return achieved
 
@@ -171,6 +178,7 @@ def memory(comparison: str, model: str) -> Callable[[Records], Achieved | None]:
     def achieved(records: Records) -> Achieved | None:
         ours, theirs = "sottovoce-int8", "faster-whisper-int8"
         values, _ = records.ratios("peak_rss_mb", comparison, model, ours, theirs)
+        # Who else is at work does not change it.
         return Achieved(values, f"{ours} against {theirs}") if values else None
 
     return achieved
@@ -300,6 +308,7 @@ def all_targets() -> list[Target]:
 
 
 def table(records: Records) -> str:
+    """Markdown. A verdict from disturbed runs alone has a question mark."""
     rows = []
     for target in all_targets():
         found = target.achieved(records)
@@ -312,7 +321,7 @@ def table(records: Records) -> str:
             continue
         middle = statistics.median(found.values)
         low, high = interval(found.values)
-        reached = target.verdict(middle)
+        reached = target.verdict(middle) + "?" * (found.n_disturbed > 0)
         spread = f"{number(low)} to {number(high)}, n = {len(found.values)}"
         spread += f", {found.n_disturbed} disturbed" * (found.n_disturbed > 0)
         achieved = f"{number(middle)} {target.unit}"

@@ -138,16 +138,18 @@ def test_a_target_is_missed_reached_or_at_its_aim():
 
 
 def test_the_share_of_gemms_is_of_their_time_and_leaves_gelu_and_attention_out():
-    def gemm(ms, share, **more):
-        return {"gemm": "", "epilogue": "none", "type": "int8", "peak": 1.0, **more} | {
-            "ms": ms,
-            "share": share,
-        }
+    def gemm(ms, gops, **more):
+        about = {"gemm": "", "epilogue": "none", "type": "int8", "peak": 500.0}
+        return {**about, "ms": ms, "gops": gops, **more}
 
-    kernels = [gemm(3.0, 0.9), gemm(1.0, 0.5), gemm(9.0, 0.1, epilogue="gelu")]
-    kernels += [gemm(9.0, 0.1, type="float32"), {"attention": "", "type": "int8", "peak": 1.0}]
-    records = Records([{"comparison": "roofline", "disturbed": False, "kernels": kernels}])
-    assert targets.gemm_share("int8")(records).values == pytest.approx([80.0])
+    kernels = [gemm(3.0, 900.0), gemm(1.0, 500.0), gemm(9.0, 100.0, epilogue="gelu")]
+    kernels += [gemm(9.0, 100.0, type="float32"), {"attention": "", "type": "int8", "peak": 500.0}]
+    record = {"comparison": "roofline", "disturbed": True, "kernels": kernels}
+    # The best peak that any probe saw: the one beside the GEMMs may have been disturbed.
+    probe = {"all": {"int8": 1000.0}}
+    found = targets.gemm_share("int8")(Records([{**record, "probe_after": probe}]))
+    assert found.values == pytest.approx([80.0])
+    assert found.n_disturbed == 1
 
 
 def test_q8_0_blocks_give_the_weights_back(rng):
