@@ -28,15 +28,11 @@ from work import Order
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE.parent / "build" / "bench" / "records.jsonl"
+# But for PyTorch and CTranslate2's other GEMM, the slowest at everything here.
 FAST = tuple(name for name in engines.SPECS if not engines.SPECS[name].n_rounds)
 BATCHED = tuple(n for n in FAST if n.startswith(("sottovoce", "faster-whisper")))
 MOST_S = 900  # of one process
 WORKS = ("roofline", "load", "stages", "short", "long", "batched", "many", "random")
-# The peers of the targets: but for PyTorch, which is slower at everything asked there.
-NATIVE = tuple(
-    n for n in engines.SPECS if n.startswith(("sottovoce", "faster-whisper", "whisper.cpp"))
-)
-TURBO = ("sottovoce-int8", *(n for n in NATIVE if n.startswith("faster-whisper-int8")))
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ class Comparison:
 
 def plan(args: argparse.Namespace, recordings: dict[str, speech.Recording]) -> Iterator[Comparison]:
     thorough = not args.quick and not args.targets
-    every = tuple(engines.SPECS) if thorough else FAST if args.quick else NATIVE
+    every = tuple(engines.SPECS) if thorough else FAST
     few, many = (4, 6) if thorough else (2, 2) if args.quick else (3, 4)
     sizes = ("base", "tiny.en") if thorough else ("base",)
     n_times, most_s = (5, 8.0) if thorough else (3, 3.0)
@@ -80,9 +76,10 @@ def plan(args: argparse.Namespace, recordings: dict[str, speech.Recording]) -> I
     if args.targets:
         # Latencies of our tokens on models that the peers are not compared on.
         yield Comparison("stages", order("stages", "tiny.en", "long"), engines.OURS, 2)
-        yield Comparison("long", order("file", "base", "long", **whole), NATIVE, 2)
+        yield Comparison("long", order("file", "base", "long", **whole), FAST, 2)
         yield Comparison("batched", batched, BATCHED, 2)
-        for model, names in (("small", engines.OURS), ("turbo", TURBO)):
+        compared = ("sottovoce-int8", "faster-whisper-int8")
+        for model, names in (("small", engines.OURS), ("turbo", compared)):
             asked = order("stages", model, "long", **stages_of_random)
             yield Comparison("random", asked, names, 2)
 
