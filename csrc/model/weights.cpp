@@ -8,6 +8,8 @@
 
 #include <sottovoce/error.h>
 
+#include "file_pages.h"
+
 namespace sottovoce {
 
 namespace {
@@ -56,7 +58,10 @@ class Reader {
   }
 
   ops::PackedLinear fused(const std::vector<ops::LinearBlock>& blocks) const {
-    return ops::pack_linear(context_, type_.linear, blocks);
+    ops::PackedLinear packed = ops::pack_linear(context_, type_.linear, blocks);
+    // The checkpoint's own copy would only swell the process from here on.
+    for (const ops::LinearBlock& block : blocks) pages_.drop(block.weight);
+    return packed;
   }
 
   // A layer that reads the output of `ln`. int8 rows share one scale, so a channel that the layer
@@ -70,7 +75,9 @@ class Reader {
       float& bias = ln.bias.data()[i];
       const float typical = std::max(3.0f * std::abs(weight) + std::abs(bias), kLeastChannel);
       const float column = std::max(scales.data()[i], kLeastChannel);
-      scales.data()[i] = std::pow(typical, 0.8f) / std::pow(column, 0.2f);
+      // A power of two: nothing is rounded on the way.
+      const float exponent = 0.8f * std::log2(typical) - 0.2f * std::log2(column);
+      scales.data()[i] = std::exp2(std::nearbyint(exponent));
       weight /= scales.data()[i];
       bias /= scales.data()[i];
     }
@@ -89,6 +96,7 @@ class Reader {
 
   const ops::Context& context_;
   const ComputeType& type_;
+  const ops::FilePages pages_;
   const Checkpoint& checkpoint_;
 };
 
@@ -180,8 +188,8 @@ Weights Weights::from_checkpoint(const ops::Context& context, const ComputeType&
 
   const TensorView& embedding =
       reader.get("decoder.token_embedding.weight", {dims.n_vocab, n_text});
+  if (type.linear != DType::kFloat32) weights.embedding_rows = ops::copy_of(context, embedding);
   weights.embedding = reader.fused({{embedding}});
-  if (type.linear == DType::kInt8) weights.embedding_rows = ops::copy_of(context, embedding);
   weights.text_positions = reader.copy("decoder.positional_embedding", {dims.n_text_ctx, n_text});
   const float text_scale = attention_scale(n_text, dims.n_text_head);
   for (int layer = 0; layer < dims.n_text_layer; ++layer) {

@@ -57,7 +57,8 @@ struct Weights {
   LayerNormWeights ln_post;
 
   ops::PackedLinear embedding;  // (n_vocab, n_text_state): token embedding and logits
-  // int8: the same rows as the checkpoint has them, for embedding tokens and for rescoring.
+  // bfloat16, int8: the same rows as the checkpoint has them, for embedding tokens and for
+  // rescoring.
   Tensor embedding_rows;
   Tensor text_positions;  // (n_text_ctx, n_text_state)
   std::vector<DecoderBlockWeights> decoder;

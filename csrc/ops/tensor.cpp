@@ -54,16 +54,19 @@ std::string to_string(const Shape& shape) {
 
 Tensor::Tensor(Shape shape, DType dtype) : shape_(std::move(shape)), dtype_(dtype) {
   constexpr std::size_t kAlignment = 64;
-  constexpr std::size_t kHugePage = std::size_t{2} << 20;
-  const std::size_t wanted = n_bytes() + kAlignment;
-  const std::size_t alignment = wanted < kHugePage / 2 ? kAlignment : kHugePage;
-  const std::size_t allocated = (wanted + kAlignment - 1) / kAlignment * kAlignment;
   void* memory = nullptr;
-  if (posix_memalign(&memory, alignment, allocated) != 0) throw std::bad_alloc();
-  // Large weights are walked from end to end: fewer pages to find, and to map in the first place.
-  if (alignment == kHugePage) madvise(memory, allocated, MADV_HUGEPAGE);
+  const std::size_t allocated = (n_bytes() + 2 * kAlignment - 1) / kAlignment * kAlignment;
+  if (posix_memalign(&memory, kAlignment, allocated) != 0) throw std::bad_alloc();
   std::memset(static_cast<char*>(memory) + n_bytes(), 0, kAlignment);
   memory_.reset(memory, std::free);
+}
+
+void Tensor::use_huge_pages() {
+  constexpr std::uintptr_t kHugePage = std::uintptr_t{2} << 20;
+  const auto data = reinterpret_cast<std::uintptr_t>(raw());
+  const std::uintptr_t begin = (data + kHugePage - 1) / kHugePage * kHugePage;
+  const std::uintptr_t end = (data + n_bytes()) / kHugePage * kHugePage;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
 }
 
 Tensor Tensor::zeros(Shape shape, DType dtype) {

@@ -50,6 +50,8 @@ class Tensor {
   std::int64_t size() const { return n_elements(shape_); }
   std::size_t n_bytes() const { return static_cast<std::size_t>(size()) * size_of(dtype_); }
   bool empty() const { return memory_ == nullptr; }
+  // For memory that will be filled and read from end to end, before it is.
+  void use_huge_pages();
   // As float32; the caller knows that it is.
   float* data() { return static_cast<float*>(memory_.get()); }
   const float* data() const { return static_cast<const float*>(memory_.get()); }

@@ -85,6 +85,7 @@ PackedLinear make_packed(const Context& context, DType dtype, const std::vector<
     n_panels += (n + packed.nr - 1) / packed.nr;
   }
   packed.panels = Tensor({n_panels, packed.k_words * packed.nr * per_word}, dtype);
+  packed.panels.use_huge_pages();
   if (with_bias) packed.bias = Tensor::zeros({n_panels * packed.nr});
   if (dtype == DType::kInt8) {
     packed.scales = Tensor::zeros({n_panels * packed.nr});
@@ -221,6 +222,7 @@ Tensor to_float32(const Context& context, const TensorView& source) {
 
 Tensor copy_of(const Context& context, const TensorView& source) {
   Tensor tensor(source.shape, source.dtype);
+  tensor.use_huge_pages();
   constexpr std::size_t kBlock = std::size_t{1} << 20;
   const auto n_blocks = static_cast<std::int64_t>((source.n_bytes() + kBlock - 1) / kBlock);
   parallel_for(*context.threads, n_blocks, [&](std::int64_t begin, std::int64_t end, int) {
