@@ -60,7 +60,8 @@ inline I32 add(I32 a, I32 b) { return add_words(a, b); }
 
 // sums[Rows, kNr] (+)= A[Rows, k] B[k, kNr]: kMr x kGemmVectors accumulators in registers. `sums`
 // holds int32 where the operands are bytes.
-template <class Operands, int Rows>
+// `prefetch`: B comes from memory, and nothing else hides how long that takes.
+template <class Operands, int Rows, bool prefetch>
 inline __attribute__((always_inline)) void tile(const char* a, ptrdiff_t lda, const char* b,
                                                 ptrdiff_t k_words, bool accumulate, float* sums,
                                                 ptrdiff_t ld_sums) {
@@ -75,7 +76,7 @@ inline __attribute__((always_inline)) void tile(const char* a, ptrdiff_t lda, co
     typename Operands::Word b_row[kGemmVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kGemmVectors; ++v) b_row[v] = Operands::load_b(b + v * kLanes * kWord);
-    if (Rows < kMr) {  // few rows: B comes from memory, and nothing else hides how long that takes
+    if (prefetch) {
       for (ptrdiff_t line = 0; line < kNr * kWord; line += 64) {
         __builtin_prefetch(b + kPrefetch + line);
       }
@@ -111,17 +112,17 @@ __attribute__((noinline)) void tile_of(ptrdiff_t rows, const char* a, ptrdiff_t 
                                        ptrdiff_t ld_sums) {
   switch (rows) {
     case 1:
-      return tile<Operands, 1>(a, lda, b, k_words, accumulate, sums, ld_sums);
+      return tile<Operands, 1, true>(a, lda, b, k_words, accumulate, sums, ld_sums);
     case 2:
-      return tile<Operands, 2>(a, lda, b, k_words, accumulate, sums, ld_sums);
+      return tile<Operands, 2, true>(a, lda, b, k_words, accumulate, sums, ld_sums);
     case 3:
-      return tile<Operands, 3>(a, lda, b, k_words, accumulate, sums, ld_sums);
+      return tile<Operands, 3, true>(a, lda, b, k_words, accumulate, sums, ld_sums);
     case 4:
-      return tile<Operands, 4>(a, lda, b, k_words, accumulate, sums, ld_sums);
+      return tile<Operands, 4, true>(a, lda, b, k_words, accumulate, sums, ld_sums);
     case 5:
-      return tile<Operands, 5>(a, lda, b, k_words, accumulate, sums, ld_sums);
+      return tile<Operands, 5, true>(a, lda, b, k_words, accumulate, sums, ld_sums);
     default:
-      return tile<Operands, kMr>(a, lda, b, k_words, accumulate, sums, ld_sums);
+      return tile<Operands, kMr, false>(a, lda, b, k_words, accumulate, sums, ld_sums);
   }
 }
 
@@ -189,7 +190,9 @@ inline void gemm_panel(const Gemm& args) {
   alignas(64) float buffer[kBlockRows * kNr];
   const bool plain = is_plain<Operands>(args);
   const ptrdiff_t ld_sums = plain ? args.ldc : kNr;
-  const ptrdiff_t block_rows = args.k_words <= kLongestPanel ? kMr : kBlockRows;
+  // 7 to 10 rows make two tiles of at most 5, which fetch B ahead.
+  const ptrdiff_t tile_rows = args.m > kMr && args.m < 2 * kMr - 1 ? (args.m + 1) / 2 : kMr;
+  const ptrdiff_t block_rows = args.k_words <= kLongestPanel ? tile_rows : kBlockRows;
   for (ptrdiff_t block = 0; block < args.m; block += block_rows) {
     const ptrdiff_t rows = args.m - block < block_rows ? args.m - block : block_rows;
     const char* a = static_cast<const char*>(args.a) + block * args.lda;
@@ -197,8 +200,8 @@ inline void gemm_panel(const Gemm& args) {
     for (ptrdiff_t step = 0; step == 0 || step < args.k_words; step += kChain) {
       const ptrdiff_t k_words = args.k_words - step < kChain ? args.k_words - step : kChain;
       const char* b = static_cast<const char*>(args.b) + step * kNr * kWord;
-      for (ptrdiff_t row = 0; row < rows; row += kMr) {
-        tile_of<Operands>(rows - row < kMr ? rows - row : kMr, a + row * args.lda + step * kWord,
+      for (ptrdiff_t row = 0; row < rows; row += tile_rows) {
+        tile_of<Operands>(rows - row < tile_rows ? rows - row : tile_rows, a + row * args.lda + step * kWord,
                           args.lda, b, k_words, step > 0, sums + row * ld_sums, ld_sums);
       }
     }
