@@ -201,8 +201,9 @@ inline void gemm_panel(const Gemm& args) {
       const ptrdiff_t k_words = args.k_words - step < kChain ? args.k_words - step : kChain;
       const char* b = static_cast<const char*>(args.b) + step * kNr * kWord;
       for (ptrdiff_t row = 0; row < rows; row += tile_rows) {
-        tile_of<Operands>(rows - row < tile_rows ? rows - row : tile_rows, a + row * args.lda + step * kWord,
-                          args.lda, b, k_words, step > 0, sums + row * ld_sums, ld_sums);
+        tile_of<Operands>(rows - row < tile_rows ? rows - row : tile_rows,
+                          a + row * args.lda + step * kWord, args.lda, b, k_words, step > 0,
+                          sums + row * ld_sums, ld_sums);
       }
     }
     if (!plain) finish_rows<Operands>(args, sums, block, rows);

@@ -236,7 +236,9 @@ def _add_runtime(group: argparse._ArgumentGroup) -> None:
         metavar="N",
     )
     _flag(group, "device", "where to run", choices=["cpu"], default="cpu")
-    _flag(group, "compute_type", "dtype of the weights", default="float32", metavar="DTYPE")
+    _flag(
+        group, "compute_type", "float32, bfloat16, int8 or auto", default="float32", metavar="DTYPE"
+    )
     _flag(
         group,
         "weights_cache",

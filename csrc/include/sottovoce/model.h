@@ -29,7 +29,7 @@ namespace sottovoce {
 struct RuntimeOptions {
   int n_threads = 0;  // 0: all this process may use
   std::string isa;    // "", or one of available_isas(); "" asks SOTTOVOCE_ISA, then CPUID
-  std::string compute_type = "float32";  // dtype of the packed weights
+  std::string compute_type = "float32";  // or "bfloat16", "int8", "auto"
 };
 
 // Kernel tables this CPU can run, slowest first: "scalar", "avx2", ... "avx512_bf16".
