@@ -70,8 +70,8 @@ class WhisperModel:
         Args:
             name_or_path: a directory or file, or a name such as "base" or "tiny.en".
             device: "cpu".
-            compute_type: "float32" (openai-whisper's words), "bfloat16", "int8" (quickest, smallest),
-                or "auto": "int8" wherever its kernels are.
+            compute_type: "float32" (openai-whisper's words), "bfloat16", "int8" (quickest and
+                smallest), or "auto": "int8" wherever its kernels are.
             cpu_threads: threads of one call; 0: all that this process may use.
             isa: kernel table, one of `available_isas()`; "": the best for this CPU.
             local_files_only: never download.
