@@ -26,7 +26,7 @@ def check(result, expected) -> None:
 def test_greedy(isa, rng, windows):
     model = talkative.model(isa)
     lengths, ended = set(), 0
-    for trial in range(40):
+    for trial in range(160):
         window, options = windows[trial % N_WINDOWS], random_options(rng)
         script = Script(model, window, options["initial_tokens"])
         result = decode_one(model, window, options)
@@ -34,7 +34,7 @@ def test_greedy(isa, rng, windows):
         lengths.add(len(result.tokens))
         ended += len(result.tokens) < max_steps(options)
     assert len(lengths) > 8
-    assert ended > 0
+    assert ended > 2
 
 
 def test_beam_search(isa, rng, windows):

@@ -54,9 +54,7 @@ void LogitRules::apply(const ops::Context& context, const std::vector<int>& toke
 int LogitRules::first_possible(const std::vector<int>& tokens) const {
   if (!timestamps_) return 0;
   if (tokens.empty()) return special_.timestamp_begin;
-  const std::size_t n = tokens.size();
-  const bool opens_pair = is_timestamp(tokens[n - 1]) && n > 1 && !is_timestamp(tokens[n - 2]);
-  return opens_pair ? special_.eot : 0;
+  return pair_is_open(tokens) ? special_.eot : 0;
 }
 
 // The first token is a timestamp, and not a late one.
@@ -65,17 +63,21 @@ void LogitRules::open_with_timestamp(float* logits) const {
   forbid(latest_first_timestamp_ + 1, n_vocab_, logits);
 }
 
+// The last token is a timestamp that ends a segment: another one, or eot, must follow.
+bool LogitRules::pair_is_open(const std::vector<int>& tokens) const {
+  const std::size_t n = tokens.size();
+  return n > 1 && is_timestamp(tokens[n - 1]) && !is_timestamp(tokens[n - 2]);
+}
+
 // Timestamps come in pairs, end of one segment and start of the next, except before eot; they do
 // not decrease. A lone first token counts as a pair: it only opens.
 void LogitRules::pair_timestamps(const std::vector<int>& tokens, float* logits) const {
-  const std::size_t n = tokens.size();
-  const bool after_timestamp = is_timestamp(tokens[n - 1]);
-  const bool pair_is_closed = n < 2 || is_timestamp(tokens[n - 2]);
-  if (after_timestamp && pair_is_closed) {
+  if (pair_is_open(tokens)) {
+    forbid(0, special_.eot, logits);
+  } else if (is_timestamp(tokens.back())) {
     forbid(special_.timestamp_begin, n_vocab_, logits);
     return;
   }
-  if (after_timestamp) forbid(0, special_.eot, logits);
   forbid(special_.timestamp_begin, earliest_timestamp(tokens), logits);
 }
 

@@ -22,6 +22,7 @@ class LogitRules {
 
  private:
   bool is_timestamp(int token) const { return token >= special_.timestamp_begin; }
+  bool pair_is_open(const std::vector<int>& tokens) const;
   int earliest_timestamp(const std::vector<int>& tokens) const;
   void open_with_timestamp(float* logits) const;
   void pair_timestamps(const std::vector<int>& tokens, float* logits) const;

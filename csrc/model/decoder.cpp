@@ -160,7 +160,7 @@ Tensor decode_inputs(const DecoderPass& pass, const std::vector<DecoderInput>& i
 
 void project_logits(const ops::Context& context, const Weights& weights, const Tensor& hidden,
                     const std::vector<int>& first, float* logits) {
-  constexpr int kRescored = 32;  // candidates of a row: more than any search looks at
+  constexpr int kRescored = 32;  // candidates of a row: a beam search of 31 looks at as many
   const std::int64_t n_rows = hidden.shape()[0];
   const std::int64_t n = hidden.shape()[1];
   const ops::PackedLinear& embedding = weights.embedding;

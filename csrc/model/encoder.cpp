@@ -70,12 +70,6 @@ std::size_t attend(const ops::Context& context, const ModelDims& dims,
   return scratch + work.keys_values.n_bytes();
 }
 
-Tensor copy_of(const Tensor& source) {
-  Tensor copy(source.shape());
-  std::copy_n(source.data(), source.size(), copy.data());
-  return copy;
-}
-
 }  // namespace
 
 EncoderWorkspace::EncoderWorkspace(const ops::Context& context, const ModelDims& dims,
@@ -95,12 +89,12 @@ Tensor encode_window(const ops::Context& context, const ModelDims& dims, const W
   Tensor frames = padded_frames(mel, dims.n_mels, n_frames, dims.n_frames());
   embed_frames(context, dims, weights,
                ops::convert(context, std::move(frames), weights.conv1.dtype()), work);
-  if (hidden_states) hidden_states->push_back(copy_of(work.x));
+  if (hidden_states) hidden_states->push_back(ops::copy_of(context, work.x.view()));
   for (const EncoderBlockWeights& block : weights.encoder) {
     const std::uint64_t scratch = attend(context, dims, block.attention, work);
     scratch_bytes = std::max(scratch_bytes, scratch);
     add_mlp(context, block.mlp, work.mlp, work.x);
-    if (hidden_states) hidden_states->push_back(copy_of(work.x));
+    if (hidden_states) hidden_states->push_back(ops::copy_of(context, work.x.view()));
   }
   ops::Activations features(dims.n_audio_ctx, dims.n_audio_state, DType::kFloat32);
   ops::layer_norm(context, work.x.data(), weights.ln_post.weight, weights.ln_post.bias, features);

@@ -55,7 +55,7 @@ struct PackedLinear {
   DType dtype() const { return panels.dtype(); }
   std::int64_t n_panels() const { return panels.shape()[0]; }
   std::size_t block_of(std::int64_t panel) const;
-  // Row `row` of the unpacked weight of the first block, (k), gathered into `out`; not for int8.
+  // Row `row` of the unpacked weight of the first block, (k), gathered into `out`; float32 only.
   void unpack_row(std::int64_t row, float* out) const;
   std::size_t n_bytes() const;
 };

@@ -71,7 +71,7 @@ class WhisperModel:
             name_or_path: a directory or file, or a name such as "base" or "tiny.en".
             device: "cpu".
             compute_type: "float32" (openai-whisper's words), "bfloat16", "int8" (quickest and
-                smallest), or "auto": "int8" wherever its kernels are.
+                smallest), or "auto": "int8" but on the portable kernels.
             cpu_threads: threads of one call; 0: all that this process may use.
             isa: kernel table, one of `available_isas()`; "": the best for this CPU.
             local_files_only: never download.

@@ -291,17 +291,8 @@ std::size_t PackedLinear::n_bytes() const {
 }
 
 void PackedLinear::unpack_row(std::int64_t row, float* out) const {
-  const auto* words = static_cast<const std::uint32_t*>(panels.raw()) + row / nr * k_words * nr;
-  for (std::int64_t i = 0; i < k; ++i) {
-    std::uint32_t bits;
-    if (dtype() == DType::kBFloat16) {
-      const std::uint32_t pair = words[i / 2 * nr + row % nr];
-      bits = i % 2 == 0 ? pair << 16 : pair & 0xffff0000u;
-    } else {
-      bits = words[i * nr + row % nr];
-    }
-    std::memcpy(out + i, &bits, sizeof(bits));
-  }
+  const float* column = panels.data() + row / nr * k * nr + row % nr;
+  for (std::int64_t i = 0; i < k; ++i) out[i] = column[i * nr];
 }
 
 }  // namespace sottovoce::ops
