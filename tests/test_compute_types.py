@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import oracle
+from huggingface_writer import write_model
 from oracle import Dims
 from sottovoce import _core
 from test_model import DIMS, make, random_mel
@@ -110,3 +111,17 @@ def test_checkpoints_of_any_dtype_pack_to_the_same(rng):
 def test_an_unknown_type_is_refused(rng):
     with pytest.raises(_core.ShapeError, match=r"compute_type must be .* got 'int4'"):
         make(Dims(), oracle.random_checkpoint(Dims(), rng), compute_type="int4")
+
+
+def test_packing_leaves_the_checkpoint_as_it_was(tmp_path, rng):
+    """Its pages are dropped on the way: those of a file come back, other memory is not touched."""
+    dims = Dims()
+    tensors = oracle.random_checkpoint(dims, rng)
+    write_model(tmp_path, tensors, dims)
+    mapped = _core.Checkpoint.open(str(tmp_path))
+    in_memory = _core.Checkpoint(mapped.dims, tensors)
+    for checkpoint in (mapped, in_memory):
+        before = {name: np.array(checkpoint.tensor(name)) for name in checkpoint.names()}
+        _core.Model(checkpoint, compute_type="int8")
+        for name, tensor in before.items():
+            np.testing.assert_array_equal(checkpoint.tensor(name), tensor)

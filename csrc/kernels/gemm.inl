@@ -179,7 +179,6 @@ inline void finish_rows(const Gemm& args, const float* sums, ptrdiff_t first_row
 }
 
 // Whether the sums themselves are the result: then they are stored where they belong.
-template <class Operands>
 inline bool is_plain(const Gemm& args) {
   return !args.b_scales && !args.a_scales && !args.bias && !args.residual && !args.c_is_bf16 &&
          !args.scatter.columns && args.n == kNr && args.activation == Activation::kNone;
@@ -188,7 +187,7 @@ inline bool is_plain(const Gemm& args) {
 template <class Operands>
 inline void gemm_panel(const Gemm& args) {
   alignas(64) float buffer[kBlockRows * kNr];
-  const bool plain = is_plain<Operands>(args);
+  const bool plain = is_plain(args);
   const ptrdiff_t ld_sums = plain ? args.ldc : kNr;
   // 7 to 10 rows make two tiles of at most 5, which fetch B ahead.
   const ptrdiff_t tile_rows = args.m > kMr && args.m < 2 * kMr - 1 ? (args.m + 1) / 2 : kMr;

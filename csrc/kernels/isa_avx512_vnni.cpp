@@ -8,15 +8,7 @@
 namespace sottovoce::kernels::avx512 {
 namespace {
 
-// clang-format off: each uses what stands above it
-#include "lanes.inl"
-#include "math.inl"
-#include "gemm.inl"
-#include "power_spectrum.inl"
-#include "rows.inl"
-#include "widen.inl"
 #include "table.inl"
-// clang-format on
 
 }  // namespace
 }  // namespace sottovoce::kernels::avx512

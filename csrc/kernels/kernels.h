@@ -70,8 +70,8 @@ struct Table {
   // float32 to bfloat16, to nearest even.
   void (*to_bf16)(const float* x, ptrdiff_t n, void* y);
   // Walsh-Hadamard transform over groups of g elements that stand n / g apart, g the largest of 16,
-  // 8, 4, 2, 1 that divides n; not normalised: twice is g times the row.
-  void (*hadamard_f32)(const float* x, ptrdiff_t n, float* y);
+  // 8, 4, 2, 1 that divides n; not normalised: twice is g times the row. Returns g.
+  ptrdiff_t (*hadamard_f32)(const float* x, ptrdiff_t n, float* y);
   // y[i] = round(x[i] / scale) + int8_offset as a byte, scale = max |x| / 127, which it returns.
   float (*quantize_i8)(const float* x, ptrdiff_t n, void* y);
 

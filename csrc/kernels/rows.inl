@@ -69,7 +69,7 @@ float softmax_bf16(const float* x, ptrdiff_t n, void* y) {
 }
 
 template <int Group>
-inline void transform_groups(const float* x, ptrdiff_t stride, float* y) {
+inline ptrdiff_t transform_groups(const float* x, ptrdiff_t stride, float* y) {
   for_vectors(stride, [&](ptrdiff_t i, ptrdiff_t lanes) {
     F32 v[Group];
 #pragma GCC unroll 16
@@ -87,14 +87,15 @@ inline void transform_groups(const float* x, ptrdiff_t stride, float* y) {
 #pragma GCC unroll 16
     for (int j = 0; j < Group; ++j) store_lanes(y + j * stride + i, v[j], lanes);
   });
+  return Group;
 }
 
-void hadamard_f32(const float* x, ptrdiff_t n, float* y) {
+ptrdiff_t hadamard_f32(const float* x, ptrdiff_t n, float* y) {
   if (n % 16 == 0) return transform_groups<16>(x, n / 16, y);
   if (n % 8 == 0) return transform_groups<8>(x, n / 8, y);
   if (n % 4 == 0) return transform_groups<4>(x, n / 4, y);
   if (n % 2 == 0) return transform_groups<2>(x, n / 2, y);
-  transform_groups<1>(x, n, y);
+  return transform_groups<1>(x, n, y);
 }
 
 void scale_f32(float* x, float scale, ptrdiff_t n) {

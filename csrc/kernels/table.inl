@@ -1,4 +1,14 @@
-// The table of the instruction set whose namespace includes this file.
+// All bodies and their table, for the instruction set whose namespace includes this file after its
+// vector types.
+
+// clang-format off: each uses what stands above it
+#include "lanes.inl"
+#include "math.inl"
+#include "gemm.inl"
+#include "power_spectrum.inl"
+#include "rows.inl"
+#include "widen.inl"
+// clang-format on
 
 constexpr Table make_table(const char* name) {
   return Table{

@@ -44,16 +44,13 @@ class RowPacker {
     } else {
       // Activations and weights are turned alike, which leaves their products as they are, but
       // spreads what is large in one channel over a group of them (QuaRot, Ashkboos et al. 2024).
-      kernels_.hadamard_f32(x, k_, line);
-      scale = kernels_.quantize_i8(line, k_, words) / static_cast<float>(group());
+      const std::ptrdiff_t group = kernels_.hadamard_f32(x, k_, line);
+      scale = kernels_.quantize_i8(line, k_, words) / static_cast<float>(group);
       sum = kernels_.int8_offset * center(static_cast<std::uint8_t*>(words));
     }
   }
 
  private:
-  // Elements that hadamard_f32 mixes: its square is the group times the row.
-  std::int64_t group() const { return std::min<std::int64_t>(k_ & -k_, 16); }
-
   // Bytes without the offset, zeros up to a whole word. Returns their sum.
   std::int32_t center(std::uint8_t* bytes) const {
     std::int32_t sum = 0;
