@@ -165,10 +165,10 @@ def test_a_row_of_nothing_quantises_to_zeros(isa, x):
 @pytest.mark.parametrize("n", [1, 5, 16, 33, 1500])
 def test_softmax_bf16(isa, rng, n):
     x = 5 * f32(rng, n)
-    x[np.arange(n) % 7 == 3] -= 60  # 2^-126 stands for what is smaller still
+    x[np.arange(n) % 7 == 3] -= 60
     bits, factor = _core.kernel(isa, "softmax_bf16")(x)
     exact = oracle.softmax(x)
-    # 2.6e-6 is the polynomial's, for the numerator and for the sum.
-    relative = (n + 16 + np.abs(x - x.max())) * EPS * 2 + EPS_BF16 + 5.2e-6
+    # 8.6e-5 is the polynomial's, for the numerator and for the sum.
+    relative = (n + 16 + np.abs(x - x.max())) * EPS * 2 + EPS_BF16 + 1.72e-4
     error = np.abs(widened(bits) * factor - exact)
     assert (error <= relative * exact + 1e-37).all()

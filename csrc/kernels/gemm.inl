@@ -2,25 +2,28 @@
 // instruction set's namespace after its vector types and math.inl.
 //
 // A step along k takes one word of 32 bits: one float32, two bfloat16 or four bytes. Each output
-// element is a sum of chains of kChain steps, taken in the order of k whatever the tile it falls
-// into, so a row's result does not depend on the rows beside it. Short chains keep rounding errors
-// small: single chains of float32 made the whole encoder err twice as much and more.
+// element is a sum of chains of kRoundedChain steps, taken in the order of k whatever the tile it
+// falls into, so a row's result does not depend on the rows beside it. Short chains keep rounding
+// errors small: single chains of float32 made the whole encoder err twice as much and more. Sums of
+// bytes are exact in one.
 
 constexpr int kMr = 6;
 constexpr ptrdiff_t kNr = kGemmVectors * kLanes;
 constexpr ptrdiff_t kWord = 4;  // bytes
-constexpr ptrdiff_t kChain = 256;
+constexpr ptrdiff_t kRoundedChain = 256;
 constexpr ptrdiff_t kPrefetch = 8192;  // bytes ahead
 // A panel of kNr * kLongestPanel words stays in the second-level cache (512 KB at 64 columns)
-// while tiles of rows pass over it one by one; a longer one is walked in chunks of kChain, each by
-// a block of kBlockRows rows whose sums wait in the first-level cache.
+// while tiles of rows pass over it one by one; a longer one is walked in chunks of kChunk words,
+// each by a block of kBlockRows rows whose sums wait in the first-level cache.
 constexpr ptrdiff_t kLongestPanel = 2048;
+constexpr ptrdiff_t kChunk = 4 * kRoundedChain;
 constexpr ptrdiff_t kBlockRows = 10 * kMr;
 
 // What the tile must know of an operand type: its words, and what a step adds to a sum.
 struct F32Operands {
   using Word = F32;
   using Sum = F32;
+  static constexpr ptrdiff_t kChain = kRoundedChain;
   static Word broadcast_a(const char* p) {
     float word;
     __builtin_memcpy(&word, p, sizeof(word));
@@ -29,24 +32,44 @@ struct F32Operands {
   static Word load_b(const char* p) { return load(reinterpret_cast<const float*>(p)); }
   static Sum dot(Word a, Word b, Sum sum) { return multiply_add(a, b, sum); }
   static F32 activate(F32 x) { return gelu(x); }
+  // Sums as they are.
+  struct Scaling {};
+  static Scaling scaling_of(const Gemm&, ptrdiff_t) { return {}; }
+  static F32 scaled(const float* sum, Scaling) { return load(sum); }
 };
 
 struct BF16Operands {
   using Word = I32;
   using Sum = F32;
+  static constexpr ptrdiff_t kChain = kRoundedChain;
   static Word broadcast_a(const char* p) { return broadcast_word(p); }
   static Word load_b(const char* p) { return load_words(p); }
   static Sum dot(Word a, Word b, Sum sum) { return dot_bf16(a, b, sum); }
   static F32 activate(F32 x) { return rough_gelu(x); }
+  using Scaling = F32Operands::Scaling;
+  static Scaling scaling_of(const Gemm&, ptrdiff_t) { return {}; }
+  static F32 scaled(const float* sum, Scaling) { return load(sum); }
 };
 
 struct I8Operands {
   using Word = I32;
   using Sum = I32;
+  static constexpr ptrdiff_t kChain = kLongestPanel;
   static Word broadcast_a(const char* p) { return broadcast_word(p); }
   static Word load_b(const char* p) { return load_words(p); }
   static Sum dot(Word a, Word b, Sum sum) { return dot_i8(a, b, sum); }
   static F32 activate(F32 x) { return rough_gelu(x); }
+  // Sums without the offset of their activations, times the scales of their columns.
+  struct Scaling {
+    I32 offset;
+    F32 scale;
+  };
+  static Scaling scaling_of(const Gemm& args, ptrdiff_t column) {
+    return {load_words(args.b_sums + column), load(args.b_scales + column)};
+  }
+  static F32 scaled(const float* sum, Scaling scaling) {
+    return to_float(subtract_words(load_words(sum), scaling.offset)) * scaling.scale;
+  }
 };
 
 inline void clear(F32& sum) { sum = zero(); }
@@ -72,6 +95,7 @@ inline __attribute__((always_inline)) void tile(const char* a, ptrdiff_t lda, co
 #pragma GCC unroll 8
     for (int v = 0; v < kGemmVectors; ++v) clear(acc[row][v]);
   }
+#pragma GCC unroll 4
   for (ptrdiff_t step = 0; step < k_words; ++step) {
     typename Operands::Word b_row[kGemmVectors];
 #pragma GCC unroll 8
@@ -126,55 +150,100 @@ __attribute__((noinline)) void tile_of(ptrdiff_t rows, const char* a, ptrdiff_t 
   }
 }
 
-// Sums as float32: those of bytes without the offset of their activations, and scaled.
-inline F32 finished_sum(const Gemm&, const float* sum, ptrdiff_t, F32Operands) { return load(sum); }
-inline F32 finished_sum(const Gemm&, const float* sum, ptrdiff_t, BF16Operands) {
-  return load(sum);
-}
-inline F32 finished_sum(const Gemm& args, const float* sum, ptrdiff_t column, I8Operands) {
-  const I32 exact = subtract_words(load_words(sum), load_words(args.b_sums + column));
-  return to_float(exact) * load(args.b_scales + column);
+// What the rows of a block are added to and written over comes from memory while their sums are
+// computed. Always inline: GCC 12 drops calls of functions that do nothing but fetch ahead.
+inline __attribute__((always_inline)) void prefetch_results(const Gemm& args, ptrdiff_t first_row,
+                                                            ptrdiff_t rows) {
+  const ptrdiff_t size = args.c_is_bf16 ? 2 : 4;
+  const bool in_place = args.residual == args.c;
+  for (ptrdiff_t row = first_row; row < first_row + rows; ++row) {
+    if (!args.scatter.columns) {
+      const char* c = static_cast<const char*>(args.c) + row * args.ldc * size;
+      for (ptrdiff_t at = 0; at < args.n * size; at += 64) __builtin_prefetch(c + at, 1);
+    }
+    if (args.residual && !in_place) {
+      const float* residual = args.residual + row * args.ld_residual;
+      for (ptrdiff_t i = 0; i < args.n; i += 16) __builtin_prefetch(residual + i);
+    }
+  }
 }
 
-// values[0..n) of one row to the places that `scatter` gives them.
+// Two neighbours as one word.
+inline void store_pair(uint16_t* to, uint16_t first, uint16_t second) {
+  const uint32_t word = first | static_cast<uint32_t>(second) << 16;
+  __builtin_memcpy(to, &word, sizeof(word));
+}
+inline void store_pair(float* to, float first, float second) {
+  to[0] = first;
+  to[1] = second;
+}
+
+// The first n elements of each line to the places that `scatter` gives them; lines are kNr words
+// apart.
 template <class Element>
-inline void scatter_row(const Gemm& args, ptrdiff_t row, const Element* values) {
-  const Scatter& scatter = args.scatter;
-  const ptrdiff_t at = scatter.first_row + row;
-  Element* out = static_cast<Element*>(args.c) + at / scatter.group * scatter.group_stride +
-                 at % scatter.group * scatter.stride;
-  for (ptrdiff_t i = 0; i < args.n; ++i) out[scatter.columns[i]] = values[i];
+inline void scatter_rows(const Gemm& args, const float* lines, ptrdiff_t first_row,
+                         ptrdiff_t rows) {
+  const Scatter scatter = args.scatter;
+  const ptrdiff_t n = args.n;
+  const bool rows_pair = scatter.group == 2 && scatter.stride == 1;
+  const bool columns_pair = scatter.run == 2 && n % 2 == 0;
+  for (ptrdiff_t row = 0; row < rows; ++row) {
+    Element line[2][kNr];
+    __builtin_memcpy(line[0], lines + row * kNr, sizeof(line[0]));
+    const ptrdiff_t at = scatter.first_row + first_row + row;
+    Element* out = static_cast<Element*>(args.c) + at / scatter.group * scatter.group_stride +
+                   at % scatter.group * scatter.stride;
+    if (rows_pair && at % 2 == 0 && row + 1 < rows) {
+      ++row;
+      __builtin_memcpy(line[1], lines + row * kNr, sizeof(line[1]));
+      for (ptrdiff_t i = 0; i < n; ++i) {
+        store_pair(out + scatter.columns[i], line[0][i], line[1][i]);
+      }
+    } else if (columns_pair) {
+      for (ptrdiff_t i = 0; i < n; i += 2) {
+        store_pair(out + scatter.columns[i], line[0][i], line[0][i + 1]);
+      }
+    } else {
+      for (ptrdiff_t i = 0; i < n; ++i) out[scatter.columns[i]] = line[0][i];
+    }
+  }
 }
 
-// c[row, 0..n) = activation(sums[row] * scales + bias) + residual[row].
+// c[row, 0..n) = activation(sums[row] * scales + bias) + residual[row]. Rows that are scattered are
+// made in the place of their sums.
 template <class Operands>
-inline void finish_rows(const Gemm& args, const float* sums, ptrdiff_t first_row, ptrdiff_t rows) {
+inline void finish_rows(const Gemm& shared, float* sums, ptrdiff_t first_row, ptrdiff_t rows) {
+  const Gemm args = shared;  // which no store below can change
   const bool scattered = args.scatter.columns != nullptr;
-  alignas(64) float line_f32[kNr];
-  alignas(64) uint16_t line_bf16[kNr];
-  for (ptrdiff_t row = first_row; row < first_row + rows; ++row, sums += kNr) {
-    const float* residual = args.residual ? args.residual + row * args.ld_residual : nullptr;
-    float* to_f32 = scattered ? line_f32 : static_cast<float*>(args.c) + row * args.ldc;
-    uint16_t* to_bf16 = scattered ? line_bf16 : static_cast<uint16_t*>(args.c) + row * args.ldc;
-    for (ptrdiff_t column = 0; column < args.n; column += kLanes) {
-      const ptrdiff_t lanes = args.n - column < kLanes ? args.n - column : kLanes;
-      F32 value = finished_sum(args, sums + column, column, Operands{});
-      if (args.a_scales) value = value * broadcast(args.a_scales[row]);
-      if (args.bias) value = value + load(args.bias + column);
+  const ptrdiff_t size = args.c_is_bf16 ? 2 : 4;
+  char* const c = scattered ? reinterpret_cast<char*>(sums)
+                            : static_cast<char*>(args.c) + first_row * args.ldc * size;
+  const ptrdiff_t row_bytes = scattered ? kNr * kWord : args.ldc * size;
+  for_vectors(args.n, [&](ptrdiff_t column, ptrdiff_t lanes) {
+    const F32 bias = args.bias ? load(args.bias + column) : zero();
+    const auto scaling = Operands::scaling_of(args, column);
+    for (ptrdiff_t row = 0; row < rows; ++row) {
+      F32 value = Operands::scaled(sums + row * kNr + column, scaling);
+      value = args.a_scales ? multiply_add(value, broadcast(args.a_scales[first_row + row]), bias)
+                            : value + bias;
       if (args.activation == Activation::kGelu) value = Operands::activate(value);
-      if (residual) value = value + load_lanes(residual + column, lanes, 0.0f);
+      if (args.residual) {
+        const float* residual = args.residual + (first_row + row) * args.ld_residual + column;
+        value = value + load_lanes(residual, lanes, 0.0f);
+      }
+      char* to = c + row * row_bytes + column * size;
       if (args.c_is_bf16) {
-        store_lanes_bf16(to_bf16 + column, value, lanes);
+        store_lanes_bf16(to, value, lanes);
       } else {
-        store_lanes(to_f32 + column, value, lanes);
+        store_lanes(reinterpret_cast<float*>(to), value, lanes);
       }
     }
-    if (!scattered) continue;
-    if (args.c_is_bf16) {
-      scatter_row(args, row, line_bf16);
-    } else {
-      scatter_row(args, row, line_f32);
-    }
+  });
+  if (!scattered) return;
+  if (args.c_is_bf16) {
+    scatter_rows<uint16_t>(args, sums, first_row, rows);
+  } else {
+    scatter_rows<float>(args, sums, first_row, rows);
   }
 }
 
@@ -186,23 +255,29 @@ inline bool is_plain(const Gemm& args) {
 
 template <class Operands>
 inline void gemm_panel(const Gemm& args) {
+  constexpr ptrdiff_t chain = Operands::kChain;
   alignas(64) float buffer[kBlockRows * kNr];
   const bool plain = is_plain(args);
   const ptrdiff_t ld_sums = plain ? args.ldc : kNr;
   // 7 to 10 rows make two tiles of at most 5, which fetch B ahead.
   const ptrdiff_t tile_rows = args.m > kMr && args.m < 2 * kMr - 1 ? (args.m + 1) / 2 : kMr;
-  const ptrdiff_t block_rows = args.k_words <= kLongestPanel ? tile_rows : kBlockRows;
+  const bool fits = args.k_words <= kLongestPanel;
+  const ptrdiff_t block_rows = fits ? tile_rows : kBlockRows;
+  const ptrdiff_t chunk = fits && args.k_words > 0 ? args.k_words : kChunk;
   for (ptrdiff_t block = 0; block < args.m; block += block_rows) {
     const ptrdiff_t rows = args.m - block < block_rows ? args.m - block : block_rows;
     const char* a = static_cast<const char*>(args.a) + block * args.lda;
     float* sums = plain ? static_cast<float*>(args.c) + block * args.ldc : buffer;
-    for (ptrdiff_t step = 0; step == 0 || step < args.k_words; step += kChain) {
-      const ptrdiff_t k_words = args.k_words - step < kChain ? args.k_words - step : kChain;
-      const char* b = static_cast<const char*>(args.b) + step * kNr * kWord;
+    if (!plain) prefetch_results(args, block, rows);
+    for (ptrdiff_t begin = 0; begin == 0 || begin < args.k_words; begin += chunk) {
+      const ptrdiff_t end = args.k_words - begin < chunk ? args.k_words : begin + chunk;
       for (ptrdiff_t row = 0; row < rows; row += tile_rows) {
-        tile_of<Operands>(rows - row < tile_rows ? rows - row : tile_rows,
-                          a + row * args.lda + step * kWord, args.lda, b, k_words, step > 0,
-                          sums + row * ld_sums, ld_sums);
+        for (ptrdiff_t step = begin; step == 0 || step < end; step += chain) {
+          tile_of<Operands>(
+              rows - row < tile_rows ? rows - row : tile_rows, a + row * args.lda + step * kWord,
+              args.lda, static_cast<const char*>(args.b) + step * kNr * kWord,
+              end - step < chain ? end - step : chain, step > 0, sums + row * ld_sums, ld_sums);
+        }
       }
     }
     if (!plain) finish_rows<Operands>(args, sums, block, rows);

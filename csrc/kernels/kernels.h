@@ -24,6 +24,7 @@ struct Scatter {
   ptrdiff_t group;
   ptrdiff_t group_stride;
   ptrdiff_t stride;
+  ptrdiff_t run;  // 2: columns 2 i and 2 i + 1 stand side by side; else 1
 };
 
 // C[m, n] = activation(A[m, k] * B[k, n] * scales + bias[n]) + residual[m, n]: all rows of A
@@ -85,7 +86,7 @@ struct Table {
 
   // x[i] <- exp(x[i] - max(x)) in place over n; returns 1 / sum. Elements may be -inf, not all.
   float (*softmax_f32)(float* x, ptrdiff_t n);
-  // The same into bfloat16: y[i] = exp(x[i] - max(x)), 2^-126 at least. Elements are finite.
+  // The same into bfloat16: y[i] = exp(x[i] - max(x)), 0 below 2^-126. Elements are finite.
   float (*softmax_bf16)(const float* x, ptrdiff_t n, void* y);
 
   // x[i] *= scale, over n.

@@ -19,7 +19,7 @@ inline void store_lanes(float* p, F32 v, ptrdiff_t lanes) {
     store_partial(p, v, lanes);
   }
 }
-inline void store_lanes_bf16(uint16_t* p, F32 v, ptrdiff_t lanes) {
+inline void store_lanes_bf16(void* p, F32 v, ptrdiff_t lanes) {
   if (lanes == kLanes) return store_bf16(p, v);
   uint16_t all[kLanes];
   store_bf16(all, v);

@@ -44,10 +44,12 @@ inline float largest_of(const float* x, ptrdiff_t n) {
 }
 
 float softmax_f32(float* x, ptrdiff_t n) {
+  const F32 log2_of_e = broadcast(1.44269504f);
   const F32 largest = broadcast(largest_of(x, n));
   F32 sum = zero();
   for_vectors(n, [&](ptrdiff_t i, ptrdiff_t lanes) {
-    const F32 e = exponential(load_lanes(x + i, lanes, -__builtin_inff()) - largest);
+    const F32 below = load_lanes(x + i, lanes, -__builtin_inff()) - largest;
+    const F32 e = power_of_two(below * log2_of_e);
     sum = sum + e;
     store_lanes(x + i, e, lanes);
   });
@@ -61,7 +63,7 @@ float softmax_bf16(const float* x, ptrdiff_t n, void* y) {
   F32 sum = zero();
   for_vectors(n, [&](ptrdiff_t i, ptrdiff_t lanes) {
     const F32 logit = load_lanes(x + i, lanes, -__builtin_inff());
-    const F32 e = power_of_two(multiply_add(logit, log2_of_e, largest));
+    const F32 e = rough_power_of_two(multiply_add(logit, log2_of_e, largest));
     sum = sum + e;
     store_lanes_bf16(out + i, e, lanes);
   });

@@ -42,11 +42,13 @@ inline F32 zero_below(F32 x, F32 keep, F32 limit) {
 inline F32 round(F32 a) {
   return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
+inline F32 floor(F32 a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
 // x * 2^n for whole n in [-126, 127].
 inline F32 scale_by_power(F32 x, F32 n) {
   const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
   return _mm256_mul_ps(x, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)));
 }
+#include "power.inl"
 inline float reduce_add(F32 a) {
   __m128 half = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
   half = _mm_add_ps(half, _mm_movehl_ps(half, half));

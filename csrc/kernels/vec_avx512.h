@@ -31,15 +31,15 @@ inline F32 multiply_add(F32 a, F32 b, F32 c) { return _mm512_fmadd_ps(a, b, c); 
 inline F32 max(F32 a, F32 b) { return _mm512_max_ps(a, b); }
 inline F32 min(F32 a, F32 b) { return _mm512_min_ps(a, b); }
 inline F32 abs(F32 a) { return _mm512_abs_ps(a); }
-// x where keep >= limit, else 0.
-inline F32 zero_below(F32 x, F32 keep, F32 limit) {
-  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(keep, limit, _CMP_GE_OQ), x);
-}
 inline F32 round(F32 a) {
   return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-// x * 2^n for whole n in [-126, 127].
-inline F32 scale_by_power(F32 x, F32 n) { return _mm512_scalef_ps(x, n); }
+// a - floor(a); 0 of infinity.
+inline F32 fraction(F32 a) {
+  return _mm512_reduce_ps(a, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+}
+// x * 2^floor(n).
+inline F32 times_power(F32 x, F32 n) { return _mm512_scalef_ps(x, n); }
 inline float reduce_add(F32 a) { return _mm512_reduce_add_ps(a); }
 inline float reduce_max(F32 a) { return _mm512_reduce_max_ps(a); }
 inline F32 load_f16(const void* p) {

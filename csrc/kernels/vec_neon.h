@@ -40,11 +40,13 @@ inline F32 zero_below(F32 x, F32 keep, F32 limit) {
   return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), vcgeq_f32(keep, limit)));
 }
 inline F32 round(F32 a) { return vrndnq_f32(a); }
+inline F32 floor(F32 a) { return vrndmq_f32(a); }
 // x * 2^n for whole n in [-126, 127].
 inline F32 scale_by_power(F32 x, F32 n) {
   const I32 exponent = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
   return vmulq_f32(x, vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23)));
 }
+#include "power.inl"
 inline float reduce_add(F32 a) { return vaddvq_f32(a); }
 inline float reduce_max(F32 a) { return vmaxnmvq_f32(a); }
 inline F32 load_f16(const void* p) {

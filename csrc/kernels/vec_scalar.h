@@ -43,11 +43,16 @@ inline F32 round(F32 a) {
   const F32 magic = broadcast(12582912.0f);
   return (a + magic) - magic;
 }
+inline F32 floor(F32 a) {
+  for (int lane = 0; lane < kLanes; ++lane) a[lane] = __builtin_floorf(a[lane]);
+  return a;
+}
 // x * 2^n for whole n in [-126, 127].
 inline F32 scale_by_power(F32 x, F32 n) {
   const I32 bits = (__builtin_convertvector(n, I32) + 127) << 23;
   return x * reinterpret_cast<F32>(bits);
 }
+#include "power.inl"
 inline float reduce_add(F32 a) { return (a[0] + a[2]) + (a[1] + a[3]); }
 inline float reduce_max(F32 a) {
   float largest = a[0];

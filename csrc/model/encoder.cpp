@@ -81,7 +81,9 @@ EncoderWorkspace::EncoderWorkspace(const ops::Context& context, const ModelDims&
       keys_values(context, weights.type.attention, dims.n_audio_ctx, dims.n_audio_head,
                   dims.n_audio_state / dims.n_audio_head),
       mixed(dims.n_audio_ctx, dims.n_audio_state, weights.type.linear),
-      mlp(dims.n_audio_ctx, dims.n_audio_state, weights.type.linear) {}
+      mlp(dims.n_audio_ctx, dims.n_audio_state, weights.type.linear) {
+  x.use_huge_pages();
+}
 
 Tensor encode_window(const ops::Context& context, const ModelDims& dims, const Weights& weights,
                      const float* mel, std::int64_t n_frames, EncoderWorkspace& work,

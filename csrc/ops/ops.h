@@ -150,6 +150,7 @@ struct Destination {
   std::int64_t group = 1;
   std::int64_t group_stride = 0;
   std::int64_t step = 0;
+  std::int64_t run = 1;  // 2: columns 2 i and 2 i + 1 stand side by side
 };
 
 // out[m, n] = activation(x[m, k] W^T + bias) + residual. `out` may be `residual`.
@@ -196,6 +197,7 @@ class PackedKeysValues {
 
  private:
   std::int64_t n_ctx_;
+  std::int64_t d_head_;
   std::int64_t nr_;
   Tensor keys_;                                // (n_head, key panels, elements of a panel)
   Tensor values_;                              // (n_head, value panels, elements of a panel)

@@ -39,9 +39,11 @@ void put_row(const kernels::Table& kernels, const float* x, std::int64_t row, fl
 
 Activations::Activations(std::int64_t n_rows, std::int64_t n, DType dtype)
     : n_rows_(n_rows), n_(n), values_({n_rows, whole_words(n, dtype)}, dtype) {
+  values_.use_huge_pages();
   if (dtype != DType::kInt8) return;
   scales_ = Tensor({n_rows});
   staging_ = Tensor({n_rows, n});
+  staging_.use_huge_pages();
 }
 
 RowsView Activations::view() const {

@@ -124,7 +124,7 @@ void head_values(const kernels::Table& kernels, const PackedKeysValues& kv, std:
 
 PackedKeysValues::PackedKeysValues(const Context& context, DType dtype, std::int64_t n_ctx,
                                    std::int64_t n_head, std::int64_t d_head)
-    : n_ctx_(n_ctx), nr_(context.kernels->gemm_nr) {
+    : n_ctx_(n_ctx), d_head_(d_head), nr_(context.kernels->gemm_nr) {
   const std::int64_t e = elements_in_word(dtype);
   const std::int64_t key_panel = n_panels_of(d_head, e) * e * nr_;
   const std::int64_t value_panel = n_panels_of(n_ctx, e) * e * nr_;
@@ -133,6 +133,8 @@ PackedKeysValues::PackedKeysValues(const Context& context, DType dtype, std::int
   // What fills up the last word of a sum must be zero; other filling is never stored.
   keys_ = d_head % e == 0 ? Tensor(keys_shape, dtype) : Tensor::zeros(keys_shape, dtype);
   values_ = n_ctx % e == 0 ? Tensor(values_shape, dtype) : Tensor::zeros(values_shape, dtype);
+  keys_.use_huge_pages();
+  values_.use_huge_pages();
   for (std::int64_t column = 0; column < n_head * d_head; ++column) {
     const std::int64_t head = column / d_head;
     const std::int64_t d = column % d_head;
@@ -142,18 +144,14 @@ PackedKeysValues::PackedKeysValues(const Context& context, DType dtype, std::int
 }
 
 Destination PackedKeysValues::keys() {
-  return {keys_.raw(),
-          dtype(),
-          0,
-          key_columns_.data(),
-          nr_,
-          keys_.shape()[2],
-          elements_in_word(dtype())};
+  const std::int64_t e = elements_in_word(dtype());
+  const std::int64_t run = d_head_ % e == 0 ? e : 1;
+  return {keys_.raw(), dtype(), 0, key_columns_.data(), nr_, keys_.shape()[2], e, run};
 }
 
 Destination PackedKeysValues::values() {
   const std::int64_t e = elements_in_word(dtype());
-  return {values_.raw(), dtype(), 0, value_columns_.data(), e, nr_ * e, 1};
+  return {values_.raw(), dtype(), 0, value_columns_.data(), e, nr_ * e, 1, 1};
 }
 
 const void* PackedKeysValues::keys_of(std::int64_t head) const {

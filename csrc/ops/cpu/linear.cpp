@@ -49,7 +49,7 @@ kernels::Gemm gemm_of_panel(const PackedLinear& weight, std::int64_t panel,
            (out.columns ? 0 : column) * static_cast<std::int64_t>(size_of(out.dtype));
   gemm.ldc = out.stride;
   if (out.columns) {
-    gemm.scatter = {out.columns + column, 0, out.group, out.group_stride, out.step};
+    gemm.scatter = {out.columns + column, 0, out.group, out.group_stride, out.step, out.run};
   }
   return gemm;
 }
