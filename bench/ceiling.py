@@ -2,8 +2,8 @@
 
 Operations and bytes that the network cannot do without (a window of n_audio_ctx positions), over
 the peaks of the probe. float32 does all in float32, bfloat16 all in bfloat16; int8 does its linear
-layers in int8, convolutions and attention in bfloat16. Keys and values are 4 bytes in float32, 2 in
-the others. Bytes are counted as from DRAM: what fits into the last cache can do better than 100 %.
+layers in int8, convolutions and attention in bfloat16. Keys and values of the audio take 4 bytes in
+float32, 2 in bfloat16, 1 in int8. Bytes are counted as from DRAM: what fits into the last cache can do better than 100 %.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def token(dims: Dims, compute_type: str, n_rows: int = 1, n_windows: int = 1) ->
     n, t = dims.n_text_state, dims.n_audio_ctx
     weights = 14 * n * n * dims.n_text_layer + dims.n_vocab * n
     keys_values = 2 * t * n * dims.n_text_layer
-    value_bytes = 4 if compute_type == "float32" else 2
+    value_bytes = {"float32": 4, "int8": 1}.get(compute_type, 2)
     return Load(
         linear=2 * weights * n_rows,
         wide=2 * keys_values * n_rows,

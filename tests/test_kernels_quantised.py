@@ -77,6 +77,18 @@ def test_gemm_i8_is_exact(isa, rng, kind, k):
         np.testing.assert_array_equal(gemm(a, b, a_scales, b_scales), expected)
 
 
+@pytest.mark.parametrize("k", [1, 2, 7, 64, 241, 1500])
+@pytest.mark.parametrize("m", [1, 2, 5, 6, 7, 13])
+def test_gemm_bf16_i8_is_within_the_rounding_bound_of_its_sums(isa, rng, m, k):
+    gemm = _core.kernel(isa, "gemm_bf16_i8")
+    for n in {1, 5, panel_width(isa) - 1, panel_width(isa)}:
+        a, scales = to_bits(f32(rng, m, k)), f32(rng, n)
+        b = rng.integers(-128, 128, (k, n)).astype(np.int8)
+        exact = widened(a) @ b.astype(np.float64) * scales
+        bound = 2 * (k + 3) * EPS * (np.abs(widened(a)) @ np.abs(b.astype(np.float64)))
+        assert (np.abs(gemm(a, b, scales) - exact) <= bound * np.abs(scales)).all()
+
+
 def test_rows_of_low_precision_do_not_depend_on_the_rows_beside_them(isa, rng):
     linear = _core.kernel(isa, "fused_linear")
     weight, bias = f32(rng, 70, 600), f32(rng, 70)
@@ -172,3 +184,8 @@ def test_softmax_bf16(isa, rng, n):
     relative = (n + 16 + np.abs(x - x.max())) * EPS * 2 + EPS_BF16 + 1.72e-4
     error = np.abs(widened(bits) * factor - exact)
     assert (error <= relative * exact + 1e-37).all()
+    scales = np.abs(f32(rng, n))  # of values that are int8; the sum does without them
+    bits, scaled_factor = _core.kernel(isa, "softmax_bf16")(x, scales)
+    assert scaled_factor == factor
+    error = np.abs(widened(bits) * factor - exact * scales)
+    assert (error <= (relative + EPS) * exact * scales + 1e-37).all()

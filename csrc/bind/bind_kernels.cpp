@@ -41,7 +41,8 @@ class Operands {
     }
     for (py::ssize_t i = 0; i < k; ++i) {
       for (py::ssize_t column = 0; column < n; ++column) {
-        const py::ssize_t at = (i / kPerWord * nr + column) * kPerWord + i % kPerWord;
+        const py::ssize_t at = kApart ? (i / 2 * 2 + i % 2) * nr + column
+                                      : (i / kPerWord * nr + column) * kPerWord + i % kPerWord;
         b_[static_cast<std::size_t>(at)] = b.at(i, column);
       }
     }
@@ -65,6 +66,7 @@ class Operands {
 
  private:
   static constexpr py::ssize_t kPerWord = 4 / sizeof(A);
+  static constexpr bool kApart = sizeof(A) == 2 && sizeof(B) == 1;  // gemm_bf16_i8
   py::ssize_t k_words_;
   std::vector<A> a_;
   std::vector<B> b_;
@@ -122,6 +124,22 @@ F32 gemm_i8(const kernels::Table& table, const py::array_t<std::uint8_t, py::arr
   args.b_scales = scales.data();
   args.b_sums = sums.data();
   table.gemm_i8(args);
+  return c;
+}
+
+// C = A B * b_scales over one panel, bfloat16 bits by bytes.
+F32 gemm_bf16_i8(const kernels::Table& table, const U16& a,
+                 const py::array_t<std::int8_t, py::array::c_style>& b, const F32& b_scales) {
+  need(a.ndim() == 2 && b.ndim() == 2 && b.shape(1) <= table.gemm_nr && b.shape(0) == a.shape(1) &&
+           b_scales.size() == b.shape(1),
+       "gemm_bf16_i8: a must be (m, k), b (k, n<=nr), b_scales (n,)");
+  const Operands<std::uint16_t, std::int8_t> operands(table, a, b);
+  std::vector<float> scales(static_cast<std::size_t>(table.gemm_nr), 0.0f);
+  std::copy_n(b_scales.data(), operands.n, scales.data());
+  F32 c({operands.m, operands.n});
+  kernels::Gemm args = operands.gemm(c);
+  args.b_scales = scales.data();
+  table.gemm_bf16_i8(args);
   return c;
 }
 
@@ -204,6 +222,11 @@ py::object make(const kernels::Table& t, const std::string& name) {
              const py::array_t<std::int8_t, py::array::c_style>& b, const F32& a_scales,
              const F32& b_scales) { return gemm_i8(t, a, b, a_scales, b_scales); });
   }
+  if (name == "gemm_bf16_i8") {
+    return py::cpp_function([&t](const U16& a,
+                                 const py::array_t<std::int8_t, py::array::c_style>& b,
+                                 const F32& b_scales) { return gemm_bf16_i8(t, a, b, b_scales); });
+  }
   if (name == "int8_offset") return py::int_(t.int8_offset);
   if (name == "to_bf16") {
     return py::cpp_function([&t](const F32& x) {
@@ -227,11 +250,15 @@ py::object make(const kernels::Table& t, const std::string& name) {
     });
   }
   if (name == "softmax_bf16") {  // not normalised: bfloat16 bits and the factor
-    return py::cpp_function([&t](const F32& x) {
-      U16 y({x.size()});
-      const float factor = t.softmax_bf16(x.data(), x.size(), y.mutable_data());
-      return py::make_tuple(y, factor);
-    });
+    return py::cpp_function(
+        [&t](const F32& x, const std::optional<F32>& scales) {
+          need(!scales || scales->size() == x.size(), "softmax_bf16: scales must be (n,)");
+          U16 y({x.size()});
+          const float factor = t.softmax_bf16(x.data(), scales ? scales->data() : nullptr, x.size(),
+                                              y.mutable_data());
+          return py::make_tuple(y, factor);
+        },
+        py::arg("x"), py::arg("scales") = py::none());
   }
   if (name == "layer_norm_f32") {
     return py::cpp_function([&t](const F32& x, const F32& weight, const F32& bias, float eps) {

@@ -19,7 +19,8 @@ constexpr ptrdiff_t kLongestPanel = 2048;
 constexpr ptrdiff_t kChunk = 4 * kRoundedChain;
 constexpr ptrdiff_t kBlockRows = 10 * kMr;
 
-// What the tile must know of an operand type: its words, and what a step adds to a sum.
+// What the tile must know of an operand type: its words, the bytes of a row of B, what a step adds
+// to a sum, and how sums are scaled.
 struct F32Operands {
   using Word = F32;
   using Sum = F32;
@@ -29,7 +30,10 @@ struct F32Operands {
     __builtin_memcpy(&word, p, sizeof(word));
     return broadcast(word);
   }
-  static Word load_b(const char* p) { return load(reinterpret_cast<const float*>(p)); }
+  static constexpr ptrdiff_t kRow = kNr * kWord;
+  static Word load_b(const char* row, int v) {
+    return load(reinterpret_cast<const float*>(row) + v * kLanes);
+  }
   static Sum dot(Word a, Word b, Sum sum) { return multiply_add(a, b, sum); }
   static F32 activate(F32 x) { return gelu(x); }
   // Sums as they are.
@@ -43,7 +47,8 @@ struct BF16Operands {
   using Sum = F32;
   static constexpr ptrdiff_t kChain = kRoundedChain;
   static Word broadcast_a(const char* p) { return broadcast_word(p); }
-  static Word load_b(const char* p) { return load_words(p); }
+  static constexpr ptrdiff_t kRow = kNr * kWord;
+  static Word load_b(const char* row, int v) { return load_words(row + v * kLanes * kWord); }
   static Sum dot(Word a, Word b, Sum sum) { return dot_bf16(a, b, sum); }
   static F32 activate(F32 x) { return rough_gelu(x); }
   using Scaling = F32Operands::Scaling;
@@ -56,7 +61,8 @@ struct I8Operands {
   using Sum = I32;
   static constexpr ptrdiff_t kChain = kLongestPanel;
   static Word broadcast_a(const char* p) { return broadcast_word(p); }
-  static Word load_b(const char* p) { return load_words(p); }
+  static constexpr ptrdiff_t kRow = kNr * kWord;
+  static Word load_b(const char* row, int v) { return load_words(row + v * kLanes * kWord); }
   static Sum dot(Word a, Word b, Sum sum) { return dot_i8(a, b, sum); }
   static F32 activate(F32 x) { return rough_gelu(x); }
   // Sums without the offset of their activations, times the scales of their columns.
@@ -70,6 +76,25 @@ struct I8Operands {
   static F32 scaled(const float* sum, Scaling scaling) {
     return to_float(subtract_words(load_words(sum), scaling.offset)) * scaling.scale;
   }
+};
+
+// bfloat16 by int8, in bfloat16: a byte is a bfloat16 without rounding.
+struct BF16ByI8Operands {
+  using Word = I32;
+  using Sum = F32;
+  static constexpr ptrdiff_t kChain = kRoundedChain;
+  static Word broadcast_a(const char* p) { return broadcast_word(p); }
+  static constexpr ptrdiff_t kRow = kNr * 2;
+  static Word load_b(const char* row, int v) {
+    return pairs_of_bytes(row + v * kLanes, row + kNr + v * kLanes);
+  }
+  static Sum dot(Word a, Word b, Sum sum) { return dot_bf16(a, b, sum); }
+  static F32 activate(F32 x) { return rough_gelu(x); }
+  using Scaling = F32;
+  static Scaling scaling_of(const Gemm& args, ptrdiff_t column) {
+    return args.b_scales ? load(args.b_scales + column) : broadcast(1.0f);
+  }
+  static F32 scaled(const float* sum, Scaling scaling) { return load(sum) * scaling; }
 };
 
 inline void clear(F32& sum) { sum = zero(); }
@@ -99,9 +124,9 @@ inline __attribute__((always_inline)) void tile(const char* a, ptrdiff_t lda, co
   for (ptrdiff_t step = 0; step < k_words; ++step) {
     typename Operands::Word b_row[kGemmVectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < kGemmVectors; ++v) b_row[v] = Operands::load_b(b + v * kLanes * kWord);
+    for (int v = 0; v < kGemmVectors; ++v) b_row[v] = Operands::load_b(b, v);
     if (prefetch) {
-      for (ptrdiff_t line = 0; line < kNr * kWord; line += 64) {
+      for (ptrdiff_t line = 0; line < Operands::kRow; line += 64) {
         __builtin_prefetch(b + kPrefetch + line);
       }
     }
@@ -113,7 +138,7 @@ inline __attribute__((always_inline)) void tile(const char* a, ptrdiff_t lda, co
         acc[row][v] = Operands::dot(a_word, b_row[v], acc[row][v]);
       }
     }
-    b += kNr * kWord;
+    b += Operands::kRow;
   }
 #pragma GCC unroll 8
   for (int row = 0; row < Rows; ++row) {
@@ -275,7 +300,7 @@ inline void gemm_panel(const Gemm& args) {
         for (ptrdiff_t step = begin; step == 0 || step < end; step += chain) {
           tile_of<Operands>(
               rows - row < tile_rows ? rows - row : tile_rows, a + row * args.lda + step * kWord,
-              args.lda, static_cast<const char*>(args.b) + step * kNr * kWord,
+              args.lda, static_cast<const char*>(args.b) + step * Operands::kRow,
               end - step < chain ? end - step : chain, step > 0, sums + row * ld_sums, ld_sums);
         }
       }
@@ -292,7 +317,7 @@ inline void gemm(const Gemm& args) {
   for (ptrdiff_t column = 0; column < args.n; column += kNr) {
     panel.n = args.n - column < kNr ? args.n - column : kNr;
     gemm_panel<Operands>(panel);
-    panel.b = static_cast<const char*>(panel.b) + args.k_words * kNr * kWord;
+    panel.b = static_cast<const char*>(panel.b) + args.k_words * Operands::kRow;
     if (args.b_scales) panel.b_scales += kNr;
     if (args.b_sums) panel.b_sums += kNr;
     if (args.bias) panel.bias += kNr;
@@ -308,3 +333,4 @@ inline void gemm(const Gemm& args) {
 void gemm_f32(const Gemm& args) { gemm<F32Operands>(args); }
 void gemm_bf16(const Gemm& args) { gemm<BF16Operands>(args); }
 void gemm_i8(const Gemm& args) { gemm<I8Operands>(args); }
+void gemm_bf16_i8(const Gemm& args) { gemm<BF16ByI8Operands>(args); }

@@ -40,7 +40,7 @@ struct Gemm {
   ptrdiff_t m;
   ptrdiff_t n;            // columns
   const float* a_scales;  // (m), or null
-  const float* b_scales;  // (n in whole panels), int8 only
+  const float* b_scales;  // (n in whole panels), where B is int8; with bfloat16 A, or null
   const int32_t* b_sums;  // (n in whole panels), int8 only: int8_offset * sum over k of B
   const float* bias;      // (n in whole panels), or null
   Activation activation;
@@ -67,6 +67,9 @@ struct Table {
   // Inputs rounded to bfloat16, products and sums in float32.
   void (*gemm_bf16)(const Gemm& args);
   void (*gemm_i8)(const Gemm& args);
+  // bfloat16 by int8, in bfloat16. A row of a panel has the first bytes of all its words, then the
+  // second ones: (k_words, 2, gemm_nr) bytes.
+  void (*gemm_bf16_i8)(const Gemm& args);
 
   // float32 to bfloat16, to nearest even.
   void (*to_bf16)(const float* x, ptrdiff_t n, void* y);
@@ -86,8 +89,9 @@ struct Table {
 
   // x[i] <- exp(x[i] - max(x)) in place over n; returns 1 / sum. Elements may be -inf, not all.
   float (*softmax_f32)(float* x, ptrdiff_t n);
-  // The same into bfloat16: y[i] = exp(x[i] - max(x)), 0 below 2^-126. Elements are finite.
-  float (*softmax_bf16)(const float* x, ptrdiff_t n, void* y);
+  // The same into bfloat16: y[i] = exp(x[i] - max(x)) * scales[i], of which the sum knows nothing;
+  // `scales` may be null. exp is 0 below 2^-126. Elements are finite.
+  float (*softmax_bf16)(const float* x, const float* scales, ptrdiff_t n, void* y);
 
   // x[i] *= scale, over n.
   void (*scale_f32)(float* x, float scale, ptrdiff_t n);

@@ -56,15 +56,16 @@ float softmax_f32(float* x, ptrdiff_t n) {
   return 1.0f / reduce_add(sum);
 }
 
-float softmax_bf16(const float* x, ptrdiff_t n, void* y) {
+float softmax_bf16(const float* x, const float* scales, ptrdiff_t n, void* y) {
   const F32 log2_of_e = broadcast(1.44269504f);
   const F32 largest = broadcast(-largest_of(x, n)) * log2_of_e;
   auto* out = static_cast<uint16_t*>(y);
   F32 sum = zero();
   for_vectors(n, [&](ptrdiff_t i, ptrdiff_t lanes) {
     const F32 logit = load_lanes(x + i, lanes, -__builtin_inff());
-    const F32 e = rough_power_of_two(multiply_add(logit, log2_of_e, largest));
+    F32 e = rough_power_of_two(multiply_add(logit, log2_of_e, largest));
     sum = sum + e;
+    if (scales) e = e * load_lanes(scales + i, lanes, 0.0f);
     store_lanes_bf16(out + i, e, lanes);
   });
   return 1.0f / reduce_add(sum);

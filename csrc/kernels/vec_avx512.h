@@ -58,6 +58,14 @@ inline I32 broadcast_word(const void* p) {
 inline I32 add_words(I32 a, I32 b) { return _mm512_add_epi32(a, b); }
 inline I32 subtract_words(I32 a, I32 b) { return _mm512_sub_epi32(a, b); }
 inline F32 to_float(I32 v) { return _mm512_cvtepi32_ps(v); }
+// Words of two bfloat16 each: a signed byte of `even` and one of `odd`.
+inline I32 pairs_of_bytes(const void* even, const void* odd) {
+  const auto widened = [](const void* p) {
+    const __m128i bytes = _mm_loadu_si128(static_cast<const __m128i*>(p));
+    return _mm512_castps_si512(to_float(_mm512_cvtepi8_epi32(bytes)));
+  };
+  return _mm512_or_si512(_mm512_srli_epi32(widened(even), 16), widened(odd));
+}
 
 // sum + the two products of bfloat16 in each word.
 inline F32 dot_bf16(I32 a, I32 b, F32 sum) {

@@ -71,6 +71,16 @@ inline I32 broadcast_word(const void* p) {
 inline I32 add_words(I32 a, I32 b) { return vaddq_s32(a, b); }
 inline I32 subtract_words(I32 a, I32 b) { return vsubq_s32(a, b); }
 inline F32 to_float(I32 v) { return vcvtq_f32_s32(v); }
+// Words of two bfloat16 each: a signed byte of `even` and one of `odd`.
+inline I32 pairs_of_bytes(const void* even, const void* odd) {
+  const auto widened = [](const void* p) {
+    int8x8_t bytes = vdup_n_s8(0);
+    __builtin_memcpy(&bytes, p, kLanes);
+    const I32 words = vmovl_s16(vget_low_s16(vmovl_s8(bytes)));
+    return vreinterpretq_u32_f32(to_float(words));
+  };
+  return vreinterpretq_s32_u32(vorrq_u32(vshrq_n_u32(widened(even), 16), widened(odd)));
+}
 
 // sum + the two products of bfloat16 in each word.
 inline F32 dot_bf16(I32 a, I32 b, F32 sum) {

@@ -86,6 +86,16 @@ inline F32 to_float(I32 v) { return __builtin_convertvector(v, F32); }
 
 typedef uint32_t U32 __attribute__((vector_size(16)));
 
+// Words of two bfloat16 each: a signed byte of `even` and one of `odd`.
+inline I32 pairs_of_bytes(const void* even, const void* odd) {
+  const auto widened = [](const void* p) {
+    int8_t bytes[kLanes];
+    __builtin_memcpy(bytes, p, kLanes);
+    return reinterpret_cast<U32>(to_float(I32{bytes[0], bytes[1], bytes[2], bytes[3]}));
+  };
+  return reinterpret_cast<I32>(widened(even) >> 16 | widened(odd));
+}
+
 // sum + the two products of bfloat16 in each word.
 inline F32 dot_bf16(I32 a, I32 b, F32 sum) {
   const auto odd = [](I32 v) {

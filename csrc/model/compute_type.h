@@ -12,7 +12,8 @@ struct ComputeType {
   std::string name;
   DType linear = DType::kFloat32;     // weights and inputs of linear layers
   DType conv = DType::kFloat32;       // of the two convolutions
-  DType attention = DType::kFloat32;  // queries, keys and values over a window's audio
+  DType attention = DType::kFloat32;  // queries, and what they are compared with in the encoder
+  DType cross = DType::kFloat32;      // keys and values over a window's audio, as the decoder's
 };
 
 // "float32", "bfloat16", "int8", or "auto" for the fastest on an instruction set. Throws ShapeError

@@ -146,11 +146,9 @@ std::shared_ptr<const CrossKV> Model::Impl::cross_kv(const AudioFeatures& featur
     ops::Activations inputs(dims.n_audio_ctx, dims.n_audio_state, weights.type.linear);
     ops::convert(context, window.values.data(), dims.n_audio_state, inputs);
     for (const DecoderBlockWeights& block : weights.decoder) {
-      ops::PackedKeysValues& layer =
-          made->layers.emplace_back(context, weights.type.attention, dims.n_audio_ctx,
-                                    dims.n_text_head, n / dims.n_text_head);
-      ops::linear(context, block.cross.kv,
-                  {inputs.view(), dims.n_audio_ctx, {layer.keys(), layer.values()}});
+      ops::PackedKeysValues& layer = made->layers.emplace_back(
+          context, weights.type.cross, dims.n_audio_ctx, dims.n_text_head, n / dims.n_text_head);
+      ops::project_keys_values(context, block.cross.kv, inputs.view(), layer);
     }
     window.cross_kv = std::move(made);
     spent_ms += ms_since(start);

@@ -96,6 +96,10 @@ struct RowsView {
   const void* data = nullptr;
   std::int64_t stride = 0;        // bytes from row to row
   const float* scales = nullptr;  // (rows), int8
+
+  RowsView from(std::int64_t row) const {
+    return {static_cast<const char*>(data) + row * stride, stride, scales ? scales + row : nullptr};
+  }
 };
 
 // Activations in the dtype of the layer that reads them. Those of int8 are written as float32 first
@@ -177,7 +181,9 @@ void add_linear(const Context& context, const PackedLinear& weight, const Activa
 
 // Keys and values of one layer over one window, in panels that attention's GEMMs read. Keys:
 // (n_head, ceil(n_ctx / nr)) panels of (ceil(d_head / e), nr) words; values: (n_head,
-// ceil(d_head / nr)) panels of (ceil(n_ctx / e), nr) words; e elements in a word.
+// ceil(d_head / nr)) panels of (ceil(n_ctx / e), nr) words; e elements in a word. int8 keeps what
+// bfloat16 queries read (e = 2) in half the memory, with a scale for every position of a head, a
+// word's first bytes apart from its second ones (kernels.h, gemm_bf16_i8).
 class PackedKeysValues {
  public:
   PackedKeysValues(const Context& context, DType dtype, std::int64_t n_ctx, std::int64_t n_head,
@@ -185,15 +191,25 @@ class PackedKeysValues {
 
   DType dtype() const { return keys_.dtype(); }
   std::int64_t n_ctx() const { return n_ctx_; }
-  // For the blocks of a linear layer that computes keys and values, (n_ctx, n_head * d_head) each.
+  std::int64_t n_head() const { return keys_.shape()[0]; }
+  std::int64_t d_head() const { return d_head_; }
+  // For the blocks of a linear layer that computes keys and values, (n_ctx, n_head * d_head) each;
+  // not int8.
   Destination keys();
   Destination values();
   // The panels of one head.
   const void* keys_of(std::int64_t head) const;
   const void* values_of(std::int64_t head) const;
+  // Of the positions of one head, int8; else null.
+  const float* key_scales_of(std::int64_t head) const;
+  const float* value_scales_of(std::int64_t head) const;
+  // int8: quantises one head of rows [first, first + n_rows) of float32 keys and values, which
+  // begin at `keys` and `values` and are `stride` elements apart.
+  void quantize(const Context& context, std::int64_t head, std::int64_t first, std::int64_t n_rows,
+                const float* keys, const float* values, std::int64_t stride);
   std::int64_t key_words() const;    // of one key panel, along d_head
   std::int64_t value_words() const;  // of one value panel, along n_ctx
-  std::size_t n_bytes() const { return keys_.n_bytes() + values_.n_bytes(); }
+  std::size_t n_bytes() const;
 
  private:
   std::int64_t n_ctx_;
@@ -201,13 +217,19 @@ class PackedKeysValues {
   std::int64_t nr_;
   Tensor keys_;                                // (n_head, key panels, elements of a panel)
   Tensor values_;                              // (n_head, value panels, elements of a panel)
+  Tensor key_scales_;                          // (n_head, n_ctx in whole panels), int8
+  Tensor value_scales_;                        // (n_head, n_ctx), int8
   std::vector<std::ptrdiff_t> key_columns_;    // (n_head * d_head)
   std::vector<std::ptrdiff_t> value_columns_;  // (n_head * d_head)
 };
 
+// Keys and values of all of a window: the two blocks of `weight` over n_ctx rows of `x`.
+void project_keys_values(const Context& context, const PackedLinear& weight, const RowsView& x,
+                         PackedKeysValues& out);
+
 // Full attention of groups of query rows over packed keys and values, one PackedKeysValues a group.
-// Queries have the dtype of the keys and carry the scale d_head^-0.5 already (it is packed into
-// their weight).
+// Queries have the dtype of the keys (bfloat16 for int8) and carry the scale d_head^-0.5 already
+// (it is packed into their weight).
 struct AttentionGroup {
   const PackedKeysValues* keys_values = nullptr;
   std::int64_t first_row = 0;  // of q and out

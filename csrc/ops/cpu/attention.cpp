@@ -17,12 +17,18 @@ constexpr std::int64_t kQueryRows = 12;
 
 std::int64_t n_panels_of(std::int64_t n, std::int64_t nr) { return (n + nr - 1) / nr; }
 
-std::int64_t elements_in_word(DType dtype) {
-  return static_cast<std::int64_t>(sizeof(float) / size_of(dtype));
-}
+// Of keys and values in a word of the queries or of the softmax's weights.
+std::int64_t elements_in_word(DType dtype) { return dtype == DType::kFloat32 ? 1 : 2; }
 
 void run_gemm(const kernels::Table& kernels, DType dtype, const kernels::Gemm& gemm) {
-  (dtype == DType::kBFloat16 ? kernels.gemm_bf16 : kernels.gemm_f32)(gemm);
+  switch (dtype) {
+    case DType::kBFloat16:
+      return kernels.gemm_bf16(gemm);
+    case DType::kInt8:
+      return kernels.gemm_bf16_i8(gemm);
+    default:
+      return kernels.gemm_f32(gemm);
+  }
 }
 
 // scores (n_rows, n_ctx), row stride `stride` = q . keys of one head.
@@ -33,6 +39,7 @@ void head_scores(const kernels::Table& kernels, const PackedKeysValues& kv, std:
   gemm.a = q;
   gemm.lda = q_stride;
   gemm.b = kv.keys_of(head);
+  gemm.b_scales = kv.key_scales_of(head);
   gemm.k_words = kv.key_words();
   gemm.m = n_rows;
   gemm.n = kv.n_ctx();
@@ -84,18 +91,20 @@ std::vector<Task> split_rows(const std::vector<AttentionGroup>& groups) {
   return tasks;
 }
 
-// exp(scores - max) of every row as weights of the values' dtype, one zero behind an odd number of
-// bfloat16; inverse_sums (n_rows).
-void weigh(const kernels::Table& kernels, const PackedKeysValues& kv, std::int64_t n_rows,
-           std::int64_t stride, float* scores, void* weights, float* inverse_sums) {
+// exp(scores - max) of every row, times the scales of the values, as the weights they are
+// multiplied by, one zero behind an odd number of bfloat16; inverse_sums (n_rows).
+void weigh(const kernels::Table& kernels, const PackedKeysValues& kv, std::int64_t head,
+           std::int64_t n_rows, std::int64_t stride, float* scores, void* weights,
+           float* inverse_sums) {
   const std::int64_t n_ctx = kv.n_ctx();
+  const float* scales = kv.value_scales_of(head);
   for (std::int64_t row = 0; row < n_rows; ++row) {
-    if (kv.dtype() != DType::kBFloat16) {
+    if (kv.dtype() == DType::kFloat32) {
       inverse_sums[row] = kernels.softmax_f32(scores + row * stride, n_ctx);
       continue;
     }
     std::uint16_t* to = static_cast<std::uint16_t*>(weights) + row * stride;
-    inverse_sums[row] = kernels.softmax_bf16(scores + row * stride, n_ctx, to);
+    inverse_sums[row] = kernels.softmax_bf16(scores + row * stride, scales, n_ctx, to);
     if (n_ctx % 2 == 1) to[n_ctx] = 0;
   }
 }
@@ -107,7 +116,7 @@ void head_values(const kernels::Table& kernels, const PackedKeysValues& kv, std:
   const std::int64_t n = out.shape()[1];
   kernels::Gemm gemm{};
   gemm.a = weights;
-  gemm.lda = stride * static_cast<std::int64_t>(size_of(kv.dtype()));
+  gemm.lda = stride * 4 / elements_in_word(kv.dtype());
   gemm.a_scales = inverse_sums;
   gemm.b = kv.values_of(head);
   gemm.k_words = kv.value_words();
@@ -135,6 +144,11 @@ PackedKeysValues::PackedKeysValues(const Context& context, DType dtype, std::int
   values_ = n_ctx % e == 0 ? Tensor(values_shape, dtype) : Tensor::zeros(values_shape, dtype);
   keys_.use_huge_pages();
   values_.use_huge_pages();
+  if (dtype == DType::kInt8) {
+    key_scales_ = Tensor::zeros({n_head, keys_shape[1] * nr_});
+    value_scales_ = Tensor({n_head, n_ctx});
+    return;
+  }
   for (std::int64_t column = 0; column < n_head * d_head; ++column) {
     const std::int64_t head = column / d_head;
     const std::int64_t d = column % d_head;
@@ -164,12 +178,75 @@ const void* PackedKeysValues::values_of(std::int64_t head) const {
          head * static_cast<std::int64_t>(values_.n_bytes()) / values_.shape()[0];
 }
 
+const float* PackedKeysValues::key_scales_of(std::int64_t head) const {
+  return key_scales_.empty() ? nullptr : key_scales_.data() + head * key_scales_.shape()[1];
+}
+
+const float* PackedKeysValues::value_scales_of(std::int64_t head) const {
+  return value_scales_.empty() ? nullptr : value_scales_.data() + head * n_ctx_;
+}
+
+void PackedKeysValues::quantize(const Context& context, std::int64_t head, std::int64_t first,
+                                std::int64_t n_rows, const float* keys, const float* values,
+                                std::int64_t stride) {
+  const kernels::Table& kernels = *context.kernels;
+  const std::int64_t word_row = 2 * nr_;  // bytes of the same word of all columns
+  std::vector<std::uint8_t> codes(static_cast<std::size_t>(d_head_));
+  const auto code = [&](std::int64_t d) {
+    return static_cast<std::int8_t>(codes[static_cast<std::size_t>(d)] - kernels.int8_offset);
+  };
+  auto* key_bytes = static_cast<std::int8_t*>(keys_.raw()) + head * keys_.size() / keys_.shape()[0];
+  auto* value_bytes =
+      static_cast<std::int8_t*>(values_.raw()) + head * values_.size() / values_.shape()[0];
+  for (std::int64_t row = 0; row < n_rows; ++row) {
+    const std::int64_t position = first + row;
+    key_scales_.data()[head * key_scales_.shape()[1] + position] =
+        kernels.quantize_i8(keys + row * stride, d_head_, codes.data());
+    std::int8_t* to = key_bytes + position / nr_ * keys_.shape()[2] + position % nr_;
+    for (std::int64_t d = 0; d < d_head_; ++d) to[d / 2 * word_row + d % 2 * nr_] = code(d);
+    value_scales_.data()[head * n_ctx_ + position] =
+        kernels.quantize_i8(values + row * stride, d_head_, codes.data());
+    to = value_bytes + position / 2 * word_row + position % 2 * nr_;
+    for (std::int64_t d = 0; d < d_head_; ++d) {
+      to[d / nr_ * values_.shape()[2] + d % nr_] = code(d);
+    }
+  }
+}
+
+std::size_t PackedKeysValues::n_bytes() const {
+  return keys_.n_bytes() + values_.n_bytes() + key_scales_.n_bytes() + value_scales_.n_bytes();
+}
+
 std::int64_t PackedKeysValues::key_words() const {
   return keys_.shape()[2] / (elements_in_word(dtype()) * nr_);
 }
 
 std::int64_t PackedKeysValues::value_words() const {
   return values_.shape()[2] / (elements_in_word(dtype()) * nr_);
+}
+
+void project_keys_values(const Context& context, const PackedLinear& weight, const RowsView& x,
+                         PackedKeysValues& out) {
+  if (out.dtype() != DType::kInt8) {
+    linear(context, weight, {x, out.n_ctx(), {out.keys(), out.values()}});
+    return;
+  }
+  constexpr std::int64_t kBlockRows = 300;  // whose float32 stays in the cache
+  const std::int64_t n = weight.blocks[0].n;
+  Tensor rows({std::min(kBlockRows, out.n_ctx()), 2 * n});  // columns keys | values
+  for (std::int64_t first = 0; first < out.n_ctx(); first += kBlockRows) {
+    const std::int64_t n_rows = std::min(kBlockRows, out.n_ctx() - first);
+    linear(context, weight,
+           {x.from(first),
+            n_rows,
+            {{rows.data(), DType::kFloat32, 2 * n}, {rows.data() + n, DType::kFloat32, 2 * n}}});
+    parallel_for(*context.threads, out.n_head(), [&](std::int64_t begin, std::int64_t end, int) {
+      for (std::int64_t head = begin; head < end; ++head) {
+        const float* keys = rows.data() + head * out.d_head();
+        out.quantize(context, head, first, n_rows, keys, keys + n, 2 * n);
+      }
+    });
+  }
 }
 
 std::size_t attention(const Context& context, const AttentionArgs& args) {
@@ -196,7 +273,7 @@ std::size_t attention(const Context& context, const AttentionArgs& args) {
                        static_cast<const char*>(args.q->row(task.first_row)) + head * d_bytes;
                    head_scores(kernels, kv, head, q, q_stride, task.n_rows, scratch.scores(thread),
                                scratch.stride());
-                   weigh(kernels, kv, task.n_rows, scratch.stride(), scratch.scores(thread),
+                   weigh(kernels, kv, head, task.n_rows, scratch.stride(), scratch.scores(thread),
                          scratch.weights(thread), inverse_sums);
                    head_values(kernels, kv, head, scratch.weights(thread), scratch.stride(),
                                inverse_sums, task, args.d_head, out);
