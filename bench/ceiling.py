@@ -3,7 +3,8 @@
 Operations and bytes that the network cannot do without (a window of n_audio_ctx positions), over
 the peaks of the probe. float32 does all in float32, bfloat16 all in bfloat16; int8 does its linear
 layers in int8, convolutions and attention in bfloat16. Keys and values of the audio take 4 bytes in
-float32, 2 in bfloat16, 1 in int8. Bytes are counted as from DRAM: what fits into the last cache can do better than 100 %.
+float32, 2 in bfloat16, 1 in int8. Bytes are counted as from DRAM: what fits into the last cache can
+do better than 100 %.
 """
 
 from __future__ import annotations

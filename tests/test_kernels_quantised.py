@@ -64,7 +64,7 @@ def without_offset(codes: NDArray[np.uint8], offset: int) -> NDArray[np.int64]:
 
 
 @pytest.mark.parametrize("kind", ["random", "largest", "smallest", "mixed"])
-@pytest.mark.parametrize("k", [1, 3, 4, 6, 64, 241, 1500, 5120])
+@pytest.mark.parametrize("k", [1, 3, 4, 6, 64, 241, 1500, 5120, 9001])
 def test_gemm_i8_is_exact(isa, rng, kind, k):
     gemm = _core.kernel(isa, "gemm_i8")
     offset = _core.kernel(isa, "int8_offset")

@@ -204,9 +204,9 @@ class PackedKeysValues {
   const float* key_scales_of(std::int64_t head) const;
   const float* value_scales_of(std::int64_t head) const;
   // int8: quantises one head of rows [first, first + n_rows) of float32 keys and values, which
-  // begin at `keys` and `values` and are `stride` elements apart.
+  // begin at `keys` and `values` and are `stride` elements apart; `codes` (d_head) as scratch.
   void quantize(const Context& context, std::int64_t head, std::int64_t first, std::int64_t n_rows,
-                const float* keys, const float* values, std::int64_t stride);
+                const float* keys, const float* values, std::int64_t stride, std::uint8_t* codes);
   std::int64_t key_words() const;    // of one key panel, along d_head
   std::int64_t value_words() const;  // of one value panel, along n_ctx
   std::size_t n_bytes() const;

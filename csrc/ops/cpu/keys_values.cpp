@@ -1,0 +1,140 @@
+// Keys and values of a window in the panels that attention reads: where the elements go, and how
+// they get there.
+#include <algorithm>
+
+#include "kernels.h"
+#include "ops.h"
+#include "parallel.h"
+
+namespace sottovoce::ops {
+
+namespace {
+
+std::int64_t n_panels_of(std::int64_t n, std::int64_t nr) { return (n + nr - 1) / nr; }
+
+// Of keys and values in a word of the queries or of the softmax's weights.
+std::int64_t elements_in_word(DType dtype) { return dtype == DType::kFloat32 ? 1 : 2; }
+
+}  // namespace
+
+PackedKeysValues::PackedKeysValues(const Context& context, DType dtype, std::int64_t n_ctx,
+                                   std::int64_t n_head, std::int64_t d_head)
+    : n_ctx_(n_ctx), d_head_(d_head), nr_(context.kernels->gemm_nr) {
+  const std::int64_t e = elements_in_word(dtype);
+  const std::int64_t key_panel = n_panels_of(d_head, e) * e * nr_;
+  const std::int64_t value_panel = n_panels_of(n_ctx, e) * e * nr_;
+  const Shape keys_shape{n_head, n_panels_of(n_ctx, nr_), key_panel};
+  const Shape values_shape{n_head, n_panels_of(d_head, nr_), value_panel};
+  // What fills up the last word of a sum must be zero; other filling is never stored.
+  keys_ = d_head % e == 0 ? Tensor(keys_shape, dtype) : Tensor::zeros(keys_shape, dtype);
+  values_ = n_ctx % e == 0 ? Tensor(values_shape, dtype) : Tensor::zeros(values_shape, dtype);
+  keys_.use_huge_pages();
+  values_.use_huge_pages();
+  if (dtype == DType::kInt8) {
+    key_scales_ = Tensor::zeros({n_head, keys_shape[1] * nr_});
+    value_scales_ = Tensor({n_head, n_ctx});
+    return;
+  }
+  for (std::int64_t column = 0; column < n_head * d_head; ++column) {
+    const std::int64_t head = column / d_head;
+    const std::int64_t d = column % d_head;
+    key_columns_.push_back(head * keys_.shape()[1] * key_panel + d / e * nr_ * e + d % e);
+    value_columns_.push_back((head * values_.shape()[1] + d / nr_) * value_panel + d % nr_ * e);
+  }
+}
+
+Destination PackedKeysValues::keys() {
+  const std::int64_t e = elements_in_word(dtype());
+  const std::int64_t run = d_head_ % e == 0 ? e : 1;
+  return {keys_.raw(), dtype(), 0, key_columns_.data(), nr_, keys_.shape()[2], e, run};
+}
+
+Destination PackedKeysValues::values() {
+  const std::int64_t e = elements_in_word(dtype());
+  return {values_.raw(), dtype(), 0, value_columns_.data(), e, nr_ * e, 1, 1};
+}
+
+const void* PackedKeysValues::keys_of(std::int64_t head) const {
+  return static_cast<const char*>(keys_.raw()) +
+         head * static_cast<std::int64_t>(keys_.n_bytes()) / keys_.shape()[0];
+}
+
+const void* PackedKeysValues::values_of(std::int64_t head) const {
+  return static_cast<const char*>(values_.raw()) +
+         head * static_cast<std::int64_t>(values_.n_bytes()) / values_.shape()[0];
+}
+
+const float* PackedKeysValues::key_scales_of(std::int64_t head) const {
+  return key_scales_.empty() ? nullptr : key_scales_.data() + head * key_scales_.shape()[1];
+}
+
+const float* PackedKeysValues::value_scales_of(std::int64_t head) const {
+  return value_scales_.empty() ? nullptr : value_scales_.data() + head * n_ctx_;
+}
+
+void PackedKeysValues::quantize(const Context& context, std::int64_t head, std::int64_t first,
+                                std::int64_t n_rows, const float* keys, const float* values,
+                                std::int64_t stride, std::uint8_t* codes) {
+  const kernels::Table& kernels = *context.kernels;
+  const std::int64_t word_row = 2 * nr_;  // bytes of the same word of all columns
+  const auto code = [&](std::int64_t d) {
+    return static_cast<std::int8_t>(codes[d] - kernels.int8_offset);
+  };
+  auto* key_bytes = static_cast<std::int8_t*>(keys_.raw()) + head * keys_.size() / keys_.shape()[0];
+  auto* value_bytes =
+      static_cast<std::int8_t*>(values_.raw()) + head * values_.size() / values_.shape()[0];
+  for (std::int64_t row = 0; row < n_rows; ++row) {
+    const std::int64_t position = first + row;
+    key_scales_.data()[head * key_scales_.shape()[1] + position] =
+        kernels.quantize_i8(keys + row * stride, d_head_, codes);
+    std::int8_t* to = key_bytes + position / nr_ * keys_.shape()[2] + position % nr_;
+    for (std::int64_t d = 0; d < d_head_; ++d) to[d / 2 * word_row + d % 2 * nr_] = code(d);
+    value_scales_.data()[head * n_ctx_ + position] =
+        kernels.quantize_i8(values + row * stride, d_head_, codes);
+    to = value_bytes + position / 2 * word_row + position % 2 * nr_;
+    for (std::int64_t d = 0; d < d_head_; ++d) {
+      to[d / nr_ * values_.shape()[2] + d % nr_] = code(d);
+    }
+  }
+}
+
+std::size_t PackedKeysValues::n_bytes() const {
+  return keys_.n_bytes() + values_.n_bytes() + key_scales_.n_bytes() + value_scales_.n_bytes();
+}
+
+std::int64_t PackedKeysValues::key_words() const {
+  return keys_.shape()[2] / (elements_in_word(dtype()) * nr_);
+}
+
+std::int64_t PackedKeysValues::value_words() const {
+  return values_.shape()[2] / (elements_in_word(dtype()) * nr_);
+}
+
+void project_keys_values(const Context& context, const PackedLinear& weight, const RowsView& x,
+                         PackedKeysValues& out) {
+  if (out.dtype() != DType::kInt8) {
+    linear(context, weight, {x, out.n_ctx(), {out.keys(), out.values()}});
+    return;
+  }
+  constexpr std::int64_t kBlockRows = 300;  // whose float32 stays in the cache
+  const std::int64_t n = weight.blocks[0].n;
+  Tensor rows({std::min(kBlockRows, out.n_ctx()), 2 * n});  // columns keys | values
+  Tensor codes({context.threads->n_threads(), out.d_head()}, DType::kInt8);
+  for (std::int64_t first = 0; first < out.n_ctx(); first += kBlockRows) {
+    const std::int64_t n_rows = std::min(kBlockRows, out.n_ctx() - first);
+    linear(context, weight,
+           {x.from(first),
+            n_rows,
+            {{rows.data(), DType::kFloat32, 2 * n}, {rows.data() + n, DType::kFloat32, 2 * n}}});
+    parallel_for(
+        *context.threads, out.n_head(), [&](std::int64_t begin, std::int64_t end, int thread) {
+          auto* of_thread = static_cast<std::uint8_t*>(codes.raw()) + thread * out.d_head();
+          for (std::int64_t head = begin; head < end; ++head) {
+            const float* keys = rows.data() + head * out.d_head();
+            out.quantize(context, head, first, n_rows, keys, keys + n, 2 * n, of_thread);
+          }
+        });
+  }
+}
+
+}  // namespace sottovoce::ops
