@@ -41,8 +41,8 @@ class Operands {
     }
     for (py::ssize_t i = 0; i < k; ++i) {
       for (py::ssize_t column = 0; column < n; ++column) {
-        const py::ssize_t at = kApart ? (i / 2 * 2 + i % 2) * nr + column
-                                      : (i / kPerWord * nr + column) * kPerWord + i % kPerWord;
+        const py::ssize_t at =
+            kApart ? i * nr + column : (i / kPerWord * nr + column) * kPerWord + i % kPerWord;
         b_[static_cast<std::size_t>(at)] = b.at(i, column);
       }
     }

@@ -78,18 +78,13 @@ struct I8Operands {
   }
 };
 
-// bfloat16 by int8, in bfloat16: a byte is a bfloat16 without rounding.
-struct BF16ByI8Operands {
-  using Word = I32;
-  using Sum = F32;
-  static constexpr ptrdiff_t kChain = kRoundedChain;
-  static Word broadcast_a(const char* p) { return broadcast_word(p); }
-  static constexpr ptrdiff_t kRow = kNr * 2;
+// bfloat16 by int8, in bfloat16: a byte is a bfloat16 without rounding. B has a row of bytes for
+// every element along k, so a word of it stands in two rows.
+struct BF16ByI8Operands : BF16Operands {
+  static constexpr ptrdiff_t kRow = 2 * kNr;
   static Word load_b(const char* row, int v) {
     return pairs_of_bytes(row + v * kLanes, row + kNr + v * kLanes);
   }
-  static Sum dot(Word a, Word b, Sum sum) { return dot_bf16(a, b, sum); }
-  static F32 activate(F32 x) { return rough_gelu(x); }
   using Scaling = F32;
   static Scaling scaling_of(const Gemm& args, ptrdiff_t column) {
     return args.b_scales ? load(args.b_scales + column) : broadcast(1.0f);

@@ -67,8 +67,7 @@ struct Table {
   // Inputs rounded to bfloat16, products and sums in float32.
   void (*gemm_bf16)(const Gemm& args);
   void (*gemm_i8)(const Gemm& args);
-  // bfloat16 by int8, in bfloat16. A row of a panel has the first bytes of all its words, then the
-  // second ones: (k_words, 2, gemm_nr) bytes.
+  // bfloat16 by int8, in bfloat16. Panels of B are (2 * k_words, gemm_nr) bytes.
   void (*gemm_bf16_i8)(const Gemm& args);
 
   // float32 to bfloat16, to nearest even.

@@ -182,8 +182,8 @@ void add_linear(const Context& context, const PackedLinear& weight, const Activa
 // Keys and values of one layer over one window, in panels that attention's GEMMs read. Keys:
 // (n_head, ceil(n_ctx / nr)) panels of (ceil(d_head / e), nr) words; values: (n_head,
 // ceil(d_head / nr)) panels of (ceil(n_ctx / e), nr) words; e elements in a word. int8 keeps what
-// bfloat16 queries read (e = 2) in half the memory, with a scale for every position of a head, a
-// word's first bytes apart from its second ones (kernels.h, gemm_bf16_i8).
+// bfloat16 queries read (e = 2) in half the memory, in panels of rows of nr bytes, with a scale for
+// every position of a head.
 class PackedKeysValues {
  public:
   PackedKeysValues(const Context& context, DType dtype, std::int64_t n_ctx, std::int64_t n_head,

@@ -76,7 +76,6 @@ void PackedKeysValues::quantize(const Context& context, std::int64_t head, std::
                                 std::int64_t n_rows, const float* keys, const float* values,
                                 std::int64_t stride, std::uint8_t* codes) {
   const kernels::Table& kernels = *context.kernels;
-  const std::int64_t word_row = 2 * nr_;  // bytes of the same word of all columns
   const auto code = [&](std::int64_t d) {
     return static_cast<std::int8_t>(codes[d] - kernels.int8_offset);
   };
@@ -88,10 +87,10 @@ void PackedKeysValues::quantize(const Context& context, std::int64_t head, std::
     key_scales_.data()[head * key_scales_.shape()[1] + position] =
         kernels.quantize_i8(keys + row * stride, d_head_, codes);
     std::int8_t* to = key_bytes + position / nr_ * keys_.shape()[2] + position % nr_;
-    for (std::int64_t d = 0; d < d_head_; ++d) to[d / 2 * word_row + d % 2 * nr_] = code(d);
+    for (std::int64_t d = 0; d < d_head_; ++d) to[d * nr_] = code(d);
     value_scales_.data()[head * n_ctx_ + position] =
         kernels.quantize_i8(values + row * stride, d_head_, codes);
-    to = value_bytes + position / 2 * word_row + position % 2 * nr_;
+    to = value_bytes + position * nr_;
     for (std::int64_t d = 0; d < d_head_; ++d) {
       to[d / nr_ * values_.shape()[2] + d % nr_] = code(d);
     }
