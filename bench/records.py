@@ -2,7 +2,8 @@
 
 A figure of a run is the median of its repetitions; a figure of an engine the median of its runs. A
 ratio is taken within a round: both engines in the same passage, there or back. Runs and rounds in
-which the machine was disturbed are left out, unless nothing else was recorded.
+which the machine was disturbed are left out, unless nothing else was recorded. A share of a peak is
+taken within a run too: clocks change from minute to minute.
 """
 
 from __future__ import annotations
@@ -38,19 +39,6 @@ class Records:
     def of(self, comparison: str, model: str, engine: str, **more: Any) -> list[dict[str, Any]]:
         wanted = {"comparison": comparison, "model": model, "engine": engine, **more}
         return [r for r in self.runs if all(r.get(k) == v for k, v in wanted.items())]
-
-    def peaks(self) -> dict[str, float]:
-        """The machine's best on all threads, whenever measured: 1e9 operations or bytes a second.
-
-        0 for a type that this CPU has no instruction for.
-        """
-        best: dict[str, float] = {}
-        for r in self.all:
-            probes = [r[key]["all"] for key in ("probe_before", "probe_after") if key in r]
-            probes += [{k["type"]: k["peak"]} for k in r.get("kernels", ())]
-            for kind, peak in (item for probe in probes for item in probe.items()):
-                best[kind] = max(peak, best.get(kind, 0.0))
-        return best
 
     def stage_comparison(self, model: str) -> str:
         return "random" if model in weights.RANDOM else "stages"
@@ -92,6 +80,15 @@ class Records:
         if undisturbed:
             return undisturbed, 0
         return [ratio for ratio, _ in pairs], len(pairs)
+
+
+def peaks_beside(run: dict[str, Any]) -> dict[str, float]:
+    """The machine's peaks on all threads, the mean of the probes before and after a run.
+
+    1e9 operations or bytes a second; 0 for a type that this CPU has no instruction for.
+    """
+    before, after = run["probe_before"]["all"], run["probe_after"]["all"]
+    return {kind: (before[kind] + after[kind]) / 2 for kind in before}
 
 
 def value_of(record: dict[str, Any], field: str) -> float | None:

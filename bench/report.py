@@ -18,7 +18,7 @@ import plot
 import speech
 import targets
 import weights
-from records import Records, calm, interval, number, table, value_of
+from records import Records, calm, interval, number, peaks_beside, table, value_of
 from work import BATCH
 
 OUT = Path(__file__).resolve().parents[1] / "build" / "bench"
@@ -59,17 +59,23 @@ def about(records: Records) -> str:
     return "\n\n".join(lines)
 
 
-def stage_table(records: Records, model: str, peaks: dict[str, float]) -> str:
+def stage_table(records: Records, model: str) -> str:
+    """Milliseconds, and the share of the roofline in brackets."""
     comparison = records.stage_comparison(model)
     rows = []
     for engine in records.engines(comparison, model, "encode_ms"):
         compute_type = engines.SPECS[engine].compute_type
-        least = ceiling.stages_ms(weights.DIMS[model], compute_type, peaks, BATCH)
+        shares: dict[str, list[float]] = {field: [] for field in STAGES}
+        for run in calm(records.of(comparison, model, engine)):
+            peaks = peaks_beside(run)
+            least = ceiling.stages_ms(weights.DIMS[model], compute_type, peaks, BATCH)
+            for field, value in least.items():
+                if taken := value_of(run, field):
+                    shares[field].append(100 * value / taken)
         row = [engine]
         for field in STAGES:
-            value = records.figure(field, comparison, model, engine)
-            share = f" ({100 * least[field] / value:.0f} %)" if field in least else ""
-            row.append(number(value) + share if value == value else "")
+            share = f" ({statistics.median(shares[field]):.0f} %)" if shares[field] else ""
+            row.append(number(records.figure(field, comparison, model, engine)) + share)
         rows.append([*row, number(records.figure("peak_rss_mb", comparison, model, engine))])
     return table(["engine", *(f"{name}, ms" for name in STAGES.values()), "peak MB"], rows)
 
@@ -155,14 +161,13 @@ def kernel_table(records: Records) -> str:
         return kernel["gemm"] + ", GELU" * (kernel["epilogue"] == "gelu")
 
     runs = calm([r for r in records.all if r["comparison"] == "roofline"])
-    peaks = records.peaks()
     rows = [
         [
             named(k),
             k["type"],
             *(str(k.get(key, "")) for key in ("n", "k")),
             *(number(k[key]) for key in ("ms", "gops")),
-            f"{100 * k['gops'] / peaks[k['type']]:.0f} %" if k["peak"] else "",
+            f"{100 * k['share']:.0f} %" if k["peak"] else "",
         ]
         for k in (runs[-1]["kernels"] if runs else ())
     ]
@@ -209,13 +214,12 @@ def main() -> None:
     if not records.runs:
         raise SystemExit("no runs recorded")
     score = scorer(args.models)
-    peaks = records.peaks()
     parts = ["# Measured", about(records), "## Targets", targets.table(records)]
     for model in weights.DIMS:
         comparison = records.stage_comparison(model)
         if records.engines(comparison, model, "encode_ms"):
             kind = "random weights" if model in weights.RANDOM else "real weights"
-            parts += [f"## Stages, {model} ({kind})", stage_table(records, model, peaks)]
+            parts += [f"## Stages, {model} ({kind})", stage_table(records, model)]
             parts += [f"![encode, {model}](encode-{model}.svg)"]
             plot.bars(
                 args.out / f"encode-{model}.svg",

@@ -10,7 +10,7 @@ from typing import Any
 import ceiling
 import engines
 import weights
-from records import Records, calm, interval, number, value_of
+from records import Records, calm, interval, number, peaks_beside, value_of
 from records import table as markdown
 
 TYPES = ("float32", "bfloat16", "int8")
@@ -120,34 +120,32 @@ def within(above: str, below: str, model: str) -> Callable[[Records], Achieved |
 
 
 def gemm_share(compute_type: str) -> Callable[[Records], Achieved | None]:
-    """Operations of all GEMMs of a type over their time, against the best peak measured."""
+    """What all GEMMs of a type would take at the peak measured beside each, over what they took."""
+
+    def share(run: dict[str, Any]) -> float | None:
+        gemms = [
+            k for k in run["kernels"] if k["type"] == compute_type and k.get("epilogue") == "none"
+        ]
+        if not gemms or not all(g["peak"] for g in gemms):
+            return None
+        at_least = sum(g["ms"] * g["gops"] / g["peak"] for g in gemms)
+        return 100 * at_least / sum(g["ms"] for g in gemms)
 
     def achieved(records: Records) -> Achieved | None:
-        peak = records.peaks().get(compute_type, 0.0)
-
-        def share(run: dict[str, Any]) -> float | None:
-            gemms = [
-                k
-                for k in run["kernels"]
-                if k["type"] == compute_type and k.get("epilogue") == "none"
-            ]
-            n_operations = sum(g["gops"] * g["ms"] for g in gemms)
-            return 100 * n_operations / sum(g["ms"] for g in gemms) / peak if gemms else None
-
         runs = [r for r in records.all if r["comparison"] == "roofline"]
-        return of_runs(runs, "shapes of base and large, without GELU", share) if peak else None
+        return of_runs(runs, "shapes of base and large, without GELU", share)
 
     return achieved
 
 
 def encoder_share(compute_type: str, model: str) -> Callable[[Records], Achieved | None]:
+    load = ceiling.encode(weights.DIMS[model], compute_type)
+
+    def share(run: dict[str, Any]) -> float:
+        at_least = 1000 * load.seconds(compute_type, peaks_beside(run))
+        return 100 * at_least / statistics.median(run["encode_ms"])
+
     def achieved(records: Records) -> Achieved | None:
-        load = ceiling.encode(weights.DIMS[model], compute_type)
-
-        def share(run: dict[str, Any]) -> float | None:
-            least = 1000 * load.seconds(compute_type, records.peaks())
-            return 100 * least / statistics.median(run["encode_ms"])
-
         comparison = records.stage_comparison(model)
         return of_runs(records.of(comparison, model, f"sottovoce-{compute_type}"), model, share)
 

@@ -115,8 +115,11 @@ def test_ratios_are_of_rounds_and_leave_out_the_disturbed():
     assert interval([1.0, 2.0, 3.0]) == (1.0, 3.0)
 
 
+PEAKS = {"float32": 500.0, "bfloat16": 1000.0, "int8": 2000.0, "dram": 40.0}
+
+
 def stage_run(engine, round_, encode_ms):
-    probe = {"all": {"float32": 500.0, "bfloat16": 1000.0, "int8": 2000.0, "dram": 40.0}}
+    probe = {"all": PEAKS}
     record = {**run(engine, round_, 0.0), "comparison": "stages", "encode_ms": [encode_ms]}
     return {**record, "probe_before": probe, "probe_after": probe}
 
@@ -138,18 +141,27 @@ def test_a_target_is_missed_reached_or_at_its_aim():
 
 
 def test_the_share_of_gemms_is_of_their_time_and_leaves_gelu_and_attention_out():
-    def gemm(ms, gops, **more):
-        about = {"gemm": "", "epilogue": "none", "type": "int8", "peak": 500.0}
+    def gemm(ms, gops, peak=1000.0, **more):
+        about = {"gemm": "", "epilogue": "none", "type": "int8", "peak": peak}
         return {**about, "ms": ms, "gops": gops, **more}
 
-    kernels = [gemm(3.0, 900.0), gemm(1.0, 500.0), gemm(9.0, 100.0, epilogue="gelu")]
+    kernels = [gemm(3.0, 900.0), gemm(1.0, 250.0, 500.0), gemm(9.0, 100.0, epilogue="gelu")]
     kernels += [gemm(9.0, 100.0, type="float32"), {"attention": "", "type": "int8", "peak": 500.0}]
     record = {"comparison": "roofline", "disturbed": True, "kernels": kernels}
-    # The best peak that any probe saw: the one beside the GEMMs may have been disturbed.
-    probe = {"all": {"int8": 1000.0}}
-    found = targets.gemm_share("int8")(Records([{**record, "probe_after": probe}]))
-    assert found.values == pytest.approx([80.0])
+    found = targets.gemm_share("int8")(Records([record]))
+    assert found.values == pytest.approx([100 * (2.7 + 0.5) / 4])
     assert found.n_disturbed == 1
+    no_instruction = {**record, "kernels": [gemm(1.0, 1.0, 0.0)]}
+    assert targets.gemm_share("int8")(Records([no_instruction])) is None
+
+
+def test_a_share_of_the_roofline_is_of_the_peaks_beside_the_run():
+    load = ceiling.encode(weights.DIMS["base"], "float32")
+    at_peak = stage_run("sottovoce-float32", 0, 2 * 1000 * load.seconds("float32", PEAKS))
+    slower = {**at_peak, "probe_before": {"all": {k: v / 2 for k, v in PEAKS.items()}}}
+    share = targets.encoder_share("float32", "base")
+    assert share(Records([at_peak])).values == pytest.approx([50.0])
+    assert share(Records([slower])).values == pytest.approx([50.0 / 0.75])
 
 
 def test_q8_0_blocks_give_the_weights_back(rng):
