@@ -46,6 +46,11 @@ def compression_ratio(text: str) -> float:
     return len(data) / len(zlib.compress(data)) if data else 0.0
 
 
+def repeats_itself(text: str) -> bool:
+    """By openai-whisper's measure, for which the window would get another try."""
+    return compression_ratio(text) > MOST_REPETITIVE
+
+
 def has_loop(words: Sequence[str]) -> bool:
     """Whether N_GRAM words (or more, or fewer that make as much) come N_TIMES in a row."""
     for n in range(1, len(words) // N_TIMES + 1):

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -61,8 +62,37 @@ def test_the_gate_is_shut_by_errors_new_loops_and_other_tokens():
     assert accuracy.failures([float32, {**worse, "engine": "sottovoce-int8"}]) == []
     (reason,) = accuracy.failures([float32, {**better, "new_signs": {"a": ["loop"]}}])
     assert reason == "base greedy sottovoce-bfloat16: a: loop"
+    # What float32 would have made of the same window as well is nobody's error.
+    unlucky = row("bfloat16", {**steady, "a": [800, 1000]}, ["a"], new_signs={}, shared=["a"])
+    assert accuracy.failures([float32, unlucky]) == []
     (reason,) = accuracy.failures([{**float32, "other_tokens": ["a"]}])
     assert "tokens other than openai-whisper's in a" in reason
+
+
+def test_a_loop_is_shared_if_float32_makes_one_of_each_window(monkeypatch):
+    loop, fine = "and so it goes " * 20, "a quiet day"
+    asked = []
+
+    class Tokenizer:
+        def decode(self, tokens):
+            return loop if 9 in tokens else fine
+
+    class Adapter:
+        model = SimpleNamespace(tokenizer=Tokenizer())
+
+        def window_text(self, samples, language, beam_size, seek, prompt):
+            asked.append((seek, prompt))
+            return loop if seek < 200 else fine
+
+    float32 = object.__new__(accuracy.Float32)
+    float32._adapter, float32._data = Adapter(), Path()
+    float32._clips = {"a": {"file": "a", "language": "en"}}
+    monkeypatch.setattr(accuracy, "samples_of", lambda path, level: level)
+    segments = [[0, [1]], [0, [2]], [100, [9]]]
+    assert float32.repeats_itself_too({"file": "a x 0.9", "segments": segments}, 1)
+    assert asked == [(100, (1, 2))]
+    assert not float32.repeats_itself_too({"file": "a", "segments": [*segments, [200, [9]]]}, 1)
+    assert not float32.repeats_itself_too({"file": "a", "segments": segments[:2]}, 1)
 
 
 def test_tokens_may_part_from_the_references_at_a_tie_alone():

@@ -12,6 +12,8 @@ from weights import MODELS
 
 import sottovoce
 from sottovoce import _core
+from sottovoce.decoding import decode
+from sottovoce.options import DecodeOptions
 
 from . import Engine, UnavailableError
 
@@ -87,6 +89,22 @@ class Adapter(Engine):
             samples, language=language, temperature=0.0, beam_size=beam_size
         )
         return list(found)
+
+    def window_text(
+        self,
+        samples: np.ndarray,
+        language: str | None,
+        beam_size: int,
+        seek: int,
+        prompt: tuple[int, ...],
+    ) -> str:
+        """Of the window that begins at frame `seek` of a recording, after the text `prompt`."""
+        core, silence = self.model.core, np.zeros(_core.N_SAMPLES, np.float32)
+        mel = _core.log_mel(np.concatenate([samples, silence]), core.dims.n_mels)
+        end = min(seek + _core.N_FRAMES, mel.shape[1] - _core.N_FRAMES)
+        features = core.encode(np.ascontiguousarray(mel[:, seek:end]))
+        options = DecodeOptions(language=language, beam_size=beam_size, prompt=prompt)
+        return decode(core, self.model.tokenizer, features, options).text
 
     def transcribe(self, samples: np.ndarray, language: str, beam_size: int) -> str:
         return self.model.text(self.segments(samples, language, beam_size))
