@@ -11,7 +11,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 SOURCES := $(shell git ls-files -co --exclude-standard csrc python CMakeLists.txt pyproject.toml 2>/dev/null)
 CPP := $(shell git ls-files -co --exclude-standard '*.cpp' '*.h' '*.inl' 2>/dev/null)
 
-.PHONY: help demo test lint format sanitize test-aarch64 bench bench-quick bench-targets accuracy golden clean
+.PHONY: help demo test lint format sanitize sanitize-threads test-aarch64 bench bench-quick bench-targets accuracy golden clean
 
 help:
 	@echo "make demo      set everything up and transcribe a real recording"
@@ -19,6 +19,7 @@ help:
 	@echo "make lint      ruff, mypy, clang-format"
 	@echo "make format    let ruff and clang-format rewrite the sources"
 	@echo "make sanitize  build with ASan and UBSan and run the tests of the core under them"
+	@echo "make sanitize-threads  the same with ThreadSanitizer and the tests that use many threads"
 	@echo "make test-aarch64  cross-build for AArch64 and run the tests of the core under qemu"
 	@echo "make bench     time and memory against the peers (installs them in .venv-peers; an hour)"
 	@echo "make bench-quick  the same in five minutes: base alone, few rounds"
@@ -47,7 +48,10 @@ format: $(VENV)/test-tools
 	$(BIN)/clang-format -i $(CPP)
 
 sanitize: $(VENV)/test-tools
-	PATH="$(CURDIR)/$(BIN):$$PATH" tools/sanitize.sh
+	PATH="$(CURDIR)/$(BIN):$$PATH" tools/sanitize.sh address
+
+sanitize-threads: $(VENV)/test-tools
+	PATH="$(CURDIR)/$(BIN):$$PATH" tools/sanitize.sh thread
 
 test-aarch64: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/aarch64.sh

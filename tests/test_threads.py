@@ -5,6 +5,7 @@
 
 import gc
 import multiprocessing
+import os
 import sys
 import threading
 import time
@@ -19,7 +20,8 @@ import pytest
 import tiny_whisper
 from sottovoce import DecodeOptions, Segment, StateError, WhisperModel, _core, decoding
 
-PATIENCE = 15  # s, after which something hangs; nothing here takes a second of it
+# s, after which something hangs; nothing here takes a second of it, but under a sanitizer.
+PATIENCE = float(os.environ.get("SOTTOVOCE_PATIENCE", "15"))
 
 
 def said(model: WhisperModel, samples: np.ndarray, **options) -> list[Segment]:
