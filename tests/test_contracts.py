@@ -225,6 +225,9 @@ TABLE: dict[str, Case] = {
     "isa": runtime({"isa": "mmx"}, "--isa mmx", r"isa must be one .*scalar.*, got 'mmx'"),
     "weights_cache": Case(lambda at: WhisperModel(at.paths["multilingual"], weights_cache=3),
         TypeError, r"weights_cache must be True, False or a folder, got 3"),
+    "weights_cache nowhere": Case(
+        lambda at: WhisperModel(at.paths["multilingual"], weights_cache=""),
+        ValueError, r"weights_cache must name a folder, got ''"),
     "identity of nothing": core(lambda at: _core.checkpoint_identity("/nowhere"), LoadError,
         r"cannot read '/nowhere': No such file or directory"),
     "packed_path isa": core(lambda at: _core.packed_path("/tmp", "m", isa="mmx"), ShapeError,

@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -43,6 +44,10 @@ def assert_same(one, other):
 
 def data_begin(contents: bytes) -> int:
     return struct.unpack_from("<Q", contents, 24)[0]
+
+
+def header_end(contents: bytes) -> int:
+    return PREFIX + struct.unpack_from("<Q", contents, 16)[0]
 
 
 @pytest.fixture
@@ -87,22 +92,38 @@ def test_alignment_heads_come_along(tmp_path, rng):
     assert reopen(tmp_path / "a", compute_type="float32").alignment_heads == heads
 
 
-def test_the_file_is_its_owners_alone(saved):
-    assert saved[1].stat().st_mode & 0o777 == 0o600
+def test_others_may_read_the_file_if_the_user_lets_them(tmp_path, saved):
+    assert saved[1].stat().st_mode & 0o777 == 0o644 & ~umask()
+    _core.save_packed(saved[0], str(tmp_path / "new" / "a"), "me")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+
+
+def umask() -> int:
+    mask = os.umask(0o22)
+    os.umask(mask)
+    return mask
 
 
 # What a format packs: other bytes for the same checkpoint need another kFormat in packed.cpp, or
-# files of earlier builds would be taken for today's.
-FORMAT = 1
-DIGESTS = {
-    "float32": "157c3adfe8b7c944",
-    "bfloat16": "e4e440aee82f5be2",
-    "int8": "dc204363cfb6b16e",
+# files of earlier builds would be taken for today's. A new format is a new entry.
+FORMATS = {
+    2: {
+        ("scalar", "float32"): "119a3ab850a27b6f",
+        ("scalar", "bfloat16"): "5fb7f7a28ac72af7",
+        ("scalar", "int8"): "9fd889440a2fe2f2",
+        ("avx2", "float32"): "65e79ff3429e3eca",
+        ("avx2", "bfloat16"): "6ae83105e5139485",
+        ("avx2", "int8"): "ead40a7e97c66273",
+        ("avx512", "float32"): "d9670ec005406fad",
+        ("avx512", "bfloat16"): "897507657daaa732",
+        ("avx512", "int8"): "35e7f6371f426265",
+    },
 }
+FORMAT = max(FORMATS)
 
 
 @pytest.mark.parametrize("compute_type", TYPES)
-def test_a_format_packs_the_same_bytes_for_ever(tmp_path, compute_type):
+def test_a_format_packs_the_same_bytes_for_ever(tmp_path, isa, compute_type):
     shapes = {
         n: t.shape for n, t in oracle.random_checkpoint(DIMS, np.random.default_rng()).items()
     }
@@ -110,13 +131,22 @@ def test_a_format_packs_the_same_bytes_for_ever(tmp_path, compute_type):
         name: ((np.arange(np.prod(shape)) * 37 + seed) % 1009 / 512 - 1).astype("f4").reshape(shape)
         for seed, (name, shape) in enumerate(sorted(shapes.items()))
     }
-    model = make(DIMS, exact, "scalar", compute_type=compute_type)
+    model = make(DIMS, exact, isa, compute_type=compute_type)
     path = tmp_path / "a"
     _core.save_packed(model, str(path), "me")
     contents = path.read_bytes()
-    assert f"format {FORMAT} scalar {compute_type}\n".encode() in contents[:200]
-    digest = hashlib.sha256(contents[data_begin(contents) :]).hexdigest()[:16]
-    assert digest == DIGESTS[compute_type]
+    header, data = contents[PREFIX : header_end(contents)], contents[data_begin(contents) :]
+    _, identity, description = header.partition(
+        f" format {FORMAT} {isa} {compute_type}\n2\nme".encode()
+    )
+    assert identity
+    digest = hashlib.sha256(description + data).hexdigest()[:16]
+    assert digest == FORMATS[FORMAT].get((isa.partition("_")[0], compute_type), digest)
+
+
+def test_every_format_is_another():
+    digests = [digest for format in FORMATS.values() for digest in format.values()]
+    assert len(set(digests)) == len(digests)
 
 
 # --- another one, or none ---
@@ -198,6 +228,8 @@ def test_what_is_no_file_of_ours_is_none(tmp_path, saved):
 def test_a_file_of_another_user_is_none(saved):
     os.chown(saved[1], 12345, -1)
     assert reopen(saved[1]) is None
+    with pytest.raises(_core.LoadError, match=r"belongs to another user: .* owner 12345"):
+        _core.save_packed(saved[0], str(saved[1]), "me")
 
 
 # --- writing ---
@@ -207,9 +239,9 @@ def test_a_file_that_is_open_survives_its_replacement(saved, rng):
     model, path = saved
     opened = reopen(path)
     other = make(DIMS, oracle.random_checkpoint(DIMS, rng), compute_type="int8")
-    assert _core.save_packed(other, str(path), "me")
+    assert _core.save_packed(other, str(path), "you")
     assert_same(model, opened)
-    assert_same(other, reopen(path))
+    assert_same(other, reopen(path, "you"))
     path.unlink()
     assert_same(model, opened)
 
@@ -229,8 +261,24 @@ def test_only_one_writes(saved):
     model, path = saved
     with path.with_name("a.packed.draft").open("w") as draft:
         fcntl.flock(draft, fcntl.LOCK_EX)
-        assert not _core.save_packed(model, str(path), "you")
-    assert reopen(path) is not None
+        assert not _core.save_packed(model, str(path), "you", patience=0.1)
+        assert reopen(path) is not None
+        release = threading.Timer(0.2, fcntl.flock, (draft, fcntl.LOCK_UN))
+        release.start()
+        assert _core.save_packed(model, str(path), "you")
+        release.join()
+    assert reopen(path, "you") is not None
+
+
+def test_what_is_there_already_is_not_written_again(saved):
+    model, path = saved
+    before = path.stat()
+    assert _core.save_packed(model, str(path), "me")
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert not path.with_name("a.packed.draft").exists()
+    path.write_bytes(path.read_bytes()[:-1] + b"\xff")  # damaged
+    assert _core.save_packed(model, str(path), "me")
+    assert_same(model, reopen(path))
 
 
 def test_a_draft_that_is_a_link_is_not_followed(tmp_path, saved):
@@ -243,7 +291,9 @@ def test_a_draft_that_is_a_link_is_not_followed(tmp_path, saved):
         _core.save_packed(model, str(path), "you")
     draft.unlink()
     draft.hardlink_to(victim)
-    with pytest.raises(_core.LoadError, match=r"a\.packed\.draft': Operation not permitted"):
+    with pytest.raises(
+        _core.LoadError, match=r"it must be a plain file .*, with one link; got mode"
+    ):
         _core.save_packed(model, str(path), "you")
     assert victim.read_text() == "precious"
 
@@ -264,7 +314,8 @@ def test_an_identity_follows_the_files(directory):
 
     first = identity()
     assert identity() == first == _core.checkpoint_identity(f"{directory}/../model/")
-    (directory / "notes.txt").touch()
+    for name in ("notes.txt", "out.json", "training_args.bin", "tokenizer_config.json"):
+        (directory / name).touch()
     assert identity() == first
     weights = directory / "model.safetensors"
     os.utime(weights, ns=(1, 1))
@@ -275,7 +326,7 @@ def test_an_identity_follows_the_files(directory):
 
 
 def test_an_identity_sees_other_weights_behind_the_same_times(directory):
-    """Container images set all times to one value. Nobody can set ctime, so it tells."""
+    """For file systems that give all files the same times."""
     weights = directory / "model.safetensors"
     contents = bytearray(weights.read_bytes())
     os.utime(weights, ns=(1, 1))
@@ -294,6 +345,8 @@ def test_an_identity_sees_other_weights_behind_the_same_times(directory):
 
 
 def test_paths_tell_models_and_runtimes_apart(tmp_path):
+    with pytest.raises(_core.LoadError, match=r"packed weights: must be given a folder, got ''"):
+        _core.packed_path("", "x")
     paths = {
         _core.packed_path("/f", str(tmp_path / name), isa=isa, compute_type=compute_type)
         for name in ("a", "b", "c/a")

@@ -18,7 +18,8 @@ void bind_packed(py::module_& module) {
       },
       py::arg("folder"), py::arg("directory"), py::kw_only(), py::arg("isa") = "",
       py::arg("compute_type") = "float32",
-      "The file in `folder` for the packed weights of the model in `directory`.");
+      "The file in `folder` for the packed weights of the model in `directory`. Raises LoadError\n"
+      "for an empty name, ShapeError for options.");
   module.def(
       "open_packed",
       [](const std::string& path, const std::string& identity, int n_threads,
@@ -31,11 +32,12 @@ void bind_packed(py::module_& module) {
       "The model that was saved at `path` under this identity, or None: no such file, another\n"
       "identity, version, instruction set or compute type, or damage. Raises ShapeError for\n"
       "options.");
-  module.def("save_packed", &save_packed, py::arg("model"), py::arg("path"), py::arg("identity"),
-             py::call_guard<py::gil_scoped_release>(),
-             "Saves packed weights for open_packed; makes the folder. Returns False, and does\n"
-             "nothing, while somebody else saves the same. Raises LoadError if the file cannot be\n"
-             "written.");
+  module.def(
+      "save_packed", &save_packed, py::arg("model"), py::arg("path"), py::arg("identity"),
+      py::kw_only(), py::arg("patience") = 10.0, py::call_guard<py::gil_scoped_release>(),
+      "Saves packed weights for open_packed, unless they are there already; makes the\n"
+      "folder. Waits up to `patience` seconds while somebody else saves there, then returns\n"
+      "False. Raises LoadError if the file cannot be written.");
 }
 
 }  // namespace sottovoce::bind

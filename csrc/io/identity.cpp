@@ -1,6 +1,7 @@
 // checkpoint_identity(): what changes whenever the files of a model change, found without reading
-// them through. Size and times tell in practice; pages from all over the file are for copies whose
-// times were set to a constant, as archives and container images do.
+// them through. Size and times tell in practice. A copy has times of its own (nobody can set ctime)
+// and so an identity of its own; pages from all over the file are for file systems that give all
+// files the same times.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,7 +11,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,6 +21,8 @@
 #include <sottovoce/error.h>
 
 #include "checksum.h"
+#include "descriptor.h"
+#include "mapped_file.h"
 
 namespace sottovoce {
 namespace {
@@ -33,16 +35,19 @@ bool ends_with(std::string_view name, std::string_view suffix) {
   return name.size() >= suffix.size() && name.substr(name.size() - suffix.size()) == suffix;
 }
 
+// Whether the network, or its alignment heads, may come from a file of this name.
+bool is_of_network(std::string_view name) {
+  return name == "config.json" || name == "generation_config.json" || name == "model.bin" ||
+         ends_with(name, ".safetensors") || ends_with(name, ".safetensors.index.json");
+}
+
 // Names of what may belong to a checkpoint, sorted.
 std::vector<std::string> model_files(const std::string& directory) {
   const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(directory.c_str()), ::closedir);
   if (!open) fail(directory);
   std::vector<std::string> names;
   while (const dirent* entry = ::readdir(open.get())) {
-    const std::string_view name = entry->d_name;
-    for (const char* suffix : {".json", ".safetensors", ".bin"}) {
-      if (ends_with(name, suffix)) names.emplace_back(name);
-    }
+    if (is_of_network(entry->d_name)) names.emplace_back(entry->d_name);
   }
   std::sort(names.begin(), names.end());
   return names;
@@ -52,8 +57,8 @@ std::vector<std::string> model_files(const std::string& directory) {
 std::uint64_t sample(const std::string& path, std::int64_t size) {
   constexpr std::int64_t kPage = 4096;
   constexpr std::int64_t kMostPages = 64;
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) fail(path);
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) fail(path);
   std::array<char, kPage> page;
   std::uint64_t sum = 0;
   const std::int64_t n = std::min((size + kPage - 1) / kPage, kMostPages);
@@ -61,16 +66,10 @@ std::uint64_t sample(const std::string& path, std::int64_t size) {
     const std::int64_t last = std::max<std::int64_t>(size - kPage, 0);
     const std::int64_t at =
         n < kMostPages ? i * kPage : last / (n - 1) * i + last % (n - 1) * i / (n - 1);
-    const ssize_t got = ::pread(fd, page.data(), page.size(), at);
-    if (got < 0) {
-      const int error = errno;
-      ::close(fd);
-      errno = error;
-      fail(path);
-    }
+    const ssize_t got = ::pread(file.get(), page.data(), page.size(), at);
+    if (got < 0) fail(path);
     sum = checksum(page.data(), static_cast<std::size_t>(got), sum);
   }
-  ::close(fd);
   return sum;
 }
 
@@ -81,10 +80,9 @@ std::string nanoseconds(const timespec& time) {
 }  // namespace
 
 std::string checkpoint_identity(const std::string& directory) {
-  const std::unique_ptr<char, void (*)(void*)> real(::realpath(directory.c_str(), nullptr),
-                                                    std::free);
-  if (!real) fail(directory);
-  std::string identity = std::string(real.get()) + "\n";
+  std::string identity = real_path(directory);
+  if (identity.empty()) fail(directory);
+  identity += "\n";
   for (const std::string& name : model_files(directory)) {
     const std::string path = directory + "/" + name;
     struct stat status{};

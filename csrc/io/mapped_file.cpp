@@ -5,13 +5,16 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
+#include <memory>
 #include <system_error>
 #include <utility>
 
 #include <sottovoce/error.h>
+
+#include "descriptor.h"
 
 namespace sottovoce {
 namespace {
@@ -23,20 +26,6 @@ namespace {
 // std::generic_category, because strerror is not safe among threads.
 std::string reason(int error) { return std::generic_category().message(error); }
 
-class Descriptor {
- public:
-  explicit Descriptor(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (fd_ < 0) fail(path, reason(errno));
-  }
-  ~Descriptor() { ::close(fd_); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 }  // namespace
 
 bool is_file(const std::string& path) {
@@ -44,12 +33,18 @@ bool is_file(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
+std::string real_path(const std::string& path) {
+  const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
+  return real ? real.get() : "";
+}
+
 MappedFile::MappedFile(const std::string& path) : path_(path) {
   // Looked at before it is opened: opening a pipe that nobody writes to would wait for ever.
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0) fail(path, reason(errno));
   if (!S_ISREG(status.st_mode)) fail(path, "not a regular file");
-  const Descriptor file(path);
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) fail(path, reason(errno));
   if (::fstat(file.get(), &status) != 0) fail(path, reason(errno));
   size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) return;  // mmap refuses an empty range

@@ -10,6 +10,9 @@ namespace sottovoce {
 // True for a regular file, or a link to one.
 bool is_file(const std::string& path);
 
+// The whole path, without links; empty, and errno set, if nothing is there.
+std::string real_path(const std::string& path);
+
 class MappedFile {
  public:
   // Throws LoadError with the path and the system's reason. An empty file has size 0.

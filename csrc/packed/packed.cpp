@@ -2,12 +2,9 @@
 #include <sottovoce/packed.h>
 
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -17,6 +14,7 @@
 #include <sottovoce/error.h>
 
 #include "checksum.h"
+#include "mapped_file.h"
 #include "model_impl.h"
 #include "packed_file.h"
 #include "packed_weights.h"
@@ -27,7 +25,7 @@ namespace {
 
 // Raised whenever the same checkpoint packs to other bytes, or walk() walks another way: a test
 // remembers the bytes of each format.
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 
 // What the header begins with: everything that must be the same for the bytes to be.
 std::string expected_header(const std::string& isa, const std::string& type,
@@ -68,12 +66,12 @@ std::string hexadecimal(std::uint64_t value) {
 
 std::string packed_path(const std::string& folder, const std::string& directory,
                         const RuntimeOptions& options) {
+  if (folder.empty()) throw LoadError("packed weights: must be given a folder, got ''");
   ThreadPool alone(1);
   const std::string isa = ops::isa_name(ops::make_context(options.isa, alone));
   const std::string type = compute_type(options.compute_type, isa).name;
-  const std::unique_ptr<char, void (*)(void*)> real(::realpath(directory.c_str(), nullptr),
-                                                    std::free);
-  const std::string whole = real ? real.get() : directory;
+  const std::string real = real_path(directory);
+  const std::string whole = real.empty() ? directory : real;
   const std::string name = whole.substr(whole.find_last_of('/') + 1);
   return folder + "/" + name + "-" + hexadecimal(checksum(whole.data(), whole.size())) + "-" + isa +
          "-" + type + ".packed";
@@ -96,15 +94,16 @@ std::optional<Model> open_packed(const std::string& path, const std::string& ide
   return Model(std::move(impl));
 }
 
-bool save_packed(const Model& model, const std::string& path, const std::string& identity) {
-  const Model::Impl& impl = model.impl();
+bool save_packed(const Model& model, const std::string& path, const std::string& identity,
+                 double patience) {
+  Model::Impl& impl = model.impl();
   const std::size_t slash = path.find_last_of('/');
   if (slash != std::string::npos) make_folder(path.substr(0, slash));
   std::vector<packed::Section> sections;
   const std::string header =
       expected_header(impl.isa, impl.options.compute_type, identity) +
       packed::describe(impl.dims, impl.alignment_heads, impl.weights, sections);
-  return packed::write_file(model.impl().threads, path, header, sections);
+  return packed::write_file(impl.threads, path, header, sections, patience);
 }
 
 Model open_model(const std::string& directory, const RuntimeOptions& options,

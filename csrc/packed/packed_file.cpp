@@ -3,8 +3,10 @@
 //
 // A file is written under another name, in full, before rename() puts it in place: readers see a
 // whole file or none, and those that have the old one mapped keep it. The lock on that other name
-// makes writers take turns; it is gone when its process is. Nobody writes to a file in place, so a
-// map stays what was checked.
+// makes writers take turns; it is gone when its process is. We never write to a file in place, so a
+// map stays what was checked. Two things can take its pages away, and reading them would be a
+// SIGBUS: another program that truncates the file or copies over it, and a network file system
+// whose server forgets a file that was replaced.
 #include "packed_file.h"
 
 #include <fcntl.h>
@@ -16,15 +18,17 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <system_error>
+#include <thread>
 #include <type_traits>
-#include <utility>
 
 #include <sottovoce/error.h>
 
 #include "checksum.h"
+#include "descriptor.h"
 #include "parallel.h"
 
 namespace sottovoce::packed {
@@ -52,24 +56,14 @@ std::size_t round_up(std::size_t n, std::size_t multiple) {
 
 std::size_t n_chunks(std::size_t n_bytes) { return (n_bytes + kChunk - 1) / kChunk; }
 
+// Where in the file the checksums of the data stand.
+std::size_t sums_begin(std::size_t header_bytes) {
+  return round_up(sizeof(Prefix) + header_bytes, sizeof(std::uint64_t));
+}
+
 std::uint64_t prefix_checksum(const Prefix& prefix) {
   return checksum(&prefix, offsetof(Prefix, checksum));
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  bool is_open() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 std::vector<std::uint64_t> chunk_checksums(ThreadPool& threads, const char* data,
                                            std::size_t n_bytes) {
@@ -85,8 +79,12 @@ std::vector<std::uint64_t> chunk_checksums(ThreadPool& threads, const char* data
   return sums;
 }
 
+[[noreturn]] void fail(const std::string& path, const std::string& why) {
+  throw LoadError("cannot write '" + path + "': " + why);
+}
+
 [[noreturn]] void fail(const std::string& path, int error) {
-  throw LoadError("cannot write '" + path + "': " + std::generic_category().message(error));
+  fail(path, std::generic_category().message(error));
 }
 
 void write_all(int fd, const std::string& path, const void* data, std::size_t n, std::size_t at) {
@@ -104,53 +102,78 @@ void write_all(int fd, const std::string& path, const void* data, std::size_t n,
 std::vector<std::uint64_t> checksums_of_file(ThreadPool& threads, int fd, const std::string& path,
                                              std::size_t begin, std::size_t n_bytes) {
   if (n_bytes == 0) return {};
-  void* memory = ::mmap(nullptr, n_bytes, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(begin));
+  const std::size_t size = begin + n_bytes;
+  void* memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) fail(path, errno);
-  auto sums = chunk_checksums(threads, static_cast<const char*>(memory), n_bytes);
-  ::munmap(memory, n_bytes);
+  auto sums = chunk_checksums(threads, static_cast<const char*>(memory) + begin, n_bytes);
+  ::munmap(memory, size);
   return sums;
+}
+
+// The disk's room for the whole file at once: where it lacks, nothing is written.
+void reserve(int fd, const std::string& path, std::size_t size) {
+  int error = ::posix_fallocate(fd, 0, static_cast<off_t>(size));
+  if (error == EOPNOTSUPP || error == EINVAL) {  // not on this file system
+    error = ::ftruncate(fd, static_cast<off_t>(size)) == 0 ? 0 : errno;
+  }
+  if (error != 0) fail(path, error);
 }
 
 // Everything into an empty file. The front comes last: its checksums are of what the file has.
 void write_contents(ThreadPool& threads, int fd, const std::string& path, const std::string& header,
                     const std::vector<Section>& sections) {
-  const std::vector<std::size_t> offsets = section_offsets(sections);
   Prefix prefix;
   prefix.header_bytes = header.size();
-  prefix.data_bytes =
-      sections.empty() ? 0 : round_up(offsets.back() + sections.back().n_bytes + kLine, kLine);
-  const std::size_t sums_begin = round_up(sizeof(Prefix) + header.size(), sizeof(std::uint64_t));
+  for (const Section& section : sections) {
+    prefix.data_bytes = next_section(prefix.data_bytes, section.n_bytes);
+  }
+  const std::size_t sums_at = sums_begin(header.size());
   const std::size_t sums_bytes = n_chunks(prefix.data_bytes) * sizeof(std::uint64_t);
-  prefix.data_begin = round_up(sums_begin + sums_bytes, kPage);
-  const std::size_t size = prefix.data_begin + prefix.data_bytes;
-  if (::ftruncate(fd, static_cast<off_t>(size)) != 0) fail(path, errno);
-  for (std::size_t i = 0; i < sections.size(); ++i) {
-    write_all(fd, path, sections[i].data, sections[i].n_bytes, prefix.data_begin + offsets[i]);
+  prefix.data_begin = round_up(sums_at + sums_bytes, kPage);
+  reserve(fd, path, prefix.data_begin + prefix.data_bytes);
+  std::size_t at = 0;
+  for (const Section& section : sections) {
+    write_all(fd, path, section.data, section.n_bytes, prefix.data_begin + at);
+    at = next_section(at, section.n_bytes);
   }
   const auto sums = checksums_of_file(threads, fd, path, prefix.data_begin, prefix.data_bytes);
   std::string front(prefix.data_begin, '\0');
   front.replace(sizeof(Prefix), header.size(), header);
-  std::memcpy(front.data() + sums_begin, sums.data(), sums_bytes);
+  if (sums_bytes > 0) std::memcpy(front.data() + sums_at, sums.data(), sums_bytes);
   prefix.front_checksum = checksum(front.data() + sizeof(Prefix), front.size() - sizeof(Prefix));
   prefix.checksum = prefix_checksum(prefix);
   std::memcpy(front.data(), &prefix, sizeof(prefix));
   write_all(fd, path, front.data(), front.size(), 0);
 }
 
+// Whether nobody but its owner can change the file.
+bool is_owners_alone(const struct stat& status) {
+  return S_ISREG(status.st_mode) && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+std::string described(const struct stat& status) {
+  std::array<char, 96> text;
+  std::snprintf(text.data(), text.size(), "mode %o, owner %u, %lu links", status.st_mode,
+                static_cast<unsigned>(status.st_uid), static_cast<unsigned long>(status.st_nlink));
+  return text.data();
+}
+
 // Opens the name that writers share, and locks it. Not open: another writer has it, or has just
 // given it the final name.
 int open_draft(const std::string& path) {
-  constexpr mode_t kOwnerOnly = 0600;
+  constexpr mode_t kMode = 0644;  // less the user's umask
   const int fd =
-      ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, kOwnerOnly);
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, kMode);
   if (fd < 0) fail(path, errno);
   struct stat mine{};
   struct stat named{};
   int error = 0;
   if (::fstat(fd, &mine) != 0) {
     error = errno;
-  } else if (!S_ISREG(mine.st_mode) || mine.st_uid != ::geteuid() || mine.st_nlink > 1) {
-    error = EPERM;
+  } else if (!is_owners_alone(mine) || mine.st_uid != ::geteuid() || mine.st_nlink > 1) {
+    ::close(fd);
+    fail(path, "it must be a plain file of user " + std::to_string(::geteuid()) +
+                   " that nobody else can write, with one link; got " + described(mine));
   } else if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     error = errno;
   } else if (::lstat(path.c_str(), &named) != 0 || named.st_dev != mine.st_dev ||
@@ -172,31 +195,45 @@ bool read_prefix(const char* memory, std::size_t size, Prefix& prefix) {
          prefix.checksum == prefix_checksum(prefix) && prefix.data_begin <= size &&
          prefix.data_begin % kPage == 0 && prefix.data_bytes == size - prefix.data_begin &&
          prefix.header_bytes <= prefix.data_begin &&
-         round_up(sizeof(Prefix) + prefix.header_bytes, sizeof(std::uint64_t)) +
-                 n_chunks(prefix.data_bytes) * sizeof(std::uint64_t) <=
+         sums_begin(prefix.header_bytes) + n_chunks(prefix.data_bytes) * sizeof(std::uint64_t) <=
              prefix.data_begin &&
          prefix.front_checksum ==
              checksum(memory + sizeof(Prefix), prefix.data_begin - sizeof(Prefix));
 }
 
-}  // namespace
-
-std::vector<std::size_t> section_offsets(const std::vector<Section>& sections) {
-  std::vector<std::size_t> offsets;
-  std::size_t at = 0;
-  for (const Section& section : sections) {
-    offsets.push_back(at);
-    at = round_up(at + section.n_bytes + kLine, kLine);
+// The same, as soon as no other writer has it; not open after `patience` seconds.
+int wait_for_draft(const std::string& path, double patience) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::duration<double>(patience);
+  int fd = open_draft(path);
+  while (fd < 0 && Clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    fd = open_draft(path);
   }
-  return offsets;
+  return fd;
 }
 
+// Two users who cannot read each other's file would replace it at every start.
+void refuse_file_of_another_user(const std::string& path) {
+  struct stat status{};
+  if (::lstat(path.c_str(), &status) != 0 || status.st_uid == ::geteuid()) return;
+  fail(path, "it belongs to another user: " + described(status));
+}
+
+}  // namespace
+
 bool write_file(ThreadPool& threads, const std::string& path, const std::string& header,
-                const std::vector<Section>& sections) {
+                const std::vector<Section>& sections, double patience) {
+  refuse_file_of_another_user(path);
   const std::string draft = path + ".draft";
-  const Descriptor file(open_draft(draft));
+  const Descriptor file(wait_for_draft(draft, patience));
   if (!file.is_open()) return false;
   try {
+    // Of several that start together the first one writes, and all share the pages of its file.
+    if (PackedFile::open(threads, path, header)) {
+      ::unlink(draft.c_str());
+      return true;
+    }
     // What a writer left that was killed.
     if (::ftruncate(file.get(), 0) != 0) fail(draft, errno);
     write_contents(threads, file.get(), draft, header, sections);
@@ -217,8 +254,8 @@ std::shared_ptr<PackedFile> PackedFile::open(ThreadPool& threads, const std::str
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat status{};
   if (!file.is_open() || ::fstat(file.get(), &status) != 0) return nullptr;
-  const bool trusted = S_ISREG(status.st_mode) && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0 &&
-                       (status.st_uid == ::geteuid() || status.st_uid == 0);
+  const bool trusted =
+      is_owners_alone(status) && (status.st_uid == ::geteuid() || status.st_uid == 0);
   if (!trusted || status.st_size <= 0) return nullptr;
   const auto size = static_cast<std::size_t>(status.st_size);
   void* memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
@@ -240,9 +277,9 @@ bool PackedFile::check(ThreadPool& threads, const std::string& expected) {
   data_ = begin + prefix.data_begin;
   n_bytes_ = prefix.data_bytes;
   const auto sums = chunk_checksums(threads, data_, n_bytes_);
-  const std::size_t sums_begin =
-      round_up(sizeof(Prefix) + prefix.header_bytes, sizeof(std::uint64_t));
-  return std::memcmp(sums.data(), begin + sums_begin, sums.size() * sizeof(std::uint64_t)) == 0;
+  const char* written = begin + sums_begin(prefix.header_bytes);
+  return sums.empty() ||
+         std::memcmp(sums.data(), written, sums.size() * sizeof(std::uint64_t)) == 0;
 }
 
 PackedFile::~PackedFile() { ::munmap(memory_, size_); }

@@ -16,18 +16,22 @@ namespace sottovoce::packed {
 // Sections begin at cache lines, and a line of zeros at least follows each.
 constexpr std::size_t kLine = 64;
 
+// Where in the data block a section begins that follows one of n_bytes at `begin`.
+constexpr std::size_t next_section(std::size_t begin, std::size_t n_bytes) {
+  return (begin + n_bytes + 2 * kLine - 1) / kLine * kLine;
+}
+
 // A section to write.
 struct Section {
   const void* data = nullptr;
   std::size_t n_bytes = 0;
 };
-// Where sections of these sizes stand in the data block.
-std::vector<std::size_t> section_offsets(const std::vector<Section>& sections);
 
-// Writes beside `path` and renames. Returns false while another process writes the same file.
-// Throws LoadError with the path and the system's reason.
+// Writes beside `path` and renames, unless a whole file with this header is there by then. Waits up
+// to `patience` seconds for somebody else who writes the same file, then returns false. Throws
+// LoadError with the path and the reason.
 bool write_file(ThreadPool& threads, const std::string& path, const std::string& header,
-                const std::vector<Section>& sections);
+                const std::vector<Section>& sections, double patience);
 
 // A whole file in memory, read-only; every byte has been checked.
 class PackedFile {

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <utility>
 
 #include <sottovoce/error.h>
@@ -157,7 +156,7 @@ class Reader {
     const std::size_t n_bytes = bytes_of(shape, static_cast<DType>(dtype));
     tensor =
         Tensor::over({file_, file_->data() + at_}, std::move(shape), static_cast<DType>(dtype));
-    at_ = (at_ + n_bytes + 2 * kLine - 1) / kLine * kLine;
+    at_ = next_section(at_, n_bytes);
   }
 
   bool at_end() const { return text_.empty() && at_ == file_->n_bytes(); }

@@ -12,11 +12,11 @@ a decoder, batch.py's. A model holds no state of a call: any number of threads m
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,8 @@ class WhisperModel:
                 "WhisperModel: weights_cache must be True, False or a folder, "
                 f"got {weights_cache!r}"
             )
+        if weights_cache == "":  # which Path would take for the working directory
+            raise ValueError("WhisperModel: weights_cache must name a folder, got ''")
         cache_dir = None if download_root is None else str(download_root)
         directory = hub.resolve(
             name_or_path, cache_dir=cache_dir, local_files_only=local_files_only
@@ -151,7 +153,8 @@ class WhisperModel:
         if len(recording.walks) > 1:
             segments = batch.segments(self.core, recording, recording.info.options)
         else:
-            segments = follow(self.core, recording.walks[0], recording.info.metrics.core)
+            rows, metrics = wanted.n_rows, recording.info.metrics.core
+            segments = follow(self.core, recording.walks[0], rows, metrics)
         return numbered(segments), recording.info
 
     def transcribe_many(
@@ -165,7 +168,8 @@ class WhisperModel:
 
         Args:
             audios: recordings as `transcribe` takes them, as many as you like. They are asked for
-                as they are needed: about one and a half times `batch_size` are held in memory.
+                as they are needed: about one and a half times `batch_size` are held in memory, and
+                arrays and open files are copied there before the next one is asked for.
             sample_rate: of samples, in Hz; None: 16000.
             options: as of `transcribe`; they hold for every recording. `batch_size` is 8.
 
@@ -184,7 +188,7 @@ class WhisperModel:
             )
         wanted = TranscribeOptions.from_keywords(options)
         self._check_language(wanted.language)
-        recordings = (partial(self._open, audio, sample_rate, wanted) for audio in audios)
+        recordings = (self._opener(audio, sample_rate, wanted) for audio in audios)
         return Transcripts(self.core, wanted, recordings)
 
     def detect_language(
@@ -232,6 +236,17 @@ class WhisperModel:
             self.tokenizer.language_token(code)  # raises: a language of large-v3 only
         if code != "en":
             raise ValueError(f"language must be 'en' for an English-only model, got {code!r}")
+
+    def _opener(
+        self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions
+    ) -> Callable[[], Recording]:
+        """`_open` for later, when the caller may have changed or closed what was given."""
+        from . import audio as media
+
+        try:
+            return partial(self._open, media.held(audio), sample_rate, wanted)
+        except Exception as error:
+            return partial(_fail, error)
 
     def _open(self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions) -> Recording:
         """Reads a recording and finds out its language; nothing of it is heard yet."""
@@ -297,6 +312,10 @@ class WhisperModel:
         features = self.core.encode(np.ascontiguousarray(mel[:, : _core.N_FRAMES]))
         metrics.core.merge(features.metrics)
         return features
+
+
+def _fail(error: Exception) -> NoReturn:
+    raise error
 
 
 def _ms_since(started: float) -> float:

@@ -4,7 +4,9 @@
 //   Model model = open_model("whisper-base", options, "/var/cache/sottovoce");
 //
 // The file belongs to one version of the library, instruction set, compute type and state of the
-// checkpoint's files. Anything else, and any damage, is as good as no file at all.
+// checkpoint's files. Anything else, and any damage, is as good as no file at all. The folder
+// should be on a disk of this machine, and its files may be removed at any time, but must not be
+// truncated or copied over while somebody uses them.
 #pragma once
 
 #include <optional>
@@ -14,7 +16,8 @@
 
 namespace sottovoce {
 
-// The file in `folder` for the model in `directory` under these options.
+// The file in `folder` for the model in `directory` under these options. Throws LoadError for an
+// empty name, ShapeError for options.
 std::string packed_path(const std::string& folder, const std::string& directory,
                         const RuntimeOptions& options);
 
@@ -25,13 +28,16 @@ std::string packed_path(const std::string& folder, const std::string& directory,
 std::optional<Model> open_packed(const std::string& path, const std::string& identity,
                                  const RuntimeOptions& options = {});
 
-// Saves the packed weights for open_packed(); makes the folder. The file appears at once and whole,
-// also in place of one that others have open. Returns false, and does nothing, while somebody else
-// saves the same. Throws LoadError if the file cannot be written.
-bool save_packed(const Model& model, const std::string& path, const std::string& identity);
+// Saves the packed weights for open_packed(), unless they are there already; makes the folder. The
+// file appears at once and whole, also in place of one that others have open. Waits up to
+// `patience` seconds while somebody else saves there, then returns false. Throws LoadError if the
+// file cannot be written.
+bool save_packed(const Model& model, const std::string& path, const std::string& identity,
+                 double patience = 10.0);
 
 // A Hugging Face directory by way of `folder`: opened from there, or packed and saved. A folder
-// that cannot be written is no error. Throws what open_checkpoint() and Model() throw.
+// that cannot be written is no error. Throws what packed_path(), open_checkpoint() and Model()
+// throw.
 Model open_model(const std::string& directory, const RuntimeOptions& options,
                  const std::string& folder);
 
