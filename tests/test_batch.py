@@ -5,6 +5,7 @@ import itertools
 import json
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 import tiny_whisper
-from fake_core import FakeCore, Heard, at, silence, word
+from fake_core import FakeBatch, FakeCore, Heard, at, silence, word
 from oracle import clips
 from sottovoce import LoadError, Segment, WhisperModel, _core
 from sottovoce.audio import AudioError
@@ -327,13 +328,105 @@ def test_one_recording_is_not_many(audios):
     )
 
 
-def test_an_iterable_that_fails_ends_the_call(open_options):
+def test_what_an_iterable_raises_comes_after_its_recordings(open_options):
     def audios():
+        yield silence(90)
         yield silence(30)
         raise OSError("the disk is gone")
 
+    results = FakeCore(lambda _: LONG).model().transcribe_many(audios(), language="en")
+    assert [len(next(results)[0]), len(next(results)[0])] == [3, 1]
     with pytest.raises(OSError, match="the disk is gone"):
-        together(FakeCore(lambda _: LONG).model(), audios(), language="en")
+        next(results)
+    with pytest.raises(StopIteration):
+        next(results)
+
+
+def test_an_array_may_be_filled_again_when_the_next_is_asked_for(open_options, rng):
+    def audios():
+        buffer = np.empty_like(noise)
+        for loudness in (0.5, 0.05, 0.005, 0.0005):
+            buffer[:] = noise * loudness
+            yield buffer
+
+    (noise,) = noises(rng, 1)
+    core = FakeCore(lambda _: LONG)
+    assert len(together(core.model(), audios(), language="en")) == 4
+    means = [mel.mean() for mel in core.encoded]
+    assert sorted(set(means), reverse=True) == means
+
+
+def test_a_file_may_be_closed_when_the_next_is_asked_for(open_options):
+    def audios():
+        for _ in range(4):
+            with clips.JFK.open("rb") as file:
+                yield file
+        with clips.JFK.open("rb") as file:
+            file.close()
+            yield file
+
+    results = FakeCore(lambda _: LONG).model().transcribe_many(audios(), language="en")
+    assert [next(results)[1].duration for _ in range(4)] == [11.0] * 4
+    with pytest.raises(ValueError, match="closed file"):
+        next(results)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 4])
+def test_what_is_heard_before_a_clip_that_fails_does_not_depend_on_the_batch(
+    open_options, batch_size
+):
+    class Deaf(FakeCore):
+        def encode(self, mel):
+            if mel.shape[1] in (2000, 500):
+                raise _core.ShapeError(f"encode: no {mel.shape[1]}")
+            return super().encode(mel)
+
+    segments, _ = (
+        Deaf(lambda _: LONG)
+        .model()
+        .transcribe(
+            silence(60),
+            language="en",
+            windows="independent",
+            clip_timestamps="0,10,10,25,25,45,45,50",
+            batch_size=batch_size,
+        )
+    )
+    assert [next(segments).seek, next(segments).seek] == [0, 1000]
+    with pytest.raises(_core.ShapeError, match="encode: no 2000"):
+        next(segments)
+
+
+def test_a_recording_that_failed_keeps_no_slots(open_options):
+    """Slots are hundreds of megabytes, which the garbage collector does not see."""
+    alive = weakref.WeakSet()
+
+    class Watched(FakeCore):
+        def new_batch(self, n_slots, rows_per_slot):
+            slots = FakeBatch(self, n_slots, rows_per_slot)
+            alive.add(slots)
+            return slots
+
+    errors = []
+    gc.collect()
+    gc.disable()
+    try:
+        for leave in (False, True):
+            audios = [silence(60), "/missing.wav", silence(30), silence(30)]
+            results = Watched(lambda _: LONG).model().transcribe_many(audios, language="en")
+            next(results)
+            assert len(alive) == 1
+            try:
+                next(results)
+            except FileNotFoundError as error:
+                errors.append(error.with_traceback(None))  # which holds the iterator
+            if not leave:
+                list(results)
+            del results
+            assert not alive
+    finally:
+        gc.enable()
+    assert len(errors) == 2
 
 
 # --- threads ---

@@ -216,9 +216,22 @@ def test_files_come_out_in_the_order_they_were_given(core, capsys, batch_size, t
     out, err = capsys.readouterr()
     assert [json.loads(line)["text"] for line in out.splitlines()] == [" w1 w2", " w1 w2"]
     assert err == "sottovoce: bad.wav: bad.wav: not audio at all\n"
-    assert len(core.batches) == (batch_size != "1")
+    assert [b.n_slots for b in core.batches] == ([1, 1] if batch_size == "1" else [int(batch_size)])
     assert transcribe("a.wav", "b.wav", "-o", str(tmp_path), "--batch_size", batch_size) == 0
     assert {p.stem for p in tmp_path.iterdir()} == {"a", "b"}
+
+
+def test_an_error_that_ends_the_run_is_told_of_every_file(core, capsys, monkeypatch):
+    def no_room(*_):
+        raise MemoryError("no room for the windows")
+
+    monkeypatch.setattr(core, "new_batch", no_room)
+    assert transcribe("a.wav", "b.wav") == 1
+    out, err = capsys.readouterr()
+    assert (out, err.splitlines()) == ("", [
+        "sottovoce: a.wav: no room for the windows",
+        "sottovoce: b.wav: not transcribed: an error ended the run before its turn",
+    ])  # fmt: skip
 
 
 def test_windows_may_be_independent(core, capsys):

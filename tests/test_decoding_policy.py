@@ -158,7 +158,8 @@ def test_special_ids_are_those_of_the_vocabulary():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "index"), [(1.0, 50), (None, None), (0.0, None), (0.5, 25), (99.0, 1500)]
+    ("seconds", "index"),
+    [(1.0, 50), (None, None), (0.0, None), (0.5, 25), (1e300, 1500), (float("inf"), 1500)],
 )
 def test_max_initial_timestamp_counts_steps_and_zero_means_any(seconds, index):
     assert asked(max_initial_timestamp=seconds).max_initial_timestamp_index == index

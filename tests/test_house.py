@@ -31,7 +31,7 @@ C_ROOMS = {
 # Python modules from the bottom up: a module imports only what stands above it in this list.
 PYTHON_ORDER = [
     ["_core"],
-    ["languages", "staging", "byte_pairs"],
+    ["languages", "staging", "byte_pairs", "errands"],
     ["checkpoint"],
     ["audio", "hub", "vocabulary", "pauses", "packed"],
     ["tokenizer"],

@@ -1,5 +1,6 @@
 """Options: spellings, checks, and what one attempt is made of."""
 
+import math
 from dataclasses import FrozenInstanceError, fields
 
 import numpy as np
@@ -97,9 +98,11 @@ def test_spellings_become_one_form(name, spelling, value):
         ({"beam_size": 0}, ValueError, r"beam_size must be an int in 1\.\.256 or None, got 0"),
         ({"beam_size": 2.5}, TypeError, r"beam_size must be an int in 1\.\.256 or None, got 2.5"),
         ({"best_of": True}, TypeError, r"best_of must be an int in 1\.\.256 or None, got True"),
-        ({"sample_len": -1}, ValueError, r"sample_len must be an int >= 0 or None, got -1"),
+        ({"sample_len": -1}, ValueError, r"sample_len must be an int in 0..\d+ or None, got -1"),
         ({"seed": None}, TypeError, r"seed must be an int in 0\.\.18446744073709551615, got None"),
         ({"patience": 0.0}, ValueError, r"patience must be a number > 0, got 0"),
+        ({"patience": math.inf}, ValueError, r"patience must be a number > 0, got inf"),
+        ({"sample_len": 2**31}, ValueError, r"sample_len must be an int in 0..2147483647 or None"),
         ({"length_penalty": 1.5}, ValueError, r"length_penalty must be a number >= 0 and <= 1, g"),
         ({"length_penalty": "x"}, TypeError, r"length_penalty must be a number .*, got 'x'"),
         ({"max_initial_timestamp": -1}, ValueError, r"max_initial_timestamp must be a number >= 0"),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -53,7 +54,10 @@ struct DecodeBatch::Impl {
   int n_slots() const { return static_cast<int>(windows_.size()); }
   int rows_per_slot() const { return rows_per_slot_; }
   int n_free() const { return n_free_; }
-  const Metrics& metrics() const { return metrics_; }
+  Metrics metrics() const {
+    const std::lock_guard<std::mutex> lock(metrics_mutex_);
+    return metrics_;
+  }
 
  private:
   void check(const AudioFeatures& features, const DecodingOptions& options) const;
@@ -81,6 +85,7 @@ struct DecodeBatch::Impl {
   };
   std::vector<Row> rows_;  // those to choose for
   std::uint64_t next_id_ = 0;
+  mutable std::mutex metrics_mutex_;
   Metrics metrics_;
 };
 
@@ -213,7 +218,10 @@ std::vector<FinishedWindow> DecodeBatch::Impl::collect(Metrics& call) {
 }
 
 void DecodeBatch::Impl::record(const Metrics& call) {
-  metrics_.merge(call);
+  {
+    const std::lock_guard<std::mutex> lock(metrics_mutex_);
+    metrics_.merge(call);
+  }
   state_.model->record(call);
 }
 
@@ -226,7 +234,7 @@ DecodeBatch::~DecodeBatch() = default;
 int DecodeBatch::n_slots() const { return impl_->n_slots(); }
 int DecodeBatch::rows_per_slot() const { return impl_->rows_per_slot(); }
 int DecodeBatch::n_free() const { return impl_->n_free(); }
-const Metrics& DecodeBatch::metrics() const { return impl_->metrics(); }
+Metrics DecodeBatch::metrics() const { return impl_->metrics(); }
 
 std::uint64_t DecodeBatch::submit(const AudioFeatures& features, const DecodingOptions& options) {
   return impl_->submit(features, options);

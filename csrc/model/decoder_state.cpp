@@ -48,7 +48,28 @@ std::vector<std::vector<WantedLogits>> last_of_each(const std::vector<std::vecto
   return wanted;
 }
 
-constexpr const char* kBusy = "step: another thread is using this state; make one a thread";
+constexpr const char* kBusy =
+    "DecoderState: another thread is using this state; make one for each thread";
+
+// Takes back the positions that a pass opened and did not fill.
+class Opened {
+ public:
+  explicit Opened(KVCache& cache) : cache_(cache) {
+    for (int row = 0; row < cache.n_rows(); ++row) before_.push_back(cache.n_past(row));
+  }
+  ~Opened() {
+    for (std::size_t row = 0; row < before_.size(); ++row) {
+      cache_.cut(static_cast<int>(row), before_[row]);
+    }
+  }
+  Opened(const Opened&) = delete;
+  Opened& operator=(const Opened&) = delete;
+  void keep() { before_.clear(); }
+
+ private:
+  KVCache& cache_;
+  std::vector<int> before_;  // by row
+};
 
 }  // namespace
 
@@ -73,7 +94,7 @@ double DecoderState::Impl::listen(int window, const AudioFeatures& features) {
 void DecoderState::Impl::forget(int window) {
   cross[static_cast<std::size_t>(window)].reset();
   for (int row = window * rows_per_window; row < (window + 1) * rows_per_window; ++row) {
-    cache.clear(row);
+    cache.cut(row, 0);
   }
 }
 
@@ -90,6 +111,7 @@ void DecoderState::Impl::forward(const std::vector<std::vector<int>>& tokens,
   std::stable_sort(rows.begin(), rows.end(), [&](int a, int b) {
     return window_of_row[static_cast<std::size_t>(a)] < window_of_row[static_cast<std::size_t>(b)];
   });
+  Opened opened(cache);
   std::vector<DecoderInput> inputs;
   std::vector<std::int64_t> first_input(tokens.size(), 0);  // by row
   for (int row : rows) {
@@ -114,13 +136,14 @@ void DecoderState::Impl::forward(const std::vector<std::vector<int>>& tokens,
       first.push_back(of_token.first);
     }
   }
-  if (wanted.empty()) return;
+  if (wanted.empty()) return opened.keep();
   const std::int64_t n = model->dims.n_text_state;
   Tensor hidden({static_cast<std::int64_t>(wanted.size()), n});
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     std::copy_n(x.data() + wanted[i] * n, n, hidden.data() + static_cast<std::int64_t>(i) * n);
   }
   project_logits(model->context, model->weights, hidden, first, out);
+  opened.keep();
 }
 
 void DecoderState::Impl::rearrange(const std::vector<int>& sources) {
@@ -151,6 +174,7 @@ int DecoderState::n_past(int row) const {
     throw ShapeError("n_past: row must be in 0..n_rows-1=" + std::to_string(n_rows() - 1) +
                      ", got " + std::to_string(row));
   }
+  const Turn turn(impl_->busy, kBusy);
   return impl_->n_past(row);
 }
 

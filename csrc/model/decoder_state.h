@@ -30,8 +30,8 @@ struct DecoderState::Impl {
   // Feeds tokens[row] to each row; a row with no tokens is left alone. logits_at[row] says after
   // which of tokens[row] logits are wanted, in ascending order. They are written to `out`, (as many
   // as are wanted, n_vocab), in the order of rows. Throws ShapeError for a token out of
-  // range, StateError past n_text_ctx; then nothing has changed. `cross`, if given, receives the
-  // cross-attention of chosen heads.
+  // range, StateError past n_text_ctx. Whatever is thrown, nothing has changed. `cross`, if given,
+  // receives the cross-attention of chosen heads.
   void forward(const std::vector<std::vector<int>>& tokens,
                const std::vector<std::vector<WantedLogits>>& logits_at, float* out,
                CrossAttentionProbe* cross = nullptr);

@@ -24,8 +24,8 @@ class KVCache {
 
   // Opens `n` further positions of a row; the caller fills them layer by layer.
   void extend(int row, int n);
-  // The row has no past any more.
-  void clear(int row) { n_past_[static_cast<std::size_t>(row)] = 0; }
+  // Keeps the first n positions of a row.
+  void cut(int row, int n) { n_past_[static_cast<std::size_t>(row)] = n; }
   // Row i takes over the past of row sources[i].
   void rearrange(const std::vector<int>& sources);
 

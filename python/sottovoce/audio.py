@@ -71,6 +71,24 @@ def load(audio: Audio, *, sample_rate: int | None = None) -> NDArray[np.float32]
     return np.multiply(pcm, np.float32(1 / _FULL_SCALE["i2"]), dtype=np.float32)
 
 
+def held(audio: Audio) -> Audio:
+    """The same, in memory of its own where the caller could change it before it is loaded.
+
+    An array, a buffer and the rest of a file are copied; a path stays what it is, and so does what
+    `load` would refuse. Raises what reading the file raises.
+    """
+    if isinstance(audio, np.ndarray):
+        return np.array(audio)
+    if isinstance(audio, (bytearray, memoryview)):
+        return bytes(audio)
+    if not isinstance(audio, (str, os.PathLike, bytes)) and hasattr(audio, "read"):
+        with _opened(audio) as (file, _):
+            copy = io.BytesIO(file.read())
+        copy.name = getattr(audio, "name", type(audio).__name__)
+        return copy
+    return audio
+
+
 # --- media ----------------------------------------------------------------------------------------
 
 

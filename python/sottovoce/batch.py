@@ -10,23 +10,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import _core
 from .decoding import Attempt
+from .errands import Errand, Errands
 from .options import TranscribeOptions
 from .recording import Recording, TranscriptionInfo
-from .seek import Encoding, Question, Walk, encode
+from .seek import PASSES, Encoding, Question, Walk, encode
 from .segments import Segment, numbered
 
 _MOST_OPENINGS = 2  # recordings that wait for the other thread to open them
 _MOST_ENTRIES = 1000  # recordings, most of them over, while the first is not
-_PASSES = 8  # of the decoder, before new windows may join it; a fraction of a second
-
-Errand = tuple["Future[Any]", Callable[["Future[Any]"], None]]
 
 
 @dataclass(eq=False)
@@ -34,19 +31,45 @@ class _Entry:
     """One recording among the others: waiting to be opened, on its way or at its end."""
 
     info: TranscriptionInfo = field(init=False)  # once it is opened
-    streams: list[_Stream] | None = None  # None: not opened yet
-    error: Exception | None = None  # what the recording failed of
+    streams: list[_Stream] | None = None  # None: not opened yet; those that are wanted
+    error: Exception | None = None  # what the recording failed of, after those streams
 
     @property
     def is_over(self) -> bool:
-        if self.error is not None:
-            return True
-        return self.streams is not None and all(stream.is_over for stream in self.streams)
+        if self.streams is None:
+            return self.error is not None
+        return all(stream.is_over for stream in self.streams)
 
     def take(self, recording: Recording) -> None:
         metrics = recording.info.metrics.core
         self.info = recording.info
         self.streams = [_Stream(walk, metrics, self) for walk in recording.walks]
+
+    def fail(self, error: Exception, stream: _Stream | None = None) -> None:
+        """`error` ends the recording where `stream` begins: what comes first is still wanted.
+
+        So the error, and what is heard before it, are those of one stream after the other.
+        """
+        if stream is not None and self.streams is not None:
+            if not stream.is_wanted:
+                return
+            first = self.streams.index(stream)
+            for late in self.streams[first:]:
+                late.is_wanted = False
+            del self.streams[first:]
+        self.error = error
+
+    def raise_error(self) -> None:
+        """Raises what the recording failed of, if it did, and forgets it.
+
+        Its traceback holds those who caught it, and they would hold it.
+        """
+        error, self.error = self.error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error
 
     def segments(self) -> Iterator[Segment]:
         return (segment for stream in self.streams or () for segment in stream.segments)
@@ -61,11 +84,12 @@ class _Stream:
     entry: _Entry
     segments: list[Segment] = field(default_factory=list)
     is_over: bool = False
+    is_wanted: bool = True  # neither it nor one before it has failed
 
     def go_on(self, answer: Any) -> Question | None:
         """The next question; None if there is none, or nobody wants to hear more."""
         try:
-            while self.entry.error is None:
+            while self.is_wanted:
                 asked = self.walk.send(answer)
                 if not isinstance(asked, Segment):
                     return asked
@@ -74,7 +98,7 @@ class _Stream:
         except StopIteration:
             pass
         except Exception as error:
-            self.entry.error = error
+            self.entry.fail(error, self)
         self.walk.close()
         self.is_over = True
         return None
@@ -87,13 +111,12 @@ class Batch:
         """`n_rows`: most beams or samples of a window."""
         self._core = core
         self._decoder = core.new_batch(n_slots, n_rows)
-        self._thread = ThreadPoolExecutor(1, "sottovoce-encoder")
+        self._errands = Errands("sottovoce-encoder")
         # Encoded windows that wait for a slot: enough to refill the slots while others decode.
         self._most_live = n_slots + max(1, n_slots // 2)
         self._waiting: deque[_Stream] = deque()  # not begun
         self._n_live = 0  # begun and not over
         self._n_openings = 0
-        self._errands: deque[Errand] = deque()  # of the thread, in its order
         self._attempts: deque[tuple[_Stream, Attempt]] = deque()  # that want a slot
         self._decoding: dict[int, _Stream] = {}  # by id of the decoder
 
@@ -106,15 +129,15 @@ class Batch:
     def open(self, entry: _Entry, open_recording: Callable[[], Recording]) -> None:
         """Has the thread open a recording, then hears it; what fails is the entry's error."""
 
-        def opened(future: Future[Recording]) -> None:
+        def opened(errand: Errand) -> None:
             self._n_openings -= 1
-            try:
-                self.add(entry, future.result())
-            except Exception as error:
-                entry.error = error
+            if errand.error is not None:
+                entry.fail(errand.error)
+            else:
+                self.add(entry, errand.answer)
 
         self._n_openings += 1
-        self._send(open_recording, opened)
+        self._errands.send(open_recording, opened, urgent=False)
 
     def add(self, entry: _Entry, recording: Recording) -> None:
         entry.take(recording)
@@ -123,20 +146,23 @@ class Batch:
     def progress(self) -> None:
         """Waits for the other thread, or decodes for a while. Something must be on its way."""
         self._begin()
-        while self._errands and self._errands[0][0].done():
-            self._collect()
+        self._errands.collect(wait=False)
         self._fill_slots()
         # A pass over few windows takes nearly as long as one over many: 32 short clips took 481
         # passes from half full on, 294 from three quarters on and 274 when only full.
         few = 4 * len(self._decoding) < 3 * min(self._n_live, self._decoder.n_slots)
-        if self._errands and (few or not self._decoding):
-            self._collect()
+        # An opening may take long, and nobody who is decoded waits for it.
+        worth_waiting = few and self._errands.are_urgent if self._decoding else True
+        if worth_waiting and self._errands.are_pending:
+            self._errands.collect(wait=True)
         else:
             self._decode()
 
     def close(self) -> None:
-        """Ends the thread. What it is at is waited for."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        """Ends the thread, whose present errand is waited for, and gives the memory back."""
+        self._errands.close()
+        self._attempts.clear()
+        del self._decoder  # whatever tracebacks hold the batch
 
     def _begin(self) -> None:
         while self._waiting and self._n_live < self._most_live:
@@ -155,42 +181,38 @@ class Batch:
             self._attempts.append((stream, asked))
 
     def _have_encoded(self, stream: _Stream, asked: Encoding) -> None:
-        def encoded(future: Future[_core.AudioFeatures]) -> None:
-            try:
-                features = future.result()
-            except Exception as error:
-                stream.entry.error = error
-                self._go_on(stream, None)
-                return
-            stream.metrics.merge(features.metrics)
-            self._go_on(stream, features)
+        def encoded(errand: Errand) -> None:
+            if errand.error is not None:
+                stream.entry.fail(errand.error, stream)
+            if errand.answer is not None:
+                stream.metrics.merge(errand.answer.metrics)
+            self._go_on(stream, errand.answer)
 
-        self._send(lambda: encode(self._core, asked), encoded)
+        def call() -> _core.AudioFeatures | None:
+            return encode(self._core, asked) if stream.is_wanted else None
 
-    def _send(self, call: Callable[[], Any], then: Callable[[Future[Any]], None]) -> None:
-        self._errands.append((self._thread.submit(call), then))
-
-    def _collect(self) -> None:
-        future, then = self._errands.popleft()
-        then(future)
+        self._errands.send(call, encoded, urgent=True)
 
     def _fill_slots(self) -> None:
         while self._attempts and self._decoder.n_free:
             stream, attempt = self._attempts.popleft()
+            if not stream.is_wanted:
+                self._go_on(stream, None)
+                continue
             try:
                 number = self._decoder.submit(attempt.features, attempt.options)
-            except _core.Error as error:
-                stream.entry.error = error
+            except Exception as error:
+                stream.entry.fail(error, stream)
                 self._go_on(stream, None)
             else:
                 self._decoding[number] = stream
 
     def _decode(self) -> None:
-        for finished in self._decoder.advance(_PASSES):
+        for finished in self._decoder.advance(PASSES):
             stream = self._decoding.pop(finished.id)
             stream.metrics.merge(finished.metrics)
             if finished.error:
-                stream.entry.error = _core.ShapeError(finished.error)
+                stream.entry.fail(_core.ShapeError(finished.error), stream)
             self._go_on(stream, finished.result, again=True)
 
 
@@ -202,18 +224,20 @@ def segments(
     n_slots = min(options.batch_size, len(recording.walks))
     with closing(Batch(core, n_slots, options.n_rows)) as batch:
         batch.add(entry, recording)
-        for stream in entry.streams or ():
-            while not stream.is_over and entry.error is None:
+        for stream in list(entry.streams or ()):
+            while stream.is_wanted and not stream.is_over:
                 batch.progress()
-            if entry.error is not None:
-                raise entry.error
+            if not stream.is_wanted:
+                break
             yield from stream.segments
+        entry.raise_error()
 
 
 class Transcripts(Iterator[tuple[list[Segment], TranscriptionInfo]]):
     """Segments and info of one recording after the other, in the order in which they were given.
 
     A recording that fails raises its error in its turn; `next()` goes on with the one after it.
+    What the iterable of recordings raises comes last.
     """
 
     def __init__(
@@ -227,8 +251,7 @@ class Transcripts(Iterator[tuple[list[Segment], TranscriptionInfo]]):
 
     def __next__(self) -> tuple[list[Segment], TranscriptionInfo]:
         entry = next(self._entries)
-        if entry.error is not None:
-            raise entry.error
+        entry.raise_error()
         return list(numbered(entry.segments())), entry.info
 
     def close(self) -> None:
@@ -253,11 +276,18 @@ def _entries(
     with closing(Batch(core, options.batch_size, options.n_rows)) as batch:
         while True:
             while batch.wants_more and len(entries) < _MOST_ENTRIES:
-                open_recording = next(coming, None)
+                entry = _Entry()
+                try:
+                    open_recording = next(coming, None)
+                except Exception as error:
+                    entry.fail(error)
+                    entries.append(entry)
+                    coming = iter(())
+                    break
                 if open_recording is None:
                     break
-                entries.append(_Entry())
-                batch.open(entries[-1], open_recording)
+                entries.append(entry)
+                batch.open(entry, open_recording)
             if not entries:
                 return
             if entries[0].is_over:

@@ -150,7 +150,7 @@ def _load(arguments: argparse.Namespace) -> WhisperModel:
 
 
 def _input(path: str) -> Audio:
-    return sys.stdin.buffer.read() if path == "-" else path
+    return sys.stdin.buffer if path == "-" else path
 
 
 def _deliver_all(
@@ -166,6 +166,9 @@ def _deliver_all(
             _deliver(model, path, segments, about, arguments)
         except BrokenPipeError:
             raise
+        except StopIteration:
+            complain(RuntimeError("not transcribed: an error ended the run before its turn"), path)
+            status = 1
         except EXPECTED_ERRORS as error:
             complain(error, path)
             status = 1

@@ -159,18 +159,14 @@ def decode(
     tokenizer: Tokenizer,
     features: _core.AudioFeatures,
     options: DecodeOptions,
-    metrics: _core.Metrics | None = None,
 ) -> WindowResult:
-    """One attempt at one encoded window; a language of None is detected first.
-
-    `metrics`, if given, gets this call's figures.
-    """
+    """One attempt at one encoded window; a language of None is detected first."""
     language = options.language
     if language is None and tokenizer.is_multilingual:
         language, _ = detect_language(core, tokenizer, features)
     language = language or "en"
     wanted = core_options(tokenizer, core.dims, options, language)
-    (heard,) = core.decode([features], [wanted], metrics=metrics)
+    (heard,) = core.decode([features], [wanted])
     return _window_result(tokenizer, heard, options, language)
 
 
@@ -243,7 +239,7 @@ def _timestamp_index(seconds: float | None) -> int | None:
     if not seconds:
         return None
     step = 1 / _core.TOKENS_PER_SECOND  # s between timestamps
-    return min(round(seconds / step), N_TIMESTAMPS - 1)
+    return round(min(seconds / step, N_TIMESTAMPS - 1))
 
 
 def _attempt_seed(seed: int, seek: int, attempt: int) -> int:

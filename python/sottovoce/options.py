@@ -112,11 +112,11 @@ class WindowOptions:
 
     def __post_init__(self) -> None:
         self._check_choice("task", get_args(Task))
-        self._check_integer("sample_len", 0)  # 0 means the default, as in openai-whisper
+        self._check_integer("sample_len", 0, 2**31 - 1)  # 0 means the default, as in openai-whisper
         self._check_integer("best_of", 1, _MOST_ROWS)
         self._check_integer("beam_size", 1, _MOST_ROWS)
         self._check_integer("seed", 0, 2**64 - 1, optional=False)
-        self._check_real("patience", 0.0, above=True)
+        self._check_real("patience", 0.0, above=True, finite=True)
         self._check_real("length_penalty", 0.0, 1.0)
         self._check_real("max_initial_timestamp", 0.0)
         self._check_flags("suppress_blank", "without_timestamps")
@@ -141,11 +141,17 @@ class WindowOptions:
             raise ValueError(f"{self._where}: {name} must be {must}, got {value}")
 
     def _check_real(
-        self, name: str, low: float = -math.inf, high: float = math.inf, *, above: bool = False
+        self,
+        name: str,
+        low: float = -math.inf,
+        high: float = math.inf,
+        *,
+        above: bool = False,
+        finite: bool = False,
     ) -> None:
         value = getattr(self, name)
         if value is not None:
-            self._check_number(name, value, low, high, above=above)
+            self._check_number(name, value, low, high, above=above, finite=finite)
 
     def _check_number(
         self,

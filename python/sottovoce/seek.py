@@ -21,6 +21,7 @@ from .tokenizer import Tokenizer
 
 # A window heard at a temperature above this is too uncertain to prompt the next one.
 MAX_PROMPT_TEMPERATURE = 0.5
+PASSES = 8  # of the decoder, before Python looks at what else there is
 
 
 def clips(timestamps: Sequence[float], content_frames: int) -> list[tuple[int, int]]:
@@ -44,12 +45,13 @@ class History:
         self._initial = text_tokens(tokenizer, options.initial_prompt)
         self._tokens = list(self._initial)  # all tokens so far
         self._reset_since = 0  # tokens before this index no longer prompt
-        self._room = n_text_ctx // 2 - 1 - len(self._initial)
+        self._most = n_text_ctx // 2 - 1  # that the decoder takes
+        self._room = self._most - len(self._initial)
 
     def prompt(self) -> list[int]:
         """Ids that come before the next window; the decoder takes the last 223 of them."""
         if not self._options.carry_initial_prompt:
-            return self._tokens[self._reset_since :]
+            return self._tokens[max(self._reset_since, len(self._tokens) - self._most) :]
         said = self._tokens[max(len(self._initial), self._reset_since) :]
         # openai-whisper's slice: a prompt that leaves no room ([-0:], [k:]) keeps most of the rest.
         return self._initial + said[-self._room :]
@@ -135,8 +137,12 @@ def encode(core: _core.Model, asked: Encoding) -> _core.AudioFeatures:
     return core.encode(np.ascontiguousarray(asked.frames))
 
 
-def follow(core: _core.Model, walk: Walk, metrics: _core.Metrics) -> Iterator[Segment]:
-    """The segments of a walk, each question answered as it comes; `metrics` gets the figures."""
+def follow(core: _core.Model, walk: Walk, n_rows: int, metrics: _core.Metrics) -> Iterator[Segment]:
+    """The segments of a walk, each question answered as it comes; `metrics` gets the figures.
+
+    `n_rows`: most beams or samples of a window.
+    """
+    decoder = core.new_batch(1, n_rows)
     answer: _core.AudioFeatures | _core.DecodingResult | None = None
     while True:
         try:
@@ -150,4 +156,16 @@ def follow(core: _core.Model, walk: Walk, metrics: _core.Metrics) -> Iterator[Se
             answer = encode(core, asked)
             metrics.merge(answer.metrics)
         else:
-            (answer,) = core.decode([asked.features], [asked.options], metrics=metrics)
+            answer = _decoded(decoder, asked, metrics)
+
+
+def _decoded(
+    decoder: _core.DecodeBatch, asked: Attempt, metrics: _core.Metrics
+) -> _core.DecodingResult:
+    decoder.submit(asked.features, asked.options)
+    while not (finished := decoder.advance(PASSES)):
+        pass  # in Python for a moment, where Ctrl-C gets through
+    metrics.merge(finished[0].metrics)
+    if finished[0].error:
+        raise _core.ShapeError(finished[0].error)
+    return finished[0].result

@@ -98,7 +98,7 @@ class DecodeBatch {
   // have finished, in the order of their slots; none if the batch is empty.
   std::vector<FinishedWindow> advance(int max_passes = 0);
 
-  const Metrics& metrics() const;  // of all windows so far; a pass counts once
+  Metrics metrics() const;  // of all windows so far; a pass counts once
 
  private:
   struct Impl;
