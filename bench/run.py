@@ -12,6 +12,7 @@ import argparse
 import dataclasses
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -95,6 +96,8 @@ def run_one(order: Order) -> dict[str, Any]:
         return {"unavailable": f"not done after {MOST_S} s"}
     if done.returncode:
         last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+        if order.engine in engines.OURS:  # not to be taken for something that is missing
+            raise SystemExit(f"{order.engine}, {order.work} of {order.model}: {last}")
         return {"unavailable": last}
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -157,7 +160,7 @@ def kernels(args: argparse.Namespace, head: dict[str, Any]) -> None:
 
 def say(record: dict[str, Any]) -> None:
     figure = record.get("unavailable") or ", ".join(
-        f"{name} {min(record[name]):.4g}"
+        f"{name} {statistics.median(record[name]):.4g}"
         for name in (
             "file_s",
             "many_s",

@@ -54,7 +54,7 @@ def row(engine, clips, signs=(), **more):
 
 def test_the_gate_is_shut_by_errors_new_loops_and_other_tokens():
     steady = {"a": [10, 1000], "loops": [300, 100], "silent": [0, 0]}
-    float32 = row("float32", steady, ["loops"], other_tokens=[])
+    float32 = row("float32", steady, ["loops"], other_tokens=[], n_compared=1)
     better = row("bfloat16", {**steady, "loops": [900, 100]}, new_signs={})
     assert accuracy.failures([float32, better]) == []
     worse = row("bfloat16", {**steady, "a": [12, 1000]}, new_signs={})
@@ -62,11 +62,40 @@ def test_the_gate_is_shut_by_errors_new_loops_and_other_tokens():
     assert accuracy.failures([float32, {**worse, "engine": "sottovoce-int8"}]) == []
     (reason,) = accuracy.failures([float32, {**better, "new_signs": {"a": ["loop"]}}])
     assert reason == "base greedy sottovoce-bfloat16: a: loop"
-    # What float32 would have made of the same window as well is nobody's error.
-    unlucky = row("bfloat16", {**steady, "a": [800, 1000]}, ["a"], new_signs={}, shared=["a"])
-    assert accuracy.failures([float32, unlucky]) == []
+    # What float32 would have made of the same window as well is nobody's error; of that hearing
+    # alone: at another level the clip counts.
+    twice = {**float32, "clips": {**steady, "a x 0.9": [10, 1000]}}
+    clips = {**steady, "a": [800, 1000], "a x 0.9": [10, 1000]}
+    unlucky = row("bfloat16", clips, ["a"], new_signs={}, shared=["a"])
+    assert accuracy.failures([twice, unlucky]) == []
+    clips["a x 0.9"] = [30, 1000]
+    assert accuracy.failures([twice, unlucky]) == ["base bfloat16: 2.00 above float32, 0.1 allowed"]
     (reason,) = accuracy.failures([{**float32, "other_tokens": ["a"]}])
     assert "tokens other than openai-whisper's in a" in reason
+
+
+def test_the_gate_is_not_open_unseen():
+    float32 = row("float32", {"a": [10, 1000]}, n_compared=1)
+    (reason,) = accuracy.failures([{**float32, "n_compared": 0}])
+    assert reason == "base greedy sottovoce-float32: nothing to compare its tokens with"
+    (reason,) = accuracy.failures([row("int8", {"a": [10, 1000]})])
+    assert reason == "base int8: no words to compare with float32's"
+
+
+def test_fewer_errors_in_one_search_do_not_pay_for_more_in_the_other():
+    rows = []
+    for search, errors in (("greedy", 50), ("beam5", 3)):
+        rows += [
+            {**row("float32", {"a": [errors, 1000]}, n_compared=1), "search": search},
+            {**row("int8", {"a": [10, 1000]}), "search": search},
+        ]
+    assert accuracy.failures(rows) == ["base int8: 0.35 above float32, 0.2 allowed"]
+
+
+def test_only_repetition_is_excused_by_windows_that_float32_repeats_too():
+    signs = {"a": ["compression", "too long"], "b": ["loop", "too short"], "c": ["loop"]}
+    left = accuracy.without_repetition(signs, ["a", "b"])
+    assert left == {"b": ["too short"], "c": ["loop"]}
 
 
 def test_a_loop_is_shared_if_float32_makes_one_of_each_window(monkeypatch):

@@ -3,9 +3,12 @@
 "The same" is equality here, of tokens, times and probabilities: rule 8 of CONTRIBUTING.md.
 """
 
+import ctypes
 import gc
 import multiprocessing
 import os
+import platform
+import subprocess
 import sys
 import threading
 import time
@@ -17,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import oracle
 import tiny_whisper
 from sottovoce import DecodeOptions, Segment, StateError, WhisperModel, _core, decoding
 
@@ -96,6 +100,63 @@ def test_a_state_serves_one_thread_at_a_time():
     refusals = [message for each in of_threads(step_often, [1, 2, 3]) for message in each]
     assert all("another thread is using this state" in message for message in refusals)
     assert state.n_past == [300 - len(refusals)]
+
+
+# --- what the process may use ---
+
+
+@pytest.mark.parametrize(
+    ("files", "cpus"),
+    [
+        ({}, None),
+        ({"cpu.max": "max 100000"}, None),
+        ({"cpu.max": "150000 100000"}, 2),
+        ({"cpu.max": "10000 100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        # Seen from outside a container or service: its group, and those above.
+        ({"a/b/cpu.max": "200000 100000", "a/cpu.max": "max 100000"}, 2),
+        ({"a/b/cpu.max": "800000 100000", "a/cpu.max": "400000 100000"}, 4),
+        ({"cpu/x/y/cpu.cfs_quota_us": "50000", "cpu/x/y/cpu.cfs_period_us": "10000"}, 5),
+    ],
+)
+def test_quotas_of_the_group_and_of_those_above_it(tmp_path, files, cpus):
+    groups = "12:cpuset:/q\n3:cpu,cpuacct:/x/y\n0::/a/b\n"
+    files = {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
+    for name, text in {**files, "proc/self/cgroup": groups}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    found = _core.cgroup_cpus(str(tmp_path))
+    assert found == cpus if cpus else found > 1 << 20
+    assert _core.cgroup_cpus("/nowhere") > 1 << 20
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the register of x86 alone")
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_thread_that_flushes_subnormals_computes_the_same_bits(tmp_path, rng, n_threads):
+    """As torch.set_flush_denormal and libraries with -ffast-math make it. Half of these weights are
+    subnormal in float16, and the scalar table widens them by arithmetic."""
+    source, library = tmp_path / "flush.cpp", tmp_path / "flush.so"
+    source.write_text('extern "C" void flush() { __builtin_ia32_ldmxcsr(0x9fc0); }\n')
+    subprocess.run(["g++", "-shared", "-fPIC", "-o", library, source], check=True)
+    dims = oracle.Dims()
+    tensors = {
+        name: (tensor * 1e-4).astype(np.float16)
+        for name, tensor in oracle.random_checkpoint(dims, rng).items()
+    }
+
+    def features() -> np.ndarray:
+        checkpoint = _core.Checkpoint(_core.ModelDims(**vars(dims)), tensors)
+        model = _core.Model(checkpoint, isa="scalar", n_threads=n_threads)
+        return model.encode(np.ones((dims.n_mels, 2 * dims.n_audio_ctx), np.float32)).values
+
+    def flushed() -> np.ndarray:
+        ctypes.CDLL(str(library)).flush()
+        assert np.float32(1e-39) * np.float32(1) == 0
+        return features()
+
+    with ThreadPoolExecutor(1) as pool:  # a thread of its own, which ends with its register
+        np.testing.assert_array_equal(pool.submit(flushed).result(PATIENCE), features())
 
 
 # --- the interpreter's lock ---

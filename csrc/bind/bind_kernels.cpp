@@ -337,6 +337,8 @@ void bind_kernels(py::module_& module) {
       },
       py::arg("isa"), py::arg("name"),
       "One kernel of one table as a function of arrays: for tests.");
+  module.def("cgroup_cpus", &cgroup_cpus, py::arg("root"),
+             "CPUs that the quotas of the cgroups under `root`/proc and /sys allow: for tests.");
 }
 
 }  // namespace sottovoce::bind

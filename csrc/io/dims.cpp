@@ -45,6 +45,8 @@ void ModelDims::validate() const {
     if (value < 1 || value > field.max)
       fail(field.name, "in 1.." + std::to_string(field.max), value);
   }
+  // Sinusoids come in pairs, and so do bfloat16 in a word.
+  if (n_audio_state % 2 != 0) fail("n_audio_state", "even", n_audio_state);
   check_heads("n_audio_state", n_audio_state, "n_audio_head", n_audio_head);
   check_heads("n_text_state", n_text_state, "n_text_head", n_text_head);
   // The cross-attention projects the encoder's output with (n_text_state, n_text_state) matrices.

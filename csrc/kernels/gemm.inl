@@ -1,4 +1,4 @@
-// GEMM of three operand types: rows of A against one packed panel of B. Included inside an
+// GEMM of three operand types: rows of A against packed panels of B. Included inside an
 // instruction set's namespace after its vector types and math.inl.
 //
 // A step along k takes one word of 32 bits: one float32, two bfloat16 or four bytes. Each output

@@ -89,7 +89,7 @@ struct Table {
   // x[i] <- exp(x[i] - max(x)) in place over n; returns 1 / sum. Elements may be -inf, not all.
   float (*softmax_f32)(float* x, ptrdiff_t n);
   // The same into bfloat16: y[i] = exp(x[i] - max(x)) * scales[i], of which the sum knows nothing;
-  // `scales` may be null. exp is 0 below 2^-126. Elements are finite.
+  // `scales` may be null. Elements are finite. An exp below 2^-126 may be 0.
   float (*softmax_bf16)(const float* x, const float* scales, ptrdiff_t n, void* y);
 
   // x[i] *= scale, over n.

@@ -31,7 +31,7 @@ inline void store_partial(float* p, F32 v, ptrdiff_t n) {
   for (ptrdiff_t lane = 0; lane < n; ++lane) p[lane] = all[lane];
 }
 inline F32 multiply_add(F32 a, F32 b, F32 c) { return vfmaq_f32(c, a, b); }
-// The number where the other is NaN, as in the tables of other CPUs.
+// The number where the other is NaN; on other CPUs, the second.
 inline F32 max(F32 a, F32 b) { return vmaxnmq_f32(a, b); }
 inline F32 min(F32 a, F32 b) { return vminnmq_f32(a, b); }
 inline F32 abs(F32 a) { return vabsq_f32(a); }

@@ -53,7 +53,7 @@ float quantize_i8(const float* x, ptrdiff_t n, void* y) {
     largest = max(largest, abs(load_lanes(x + i, lanes, 0.0f)));
   });
   const float magnitude = reduce_max(largest);
-  // A row of zeros, or of denormals that no float could scale to 127.
+  // A row of zeros, or of numbers so small that no float could scale them to 127.
   const bool usable = magnitude > 1e-36f;
   const F32 factor = broadcast(usable ? 127.0f / magnitude : 0.0f);
   const F32 offset = broadcast(static_cast<float>(kInt8Offset));

@@ -10,6 +10,7 @@
 #include "encoder.h"
 #include "model_impl.h"
 #include "parallel.h"
+#include "plain_arithmetic.h"
 
 namespace sottovoce {
 
@@ -86,6 +87,7 @@ Model::Impl::Impl(const RuntimeOptions& runtime_options)
 
 Model::Model(const Checkpoint& checkpoint, const RuntimeOptions& options)
     : impl_(std::make_shared<Impl>(options)) {
+  const PlainArithmetic plain;
   const ComputeType type = sottovoce::compute_type(options.compute_type, impl_->isa);
   impl_->options.compute_type = type.name;
   checkpoint.dims.validate();

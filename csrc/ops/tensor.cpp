@@ -55,9 +55,10 @@ std::string to_string(const Shape& shape) {
 Tensor::Tensor(Shape shape, DType dtype) : shape_(std::move(shape)), dtype_(dtype) {
   constexpr std::size_t kAlignment = 64;
   void* memory = nullptr;
-  const std::size_t allocated = (n_bytes() + 2 * kAlignment - 1) / kAlignment * kAlignment;
+  const std::size_t used = static_cast<std::size_t>(n_elements(shape_)) * size_of(dtype_);
+  const std::size_t allocated = (used + 2 * kAlignment - 1) / kAlignment * kAlignment;
   if (posix_memalign(&memory, kAlignment, allocated) != 0) throw std::bad_alloc();
-  std::memset(static_cast<char*>(memory) + n_bytes(), 0, kAlignment);
+  std::memset(static_cast<char*>(memory) + used, 0, kAlignment);
   memory_.reset(memory, std::free);
 }
 

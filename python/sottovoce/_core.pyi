@@ -270,6 +270,7 @@ class Vocabulary:
 
 def available_isas() -> list[str]: ...
 def default_n_threads() -> int: ...
+def cgroup_cpus(root: str) -> int: ...  # for tests: what the quotas under another root allow
 def log_mel(
     samples: NDArray[np.float32], n_mels: int, *, padding: int = 0, n_threads: int = 0
 ) -> NDArray[np.float32]: ...  # (n_mels, n_frames)

@@ -47,7 +47,7 @@ class Tensor {
 
   const Shape& shape() const { return shape_; }
   DType dtype() const { return dtype_; }
-  std::int64_t size() const { return n_elements(shape_); }
+  std::int64_t size() const { return empty() ? 0 : n_elements(shape_); }
   std::size_t n_bytes() const { return static_cast<std::size_t>(size()) * size_of(dtype_); }
   bool empty() const { return memory_ == nullptr; }
   // For memory that will be filled and read from end to end, before it is.

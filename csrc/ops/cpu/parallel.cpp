@@ -24,27 +24,55 @@ int affinity_count() {
   return std::max(1, CPU_COUNT(&set));
 }
 
-// Whole CPUs of the cgroup's quota (v2 cpu.max, v1 cfs files), or a large number if unlimited.
-int cgroup_count() {
-  constexpr int kUnlimited = 1 << 16;
+constexpr double kUnlimited = 1e9;  // CPUs
+
+// CPUs that one group allows: v2's cpu.max, or v1's two files.
+double quota_of(const std::string& group) {
   double quota = -1.0;
   double period = 0.0;
-  std::ifstream v2("/sys/fs/cgroup/cpu.max");
   std::string word;
+  std::ifstream v2(group + "/cpu.max");
   if (v2 >> word >> period) {
-    if (word == "max") return kUnlimited;
-    quota = std::atof(word.c_str());
+    quota = word == "max" ? -1.0 : std::atof(word.c_str());
   } else {
-    std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") >> quota;
-    std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_period_us") >> period;
+    std::ifstream(group + "/cpu.cfs_quota_us") >> quota;
+    std::ifstream(group + "/cpu.cfs_period_us") >> period;
   }
-  if (quota <= 0.0 || period <= 0.0) return kUnlimited;
-  return std::max(1, static_cast<int>(quota / period + 0.5));
+  return quota > 0.0 && period > 0.0 ? quota / period : kUnlimited;
+}
+
+// The least of a group, which lies in `hierarchy`, and of those that it is part of.
+double least_quota(const std::string& hierarchy, std::string group) {
+  double least = quota_of(hierarchy);
+  for (; group.size() > 1; group.erase(group.find_last_of('/'))) {
+    least = std::min(least, quota_of(hierarchy + group));
+  }
+  return least;
 }
 
 }  // namespace
 
-int default_n_threads() { return std::min(affinity_count(), cgroup_count()); }
+// Lines of /proc/self/cgroup are "number:controllers:/group", in v2 "0::/group".
+int cgroup_cpus(const std::string& root) {
+  const std::string mounted = root + "/sys/fs/cgroup";
+  double least = std::min(quota_of(mounted), quota_of(mounted + "/cpu"));
+  std::ifstream groups(root + "/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const std::size_t first = line.find(':');
+    const std::size_t second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const std::string group = line.substr(second + 1);
+    if (controllers == ",,") {
+      least = std::min(least, least_quota(mounted, group));
+    } else if (controllers.find(",cpu,") != std::string::npos) {
+      least = std::min(least, least_quota(mounted + "/cpu", group));
+    }
+  }
+  return static_cast<int>(std::max(1.0, std::min(least + 0.5, kUnlimited)));
+}
+
+int default_n_threads() { return std::min(affinity_count(), cgroup_cpus("")); }
 
 int resolve_n_threads(int requested) {
   constexpr int kMostThreads = 1024;

@@ -2,13 +2,19 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
+#include "plain_arithmetic.h"
 #include "thread_pool.h"
 
 namespace sottovoce {
 
-// Threads this process may use: CPU affinity and cgroup quota, at least 1.
+// Threads this process may use: CPU affinity and the quotas of its cgroups, at least 1.
 int default_n_threads();
+
+// CPUs that the quotas of this process's cgroup and of those above it allow, rounded, at least 1; a
+// large number if they do not say. /proc and /sys lie under `root`.
+int cgroup_cpus(const std::string& root);
 
 // `requested` if positive, default_n_threads() if 0. Throws ShapeError beyond 0..1024.
 int resolve_n_threads(int requested);
@@ -42,6 +48,7 @@ void parallel_for_if(bool worthwhile, ThreadPool& pool, std::int64_t n_tasks, Bo
   if (worthwhile) {
     parallel_for(pool, n_tasks, body);
   } else if (n_tasks > 0) {
+    const PlainArithmetic plain;
     body(std::int64_t{0}, n_tasks, 0);
   }
 }

@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "plain_arithmetic.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -105,6 +107,7 @@ bool ThreadPool::Team::claim(std::int64_t& share) {
 }
 
 void ThreadPool::run(std::int64_t n_shares, Call call, void* body) {
+  const PlainArithmetic plain;
   Team& team = *team_;
   const bool alone =
       n_shares <= 1 || n_threads_ == 1 || born_before_fork() || team.in_use.exchange(true);
@@ -150,6 +153,7 @@ void ThreadPool::Team::wait_for_job(std::uint64_t seen) {
 }
 
 void ThreadPool::Team::work(int thread) {
+  const PlainArithmetic plain;
   while (!stopping) {
     const std::uint64_t seen = ticket;
     std::int64_t share = 0;
