@@ -23,7 +23,7 @@ help:
 	@echo "make test-aarch64  cross-build for AArch64 and run the tests of the core under qemu"
 	@echo "make bench     time and memory against the peers (installs them in .venv-peers; an hour)"
 	@echo "make bench-quick  the same in five minutes: base alone, few rounds"
-	@echo "make bench-targets  what bench/targets.py asks for, in twenty minutes"
+	@echo "make bench-targets  what bench/targets.py asks for, in half an hour"
 	@echo "make accuracy  the gate of the compute types over SOTTOVOCE_DEV_DATA (the same environment)"
 	@echo "make golden    remake tests/golden with openai-whisper (the same environment)"
 	@echo "make clean     remove .venv and build/"
@@ -58,7 +58,7 @@ test-aarch64: $(VENV)/ready
 
 # Records begin anew unless BENCH, which passes options to run.py, says --append.
 bench bench-quick bench-targets: $(PEERS)/ready build/bench/roofline
-	models="$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" && \
+	models="$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" && test -n "$$models" && \
 	  $(PEERS)/bin/python bench/run.py --models "$$models" $(patsubst bench-%,--%,$(filter bench-%,$@)) $(BENCH) && \
 	  $(PEERS)/bin/python bench/report.py --models "$$models"
 
@@ -90,11 +90,12 @@ $(VENV)/test-tools: $(VENV)/ready pyproject.toml
 	@$(BIN)/pip install -q -r tools/test-requirements.txt
 	@touch $@
 
-# whisper.cpp is compiled for this CPU (its wheel is for AVX2), or its wheel taken where that fails.
+# whisper.cpp is compiled for this CPU (its wheel is for AVX2), with the GEMMs of llamafile, or its
+# wheel taken where that fails; the report says what it found.
 $(PEERS)/peers: $(VENV)/ready bench/requirements.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/pip install -q -r bench/requirements.txt
-	GGML_NATIVE=ON CMAKE_BUILD_WITH_INSTALL_RPATH=ON CMAKE_INSTALL_RPATH='$$ORIGIN' \
+	GGML_NATIVE=ON GGML_LLAMAFILE=ON CMAKE_BUILD_WITH_INSTALL_RPATH=ON CMAKE_INSTALL_RPATH='$$ORIGIN' \
 	  $(PEERS)/bin/pip install -q --no-binary pywhispercpp pywhispercpp==1.5.1 || \
 	  $(PEERS)/bin/pip install -q pywhispercpp==1.5.1
 	@touch $@

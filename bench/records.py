@@ -40,6 +40,13 @@ class Records:
         wanted = {"comparison": comparison, "model": model, "engine": engine, **more}
         return [r for r in self.runs if all(r.get(k) == v for k, v in wanted.items())]
 
+    def failed(self, comparison: str, model: str, engine: str) -> bool:
+        """Whether an engine that has runs of this, or should, was not to be had for one."""
+        wanted = {"comparison": comparison, "model": model, "engine": engine}
+        return any(
+            "unavailable" in r for r in self.all if all(r.get(k) == v for k, v in wanted.items())
+        )
+
     def stage_comparison(self, model: str) -> str:
         return "random" if model in weights.RANDOM else "stages"
 

@@ -36,6 +36,7 @@ class Recording:
     language: str
     reference: str
     seconds: float
+    cuts: tuple[tuple[float, float], ...]  # s at which independent windows begin and end
 
 
 def read(path: Path) -> np.ndarray:
@@ -74,6 +75,16 @@ def _chosen(dev: Path) -> Iterator[dict[str, Any]]:
             yield clip
 
 
+def between_pauses(samples: np.ndarray) -> tuple[tuple[float, float], ...]:
+    """The clips of a recording that sottovoce hears as independent windows."""
+    from sottovoce import _core
+    from sottovoce.pauses import clips_between_pauses
+
+    mel = _core.log_mel(samples.astype(np.float32), 80, padding=_core.N_SAMPLES)
+    times = clips_between_pauses(mel, mel.shape[1] - _core.N_FRAMES)
+    return tuple(zip(times[::2], times[1::2], strict=True))
+
+
 def prepare(dev: Path | None) -> dict[str, Recording]:
     """`short` and `long`; without a development set, the long one is the short one repeated."""
     sys.path[:0] = [str(ROOT / "tests")]
@@ -101,7 +112,8 @@ def prepare(dev: Path | None) -> dict[str, Recording]:
     ):
         path = SPEECH / f"{name}.wav"
         write(path, samples)
-        recordings[name] = Recording(path, "en", text, len(samples) / SAMPLE_RATE)
+        seconds = len(samples) / SAMPLE_RATE
+        recordings[name] = Recording(path, "en", text, seconds, between_pauses(samples))
     about = {n: {"language": r.language, "reference": r.reference} for n, r in recordings.items()}
     REFERENCES.write_text(json.dumps(about), encoding="utf-8")
     return recordings

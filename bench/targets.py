@@ -56,6 +56,7 @@ class Achieved:
     values: list[float]  # of the rounds
     against: str = ""  # what was compared
     n_disturbed: int = 0  # rounds kept although the machine was disturbed
+    missing: tuple[str, ...] = ()  # peers that should have been compared and were not to be had
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ def speed(
         if not mine or not theirs:
             return None
         values, n = records.ratios(field, comparison, model, theirs, mine)
-        return Achieved(values, f"{mine} against {theirs}", n) if values else None
+        missing = tuple(name for name in peers if records.failed(comparison, model, name))
+        return Achieved(values, f"{mine} against {theirs}", n, missing) if values else None
 
     return achieved
 
@@ -262,14 +264,14 @@ def all_targets() -> list[Target]:
         ),
         Target(
             "load",
-            "load from the checkpoint, warm page cache",
+            "load from the checkpoint, warm page cache, best type",
             False,
             "s",
             best_figure("load_s", "load", "base", packed=False),
         ),
         Target(
             "load-packed",
-            "load from the packed cache, warm page cache",
+            "load from the packed cache, warm page cache, best type",
             False,
             "s",
             best_figure("load_s", "load", "base", packed=True),
@@ -296,7 +298,7 @@ def all_targets() -> list[Target]:
             out.append(
                 Target(
                     f"p95-{model}-{search}",
-                    f"p95 latency of a token, {model}, {name}",
+                    f"p95 latency of a token, {model}, {name}, best type",
                     False,
                     "ms",
                     best_figure(field, comparison, model),
@@ -306,7 +308,11 @@ def all_targets() -> list[Target]:
 
 
 def table(records: Records) -> str:
-    """Markdown. A verdict from disturbed runs alone has a question mark."""
+    """Markdown.
+
+    A verdict has a question mark if it is from disturbed runs alone or fewer than three, if the
+    interval does not settle it, or if a peer is missing.
+    """
     rows = []
     for target in all_targets():
         found = target.achieved(records)
@@ -319,9 +325,12 @@ def table(records: Records) -> str:
             continue
         middle = statistics.median(found.values)
         low, high = interval(found.values)
-        reached = target.verdict(middle) + "?" * (found.n_disturbed > 0)
+        settled = len({target.verdict(value) == "no" for value in (low, middle, high)}) == 1
+        sure = settled and len(found.values) >= 3 and not found.n_disturbed and not found.missing
+        reached = target.verdict(middle) + "?" * (not sure)
         spread = f"{number(low)} to {number(high)}, n = {len(found.values)}"
         spread += f", {found.n_disturbed} disturbed" * (found.n_disturbed > 0)
+        spread += "".join(f", without {name}" for name in found.missing)
         achieved = f"{number(middle)} {target.unit}"
         rows.append([target.title, wanted, aim, achieved, spread, reached, found.against])
     head = ["target", "demanded", "aim", "achieved", "95 % interval", "reached", "what"]

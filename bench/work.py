@@ -38,6 +38,7 @@ class Order:
     language: str = "en"
     beam_size: int = 5  # file, many
     windows: str = "sequential"  # file: or "independent", BATCH of them at once
+    cuts: tuple[tuple[float, float], ...] = ()  # independent: s at which they begin and end
     packed: bool = False  # load: from the cache of packed weights
     n_tokens: int = 48  # stages: steps of a timed decode
     n_times: int = 5  # repetitions
@@ -115,7 +116,9 @@ def whole_file(engine: engines.Engine, order: Order) -> dict[str, Any]:
 
     def transcribe(part: Any) -> str:
         if order.windows == "independent":
-            return engine.transcribe_windows(part, order.language, order.beam_size, BATCH)
+            seconds = len(part) / speech.SAMPLE_RATE
+            cuts = [(start, min(end, seconds)) for start, end in order.cuts if start < seconds]
+            return engine.transcribe_windows(part, order.language, order.beam_size, BATCH, cuts)
         return engine.transcribe(part, order.language, order.beam_size)
 
     transcribe(samples[: 8 * speech.SAMPLE_RATE])  # to warm up

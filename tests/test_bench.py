@@ -190,13 +190,24 @@ def test_a_target_is_missed_reached_or_at_its_aim():
     encode, load = found["encode-int8"], found["load"]
     assert [encode.verdict(x) for x in (3.4, 3.5, 4.2)] == ["no", "yes", "aim"]
     assert [load.verdict(x) for x in (0.2, 0.15, 0.1)] == ["no", "yes", "aim"]
-    theirs = [stage_run("faster-whisper-int8-mkl", i, 300.0) for i in range(2)]
-    slower = [stage_run("faster-whisper-float32", i, 600.0) for i in range(2)]
-    ours = [stage_run("sottovoce-int8", i, 75.0) for i in range(2)]
-    lines = targets.table(Records([*theirs, *slower, *ours])).splitlines()
-    (line,) = (line for line in lines if "| encode one window, int8" in line)
+    theirs = [stage_run("faster-whisper-int8-mkl", i, 300.0) for i in range(3)]
+    slower = [stage_run("faster-whisper-float32", i, 600.0) for i in range(3)]
+    ours = [stage_run("sottovoce-int8", i, 75.0) for i in range(3)]
+
+    def line_of(runs):
+        lines = targets.table(Records(runs)).splitlines()
+        (line,) = (line for line in lines if "| encode one window, int8" in line)
+        return line
+
+    line = line_of([*theirs, *slower, *ours])
     assert "| at least 3.5 x | 4.2 x | 4 x |" in line
     assert "| yes | sottovoce-int8 against faster-whisper-int8-mkl |" in line
+    # Too few, not settled, or without a peer.
+    assert "n = 2 | yes? |" in line_of([*theirs, *slower, *ours[:2]])
+    unsteady = [*ours[:2], stage_run("sottovoce-int8", 2, 100.0)]
+    assert "3 to 4, n = 3 | yes? |" in line_of([*theirs, *slower, *unsteady])
+    gone = {**run("faster-whisper-int8", 0, 0.0), "comparison": "stages", "unavailable": "no"}
+    assert "without faster-whisper-int8 | yes? |" in line_of([*theirs, *slower, *ours, gone])
 
 
 def test_the_share_of_gemms_is_of_their_time_and_leaves_gelu_and_attention_out():

@@ -134,9 +134,18 @@ class Engine:
         raise NotImplementedError
 
     def transcribe_windows(
-        self, samples: np.ndarray, language: str, beam_size: int, batch_size: int
+        self,
+        samples: np.ndarray,
+        language: str,
+        beam_size: int,
+        batch_size: int,
+        cuts: list[tuple[float, float]],
     ) -> str:
-        """The same with windows of 30 s that know nothing of each other, several at once."""
+        """The same with windows that know nothing of each other, several at once.
+
+        `cuts`: seconds at which windows begin and end, in pauses, for engines that do not look for
+        such places themselves.
+        """
         raise UnavailableError("transcribes one window after the other")
 
     def transcribe_many(

@@ -65,13 +65,14 @@ class Adapter(Engine):
         return "".join(segment.text for segment in segments)
 
     def transcribe_windows(
-        self, samples: np.ndarray, language: str, beam_size: int, batch_size: int
+        self,
+        samples: np.ndarray,
+        language: str,
+        beam_size: int,
+        batch_size: int,
+        cuts: list[tuple[float, float]],
     ) -> str:
-        seconds = len(samples) / 16000
-        windows = [
-            {"start": float(start), "end": min(start + 30.0, seconds)}
-            for start in np.arange(0.0, seconds, 30.0)
-        ]
+        windows = [{"start": start, "end": end} for start, end in cuts]
         segments, _ = faster_whisper.BatchedInferencePipeline(self.model).transcribe(
             samples,
             language=language,

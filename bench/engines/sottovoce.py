@@ -110,7 +110,12 @@ class Adapter(Engine):
         return self.model.text(self.segments(samples, language, beam_size))
 
     def transcribe_windows(
-        self, samples: np.ndarray, language: str, beam_size: int, batch_size: int
+        self,
+        samples: np.ndarray,
+        language: str,
+        beam_size: int,
+        batch_size: int,
+        cuts: list[tuple[float, float]],  # which it finds itself
     ) -> str:
         segments, _ = self.model.transcribe(
             samples,

@@ -120,7 +120,6 @@ class Activations {
   float& scale(std::int64_t row) { return scales_.data()[row]; }
   // Where a writer puts rows before they are finished: float32 unless dtype() is bfloat16.
   Tensor& written() { return staging_.empty() ? values_ : staging_; }
-  std::size_t n_bytes() const;
 
  private:
   std::int64_t n_rows_;

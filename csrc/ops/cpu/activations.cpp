@@ -59,10 +59,6 @@ const void* Activations::row(std::int64_t row) const {
   return static_cast<const char*>(values_.raw()) + row * view().stride;
 }
 
-std::size_t Activations::n_bytes() const {
-  return values_.n_bytes() + scales_.n_bytes() + staging_.n_bytes();
-}
-
 void finish(const Context& context, Activations& rows) {
   if (rows.dtype() == DType::kInt8) convert(context, rows.written().data(), rows.n(), rows);
 }

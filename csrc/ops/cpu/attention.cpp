@@ -177,14 +177,15 @@ std::size_t cached_attention(const Context& context, const std::vector<CachedRow
     longest = std::max(longest, row.n_past);
     work += row.n_past;
   }
-  const bool worthwhile = work * n_head >= 4096;  // dot products
-  Tensor scratch({context.threads->n_threads(), longest + d_head});
+  const bool worthwhile = work * n_head >= 512;                   // dot products
+  const std::int64_t stride = (longest + d_head + 15) / 16 * 16;  // a thread's own cache lines
+  Tensor scratch({context.threads->n_threads(), stride});
   Tensor& to = out.written();
   const auto n_rows = static_cast<std::int64_t>(rows.size());
   parallel_for_if(
       worthwhile, *context.threads, n_rows * n_head,
       [&](std::int64_t begin, std::int64_t end, int thread) {
-        float* scores = scratch.data() + thread * (longest + d_head);
+        float* scores = scratch.data() + thread * stride;
         float* mixed = scores + longest;
         for (std::int64_t task = begin; task < end; ++task) {
           const CachedRow& row = rows[static_cast<std::size_t>(task / n_head)];
