@@ -29,7 +29,7 @@ from work import Order
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE.parent / "build" / "bench" / "records.jsonl"
-# In every plan. PyTorch and CTranslate2's other GEMM, rarely the best peer, are in the longest alone.
+# In every plan; PyTorch and CTranslate2's other GEMM, rarely the best peer, in the longest alone.
 FAST = tuple(name for name in engines.SPECS if not engines.SPECS[name].n_rounds)
 BATCHED = tuple(n for n in FAST if n.startswith(("sottovoce", "faster-whisper")))
 MOST_S = 900  # of one process
