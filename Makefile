@@ -21,9 +21,9 @@ help:
 	@echo "make sanitize  build with ASan and UBSan and run the tests of the core under them"
 	@echo "make sanitize-threads  the same with ThreadSanitizer and the tests that use many threads"
 	@echo "make test-aarch64  cross-build for AArch64 and run the tests of the core under qemu"
-	@echo "make bench     time and memory against the peers (installs them in .venv-peers; an hour)"
+	@echo "make bench     time and memory against the peers (installs them in .venv-peers; well over an hour)"
 	@echo "make bench-quick  the same in five minutes: base alone, few rounds"
-	@echo "make bench-targets  what bench/targets.py asks for, in half an hour"
+	@echo "make bench-targets  what bench/targets.py asks for, in twenty minutes"
 	@echo "make accuracy  the gate of the compute types over SOTTOVOCE_DEV_DATA (the same environment)"
 	@echo "make golden    remake tests/golden with openai-whisper (the same environment)"
 	@echo "make clean     remove .venv and build/"
@@ -91,7 +91,7 @@ $(VENV)/test-tools: $(VENV)/ready pyproject.toml
 	@touch $@
 
 # whisper.cpp is compiled for this CPU (its wheel is for AVX2), with the GEMMs of llamafile, or its
-# wheel taken where that fails; the report says what it found.
+# wheel taken where that fails; the records name its instruction sets.
 $(PEERS)/peers: $(VENV)/ready bench/requirements.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/pip install -q -r bench/requirements.txt

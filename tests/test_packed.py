@@ -141,7 +141,10 @@ def test_a_format_packs_the_same_bytes_for_ever(tmp_path, isa, compute_type):
     )
     assert identity
     digest = hashlib.sha256(description + data).hexdigest()[:16]
-    assert digest == FORMATS[FORMAT].get((isa.partition("_")[0], compute_type), digest)
+    family = (isa.partition("_")[0], compute_type)
+    if family not in FORMATS[FORMAT]:
+        pytest.skip(f"no digest is remembered for the tables of {family[0]}")
+    assert digest == FORMATS[FORMAT][family]
 
 
 def test_every_format_is_another():

@@ -131,6 +131,12 @@ def test_quotas_of_the_group_and_of_those_above_it(tmp_path, files, cpus):
     assert _core.cgroup_cpus("/nowhere") > 1 << 20
 
 
+def test_a_line_that_names_no_group_allows_everything(tmp_path):
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::\n0::a\nnothing\n:\n")
+    assert _core.cgroup_cpus(str(tmp_path)) > 1 << 20
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the register of x86 alone")
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_a_thread_that_flushes_subnormals_computes_the_same_bits(tmp_path, rng, n_threads):

@@ -152,7 +152,7 @@ class Batch:
         # passes from half full on, 294 from three quarters on and 274 when only full.
         few = 4 * len(self._decoding) < 3 * min(self._n_live, self._decoder.n_slots)
         # An opening may take long, and nobody who is decoded waits for it.
-        worth_waiting = few and self._errands.are_urgent if self._decoding else True
+        worth_waiting = not self._decoding or (few and self._errands.are_urgent)
         if worth_waiting and self._errands.are_pending:
             self._errands.collect(wait=True)
         else:

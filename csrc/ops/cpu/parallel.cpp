@@ -44,7 +44,7 @@ double quota_of(const std::string& group) {
 // The least of a group, which lies in `hierarchy`, and of those that it is part of.
 double least_quota(const std::string& hierarchy, std::string group) {
   double least = quota_of(hierarchy);
-  for (; group.size() > 1; group.erase(group.find_last_of('/'))) {
+  for (; group.size() > 1 && group[0] == '/'; group.erase(group.find_last_of('/'))) {
     least = std::min(least, quota_of(hierarchy + group));
   }
   return least;
