@@ -96,7 +96,7 @@ class Reader {
 
   const ops::Context& context_;
   const ComputeType& type_;
-  const ops::FilePages pages_;
+  const FilePages pages_;
   const Checkpoint& checkpoint_;
 };
 

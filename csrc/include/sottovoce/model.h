@@ -21,21 +21,10 @@
 #include <sottovoce/dims.h>
 #include <sottovoce/error.h>
 #include <sottovoce/metrics.h>
+#include <sottovoce/runtime.h>
 #include <sottovoce/tensor.h>
 
 namespace sottovoce {
-
-// What the machine gives; never what the network is or what the caller wants decoded.
-struct RuntimeOptions {
-  int n_threads = 0;  // 0: all this process may use
-  std::string isa;    // "", or one of available_isas(); "" asks SOTTOVOCE_ISA, then CPUID
-  std::string compute_type = "float32";  // or "bfloat16", "int8", "auto"
-};
-
-// Kernel tables this CPU can run, slowest first: "scalar", "avx2", ... "avx512_bf16".
-std::vector<std::string> available_isas();
-// Threads that this process may use: CPU affinity and cgroup quota.
-int default_n_threads();
 
 // The encoder's output of one window. Cheap to copy: copies share the same memory. The first
 // decoder that listens adds the window's cross-attention keys and values, which stay as long as

@@ -1,12 +1,11 @@
 // Which kernels and how many threads a model gets.
 #include "kernels.h"
 #include "ops.h"
-#include "parallel.h"
 
 #include <cstdlib>
 
 #include <sottovoce/error.h>
-#include <sottovoce/model.h>
+#include <sottovoce/runtime.h>
 
 namespace sottovoce {
 

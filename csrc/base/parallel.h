@@ -9,9 +9,6 @@
 
 namespace sottovoce {
 
-// Threads this process may use: CPU affinity and the quotas of its cgroups, at least 1.
-int default_n_threads();
-
 // CPUs that the quotas of this process's cgroup and of those above it allow, rounded, at least 1; a
 // large number if they do not say. /proc and /sys lie under `root`.
 int cgroup_cpus(const std::string& root);

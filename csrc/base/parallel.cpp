@@ -10,6 +10,7 @@
 #include <thread>
 
 #include <sottovoce/error.h>
+#include <sottovoce/runtime.h>
 
 namespace sottovoce {
 

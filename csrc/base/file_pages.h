@@ -6,7 +6,7 @@
 
 #include <sottovoce/tensor.h>
 
-namespace sottovoce::ops {
+namespace sottovoce {
 
 class FilePages {
  public:
@@ -24,4 +24,4 @@ class FilePages {
   std::vector<Range> ranges_;
 };
 
-}  // namespace sottovoce::ops
+}  // namespace sottovoce

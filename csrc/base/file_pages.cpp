@@ -9,7 +9,7 @@
 #include <sstream>
 #include <string>
 
-namespace sottovoce::ops {
+namespace sottovoce {
 
 FilePages::FilePages() {
   std::ifstream maps("/proc/self/maps");
@@ -38,4 +38,4 @@ void FilePages::drop(const TensorView& view) const {
   }
 }
 
-}  // namespace sottovoce::ops
+}  // namespace sottovoce
