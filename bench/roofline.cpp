@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "kernels.h"
-#include "ops.h"
 #include "parallel.h"
 #include "peaks.h"
+#include "verbs.h"
 
 namespace {
 
@@ -70,7 +70,7 @@ void measure_linear(const ops::Context& context, const Type& type, const Shape& 
   const sottovoce::TensorView bias_view = bias.view();
   const ops::PackedLinear packed =
       ops::pack_linear(context, type.dtype, {{weight.view(), &bias_view}});
-  ops::Activations x(kPositions, shape.k, type.dtype);
+  ops::Activations x(context, kPositions, shape.k, type.dtype);
   ops::convert(context, numbers(kPositions, shape.k).data(), shape.k, x);
   const DType out_type = gelu && type.dtype != DType::kFloat32 ? DType::kBFloat16 : DType::kFloat32;
   Tensor out({kPositions, shape.n}, out_type);
@@ -92,7 +92,7 @@ void measure_attention(const ops::Context& context, const Type& type) {
   // Keys and values come from a linear layer, which knows their order.
   const Tensor weight = numbers(2 * kState, kState);
   ops::PackedKeysValues keys_values(context, type.dtype, kPositions, kHeads, kHead);
-  ops::Activations inputs(kPositions, kState, type.dtype);
+  ops::Activations inputs(context, kPositions, kState, type.dtype);
   ops::convert(context, x.data(), kState, inputs);
   const float scale = 1.0f / std::sqrt(static_cast<float>(kState));
   sottovoce::TensorView half = weight.view();
@@ -104,7 +104,7 @@ void measure_attention(const ops::Context& context, const Type& type) {
   ops::linear(context,
               ops::pack_linear(context, type.dtype, {{half, nullptr, scale}, {half, nullptr}}),
               args);
-  ops::Activations out(kPositions, kState, type.dtype);
+  ops::Activations out(context, kPositions, kState, type.dtype);
   ops::AttentionArgs attention;
   attention.groups = {{&keys_values, 0, kPositions}};
   attention.q = &inputs;

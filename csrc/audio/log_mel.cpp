@@ -14,8 +14,8 @@
 
 #include "filter_bank.h"
 #include "framing.h"
+#include "host.h"
 #include "kernels.h"
-#include "ops.h"
 #include "parallel.h"
 
 namespace sottovoce {

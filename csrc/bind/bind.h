@@ -3,9 +3,23 @@
 
 #include <pybind11/pybind11.h>
 
+#include <string>
+
+#include <sottovoce/runtime.h>
+
 namespace sottovoce::bind {
 
 namespace py = pybind11;
+
+inline RuntimeOptions runtime_options(int n_threads, const std::string& isa,
+                                      const std::string& compute_type, const std::string& device) {
+  RuntimeOptions options;
+  options.device = device;
+  options.n_threads = n_threads;
+  options.isa = isa;
+  options.compute_type = compute_type;
+  return options;
+}
 
 void bind_errors(py::module_& module);
 void bind_checkpoint(py::module_& module);  // ModelDims, Checkpoint, Vocabulary

@@ -1,8 +1,8 @@
 // log_mel, frame_mask and mel_filters for Python: NumPy in, NumPy out.
 #include <sottovoce/audio.h>
 
-#include "array.h"
 #include "bind.h"
+#include "numpy_array.h"
 
 namespace sottovoce::bind {
 

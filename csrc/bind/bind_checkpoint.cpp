@@ -11,8 +11,8 @@
 
 #include <sottovoce/checkpoint.h>
 
-#include "array.h"
 #include "bind.h"
+#include "numpy_array.h"
 
 namespace sottovoce::bind {
 

@@ -5,8 +5,8 @@
 
 #include <limits>
 
-#include "array.h"
 #include "bind.h"
+#include "numpy_array.h"
 
 namespace sottovoce::bind {
 namespace {

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <optional>
 
-#include "array.h"
 #include "bind.h"
 #include "kernels.h"
-#include "ops.h"
+#include "numpy_array.h"
 #include "parallel.h"
+#include "verbs.h"
 
 namespace sottovoce::bind {
 
@@ -178,7 +178,7 @@ F32 fused_linear(const kernels::Table& table, const F32& x, const std::vector<F3
     blocks.push_back({view_f32(weights[i], "weight"), biases[i] ? &bias_views.back() : nullptr});
   }
   const ops::PackedLinear packed = ops::pack_linear(context, dtype_named(dtype), blocks);
-  ops::Activations inputs(x.shape(0), x.shape(1), packed.dtype());
+  ops::Activations inputs(context, x.shape(0), x.shape(1), packed.dtype());
   ops::convert(context, x.data(), x.shape(1), inputs);
   F32 out({x.shape(0), static_cast<py::ssize_t>(packed.n)});
   ops::LinearArgs args{inputs.view(), x.shape(0), {}};

@@ -3,8 +3,8 @@
 
 #include <sottovoce/model.h>
 
-#include "array.h"
 #include "bind.h"
+#include "numpy_array.h"
 
 namespace sottovoce::bind {
 
@@ -150,17 +150,19 @@ void bind_model(py::module_& module) {
   py::class_<Model>(module, "Model",
                     "Packed weights and what they compute. Any number of threads may share one.")
       .def(py::init([](const Checkpoint& checkpoint, int n_threads, const std::string& isa,
-                       const std::string& compute_type) {
+                       const std::string& compute_type, const std::string& device) {
              const py::gil_scoped_release release;
              return std::make_unique<Model>(checkpoint,
-                                            RuntimeOptions{n_threads, isa, compute_type});
+                                            runtime_options(n_threads, isa, compute_type, device));
            }),
            py::arg("checkpoint"), py::kw_only(), py::arg("n_threads") = 0, py::arg("isa") = "",
-           py::arg("compute_type") = "float32",
+           py::arg("compute_type") = "float32", py::arg("device") = "",
            "Packs a checkpoint's weights. n_threads 0 means all this process may use; isa '' asks "
-           "SOTTOVOCE_ISA, then the CPU. Raises LoadError naming a tensor that is missing, has "
+           "SOTTOVOCE_ISA, then the CPU; device '' asks SOTTOVOCE_DEVICE, then takes 'cpu'. Raises "
+           "LoadError naming a tensor that is missing, has "
            "another shape or is not finite.")
       .def_property_readonly("dims", &Model::dims)
+      .def_property_readonly("device", &Model::device)
       .def_property_readonly("isa", &Model::isa)
       .def_property_readonly("compute_type", &Model::compute_type)
       .def_property_readonly("n_threads", &Model::n_threads)
@@ -178,6 +180,17 @@ void bind_model(py::module_& module) {
           py::arg("mel"), py::kw_only(), py::arg("hidden_states") = false,
           "mel (n_mels, n_frames <= 2 * n_audio_ctx) float32; a shorter window is filled with 0.0, "
           "as openai-whisper's pad_or_trim does. Returns AudioFeatures.")
+      .def(
+          "encode_windows",
+          [](const Model& self, const std::vector<py::array>& mels, bool hidden_states) {
+            std::vector<TensorView> views;
+            for (const py::array& mel : mels) views.push_back(view_f32(mel, "encode: mel"));
+            const py::gil_scoped_release release;
+            return self.encode(views, hidden_states);
+          },
+          py::arg("mels"), py::kw_only(), py::arg("hidden_states") = false,
+          "As encode, several windows in one call: a list of AudioFeatures, the same bits as "
+          "alone.")
       .def(
           "new_state",
           [](const Model& self, const std::vector<AudioFeatures>& features, int n_rows) {

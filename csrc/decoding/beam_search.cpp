@@ -9,19 +9,12 @@ namespace sottovoce {
 BeamSearch::BeamSearch(const DecodingOptions& options)
     : Search(options.beam_size),
       eot_(options.special.eot),
-      max_candidates_(static_cast<std::size_t>(max_candidates(options))),
-      looks_(static_cast<std::size_t>(options.beam_size)) {
-  for (Look& look : looks_) look.top.reserve(looks_.size() + 1);
-}
+      max_candidates_(static_cast<std::size_t>(max_candidates(options))) {}
 
-void BeamSearch::look(const ops::Context& context, std::size_t index, const float* logits,
-                      std::int64_t n_vocab) noexcept {
-  looks_[index].log_softmax = LogSoftmax(context, logits, n_vocab);
-  ops::top_k(logits, n_vocab, n_rows() + 1, looks_[index].top);
-}
+void BeamSearch::ask(std::size_t, ops::ChoiceQuery& query) const { query.n_best = n_rows() + 1; }
 
-int BeamSearch::advance(const ops::Context&, const float* logits, std::int64_t n_vocab) {
-  collect_offers(logits, n_vocab);
+int BeamSearch::advance(const ops::Choice* choices) {
+  collect_offers(choices);
   if (std::isinf(offers_.front().sum_logprob)) {  // every beam is at a dead end
     if (finished_.empty()) refuse_step();
     live_.clear();
@@ -36,15 +29,15 @@ int BeamSearch::advance(const ops::Context&, const float* logits, std::int64_t n
   return n_rows();
 }
 
-void BeamSearch::collect_offers(const float* logits, std::int64_t n_vocab) {
+void BeamSearch::collect_offers(const ops::Choice* choices) {
   offers_.clear();
   for (std::size_t index = 0; index < live_.size(); ++index) {
+    const ops::Choice& choice = choices[index];
     const int row = live_[index];
-    for (const int token : looks_[index].top) {
-      offers_.push_back(
-          {row, token, hypothesis(row).sum_logprob + looks_[index].log_softmax(logits[token])});
+    for (const ops::Candidate& candidate : choice.best) {
+      offers_.push_back({row, candidate.token,
+                         hypothesis(row).sum_logprob + choice.log_softmax(candidate.logit)});
     }
-    logits += n_vocab;
   }
   // Ties stay in the order of rows, then of their offers, as in a dictionary that keeps insertion
   // order under a stable sort.

@@ -4,7 +4,6 @@
 // first step, and the first step has one row here, so no two offers ever share a sequence.
 #pragma once
 
-#include "log_softmax.h"
 #include "search.h"
 
 namespace sottovoce {
@@ -13,9 +12,8 @@ class BeamSearch final : public Search {
  public:
   explicit BeamSearch(const DecodingOptions& options);
 
-  void look(const ops::Context& context, std::size_t index, const float* logits,
-            std::int64_t n_vocab) noexcept override;
-  int advance(const ops::Context& context, const float* logits, std::int64_t n_vocab) override;
+  void ask(std::size_t index, ops::ChoiceQuery& query) const override;
+  int advance(const ops::Choice* choices) override;
   // Unfinished beams fill the list up to beam_size, best first, without the log-prob of an eot.
   std::vector<Hypothesis> finish() override;
 
@@ -26,13 +24,7 @@ class BeamSearch final : public Search {
     float sum_logprob;
   };
 
-  // What was seen of one live row: its likeliest tokens, and what makes log-probs of their logits.
-  struct Look {
-    LogSoftmax log_softmax;
-    std::vector<int> top;  // (beam_size + 1)
-  };
-
-  void collect_offers(const float* logits, std::int64_t n_vocab);
+  void collect_offers(const ops::Choice* choices);
   void take_best_offers();
 
   int eot_;
@@ -40,7 +32,6 @@ class BeamSearch final : public Search {
   std::vector<Hypothesis> finished_;
   std::vector<Offer> offers_;
   std::vector<Hypothesis> next_rows_;
-  std::vector<Look> looks_;  // (n_rows), by index of live()
 };
 
 }  // namespace sottovoce

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <mutex>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -14,7 +15,7 @@
 #include "decoder_state.h"
 #include "elapsed.h"
 #include "model_impl.h"
-#include "parallel.h"
+#include "page_table.h"
 #include "turn.h"
 #include "window.h"
 
@@ -26,13 +27,13 @@ constexpr const char* kBusy =
 
 // Rows that a batch of this size has in all.
 int checked_n_rows(int n_slots, int rows_per_slot) {
-  if (n_slots >= 1 && rows_per_slot >= 1 && n_slots <= KVCache::kMostRows / rows_per_slot) {
+  if (n_slots >= 1 && rows_per_slot >= 1 && n_slots <= PageTable::kMostRows / rows_per_slot) {
     return n_slots * rows_per_slot;
   }
   throw ShapeError(
       "DecodeBatch: n_slots and rows_per_slot must be at least 1, their product at "
       "most " +
-      std::to_string(KVCache::kMostRows) + ", got " + std::to_string(n_slots) + " and " +
+      std::to_string(PageTable::kMostRows) + ", got " + std::to_string(n_slots) + " and " +
       std::to_string(rows_per_slot));
 }
 
@@ -45,8 +46,9 @@ struct DecodeBatch::Impl {
                checked_n_rows(n_slots, rows_per_slot)),
         n_free_(n_slots),
         windows_(static_cast<std::size_t>(n_slots)),
-        logits_({std::max(2, rows_per_slot) * static_cast<std::int64_t>(n_slots),
-                 state_.model->dims.n_vocab}) {}
+        logits_(state_.model->backend->reserve(
+            {std::max(2, rows_per_slot) * static_cast<std::int64_t>(n_slots),
+             state_.model->dims.n_vocab})) {}
 
   std::uint64_t submit(const AudioFeatures& features, const DecodingOptions& options);
   std::vector<FinishedWindow> advance(int max_passes);
@@ -74,16 +76,11 @@ struct DecodeBatch::Impl {
   std::atomic<int> n_free_;
   std::atomic<bool> busy_{false};
   std::vector<std::unique_ptr<Window>> windows_;  // by slot; null: free
-  Tensor logits_;  // (n_slots * max(2, rows_per_slot), n_vocab); a prompt wants two rows
-  std::vector<std::vector<int>> tokens_;              // by row: what the next pass feeds
-  std::vector<std::vector<WantedLogits>> logits_at_;  // by row
-  std::vector<int> sources_;                          // by row
-  struct Row {
-    Window* window;
-    int index;      // of the window's live rows
-    float* logits;  // of the window
-  };
-  std::vector<Row> rows_;  // those to choose for
+  ops::Array logits_;         // (n_slots * max(2, rows_per_slot), n_vocab); a prompt wants two rows
+  std::vector<Fed> fed_;      // by the next pass
+  std::vector<int> sources_;  // by row
+  std::vector<ops::ChoiceQuery> queries_;  // one a row of logits
+  std::vector<ops::Choice> choices_;       // by query
   std::uint64_t next_id_ = 0;
   mutable std::mutex metrics_mutex_;
   Metrics metrics_;
@@ -144,7 +141,7 @@ void DecodeBatch::Impl::pass(Metrics& call) {
     return window && window->is_new();
   });
   feed();
-  state_.forward(tokens_, logits_at_, logits_.data());
+  state_.forward(fed_, logits_);
   choose();
   rearrange();
   const double ms = ms_since(start);
@@ -159,38 +156,28 @@ void DecodeBatch::Impl::pass(Metrics& call) {
 }
 
 void DecodeBatch::Impl::feed() {
-  tokens_.assign(static_cast<std::size_t>(state_.n_rows()), {});
-  logits_at_.assign(static_cast<std::size_t>(state_.n_rows()), {});
+  fed_.clear();
   for (const auto& window : windows_) {
-    if (window) window->feed(tokens_, logits_at_);
+    if (window) window->feed(fed_);
   }
 }
 
-// Every window masks its logits, chooses, and says which rows continue which pasts.
+// Every window asks about its logits, chooses, and says which rows continue which pasts.
 void DecodeBatch::Impl::choose() {
+  queries_.clear();
+  for (const auto& window : windows_) {
+    if (window) window->ask(static_cast<std::int64_t>(queries_.size()), queries_);
+  }
+  state_.model->backend->choose(logits_, queries_, choices_);
   sources_.resize(static_cast<std::size_t>(state_.n_rows()));
-  for (std::size_t row = 0; row < sources_.size(); ++row) sources_[row] = static_cast<int>(row);
-  const ops::Context& context = state_.model->context;
-  rows_.clear();
-  float* logits = logits_.data();
+  std::iota(sources_.begin(), sources_.end(), 0);
+  const ops::Choice* of_window = choices_.data();
   for (const auto& window : windows_) {
     if (!window) continue;
-    for (int index = 0; index < window->n_live(); ++index) {
-      rows_.push_back({window.get(), index, logits});
-    }
-    logits += window->n_logits() * logits_.shape()[1];
-  }
-  parallel_for(*context.threads, static_cast<std::int64_t>(rows_.size()),
-               [&](std::int64_t begin, std::int64_t end, int) {
-                 for (std::int64_t i = begin; i < end; ++i) {
-                   const Row& row = rows_[static_cast<std::size_t>(i)];
-                   row.window->look(context, row.index, row.logits);
-                 }
-               });
-  for (const Row& row : rows_) {
-    if (row.index > 0) continue;
-    row.window->advance(context, row.logits);
-    if (!row.window->is_over()) row.window->place_sources(sources_);
+    const int n_logits = window->n_logits();
+    window->advance(of_window);
+    if (!window->is_over()) window->place_sources(sources_);
+    of_window += n_logits;
   }
 }
 

@@ -33,7 +33,8 @@ std::vector<float> detect_language(const Model& model, const AudioFeatures& feat
   const Tensor logits = state.step({{sot}});
   std::vector<float> probs;
   for (const int token : language_tokens) probs.push_back(logits.data()[token]);
-  ops::softmax_rows(model.impl().context, probs.data(), 1, static_cast<std::int64_t>(probs.size()));
+  ops::softmax_rows(model.impl().backend->host(), probs.data(), 1,
+                    static_cast<std::int64_t>(probs.size()));
   model.impl().record(state.impl().metrics);
   return probs;
 }

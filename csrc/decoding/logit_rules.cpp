@@ -1,24 +1,9 @@
 #include "logit_rules.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <limits>
 
 namespace sottovoce {
-namespace {
-
-constexpr float kForbidden = -std::numeric_limits<float>::infinity();
-
-void forbid(const std::vector<int>& ids, float* logits) {
-  for (const int id : ids) logits[id] = kForbidden;
-}
-
-void forbid(int begin, int end, float* logits) {
-  if (begin < end) std::fill(logits + begin, logits + end, kForbidden);
-}
-
-}  // namespace
 
 LogitRules::LogitRules(const DecodingOptions& options, int n_vocab)
     : special_(options.special),
@@ -38,17 +23,19 @@ LogitRules::LogitRules(const DecodingOptions& options, int n_vocab)
   }
 }
 
-void LogitRules::apply(const ops::Context& context, const std::vector<int>& tokens,
-                       float* logits) const {
-  if (tokens.empty()) forbid(not_first_, logits);
-  forbid(never_, logits);
-  if (!timestamps_) return;
+ops::RowRules LogitRules::describe(const std::vector<int>& tokens) const {
+  ops::RowRules rules;
+  rules.never = &never_;
+  if (tokens.empty()) rules.not_first = &not_first_;
+  if (!timestamps_) return rules;
   if (tokens.empty()) {
-    open_with_timestamp(logits);  // which leaves no text for prefer_timestamps to mask
+    open_with_timestamp(rules);  // which leaves no text to prefer timestamps to
   } else {
-    pair_timestamps(tokens, logits);
-    prefer_timestamps(context, logits);
+    pair_timestamps(tokens, rules);
+    // If the timestamps together are likelier than any single other token, it is one of them.
+    rules.preferred_begin = special_.timestamp_begin;
   }
+  return rules;
 }
 
 int LogitRules::first_possible(const std::vector<int>& tokens) const {
@@ -58,9 +45,9 @@ int LogitRules::first_possible(const std::vector<int>& tokens) const {
 }
 
 // The first token is a timestamp, and not a late one.
-void LogitRules::open_with_timestamp(float* logits) const {
-  forbid(0, special_.timestamp_begin, logits);
-  forbid(latest_first_timestamp_ + 1, n_vocab_, logits);
+void LogitRules::open_with_timestamp(ops::RowRules& rules) const {
+  rules.ranges[0] = {0, special_.timestamp_begin};
+  rules.ranges[1] = {latest_first_timestamp_ + 1, n_vocab_};
 }
 
 // The last token is a timestamp that ends a segment: another one, or eot, must follow.
@@ -71,14 +58,14 @@ bool LogitRules::pair_is_open(const std::vector<int>& tokens) const {
 
 // Timestamps come in pairs, end of one segment and start of the next, except before eot; they do
 // not decrease. A lone first token counts as a pair: it only opens.
-void LogitRules::pair_timestamps(const std::vector<int>& tokens, float* logits) const {
+void LogitRules::pair_timestamps(const std::vector<int>& tokens, ops::RowRules& rules) const {
   if (pair_is_open(tokens)) {
-    forbid(0, special_.eot, logits);
+    rules.ranges[0] = {0, special_.eot};
   } else if (is_timestamp(tokens.back())) {
-    forbid(special_.timestamp_begin, n_vocab_, logits);
+    rules.ranges[0] = {special_.timestamp_begin, n_vocab_};
     return;
   }
-  forbid(special_.timestamp_begin, earliest_timestamp(tokens), logits);
+  rules.ranges[1] = {special_.timestamp_begin, earliest_timestamp(tokens)};
 }
 
 // The last timestamp may be repeated only to close its pair: a segment has a length.
@@ -87,15 +74,6 @@ int LogitRules::earliest_timestamp(const std::vector<int>& tokens) const {
                                  [this](int token) { return is_timestamp(token); });
   if (last == tokens.rend()) return special_.timestamp_begin;
   return last == tokens.rbegin() ? *last : *last + 1;
-}
-
-// If the timestamps together are likelier than any single other token, it is one of them:
-// log sum exp(timestamps) > max(text). Both sides of log_softmax share its constant, left out here.
-void LogitRules::prefer_timestamps(const ops::Context& context, float* logits) const {
-  const int begin = special_.timestamp_begin;
-  const ops::MaxSum timestamps = ops::max_sum(context, logits + begin, n_vocab_ - begin);
-  const float likeliest_text = logits[ops::argmax(context, logits, begin)];
-  if (timestamps.max + std::log(timestamps.sum) > likeliest_text) forbid(0, begin, logits);
 }
 
 }  // namespace sottovoce

@@ -2,8 +2,6 @@
 // the log-prob of that eot counts.
 #pragma once
 
-#include "log_softmax.h"
-#include "sampler.h"
 #include "search.h"
 
 namespace sottovoce {
@@ -12,29 +10,20 @@ class RowSearch final : public Search {
  public:
   explicit RowSearch(const DecodingOptions& options);
 
-  void look(const ops::Context& context, std::size_t index, const float* logits,
-            std::int64_t n_vocab) noexcept override;
-  int advance(const ops::Context& context, const float* logits, std::int64_t n_vocab) override;
+  void ask(std::size_t index, ops::ChoiceQuery& query) const override;
+  int advance(const ops::Choice* choices) override;
   std::vector<Hypothesis> finish() override { return std::move(rows_); }
 
  private:
-  // What was seen of one live row.
-  struct Look {
-    LogSoftmax log_softmax;
-    int likeliest = 0;  // token; at temperature 0 only
-  };
-
-  // logits (n_vocab) of what stands before row `row`. Returns true if the row goes on.
-  bool extend(const ops::Context& context, const Look& look, const float* logits,
-              std::int64_t n_vocab, int row);
+  // What row `row` says next; returns true if it goes on.
+  bool extend(const ops::Candidate& next, const ops::LogSoftmax& log_softmax, int row);
+  double draw(int row) const;
 
   int eot_;
   float temperature_;
   std::uint64_t seed_;
-  Sampler sampler_;
   std::uint32_t n_steps_ = 0;
   std::vector<int> still_live_;
-  std::vector<Look> looks_;  // (n_rows), by index of live()
 };
 
 }  // namespace sottovoce

@@ -1,5 +1,6 @@
-// How the next tokens of one window are chosen from logits, and which of its rows wins in the end.
-// A search owns tokens and scores; it sees neither the model nor the cache.
+// How the next tokens of one window are chosen, and which of its rows wins in the end. A search
+// owns tokens and scores; it asks for candidates and sees neither logits nor the model nor the
+// cache.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 
 #include <sottovoce/decoding.h>
 
-#include "ops.h"
+#include "choice.h"
 
 namespace sottovoce {
 
@@ -30,13 +31,10 @@ class Search {
   const std::vector<int>& sources() const { return sources_; }
   const Hypothesis& hypothesis(int row) const { return rows_[static_cast<std::size_t>(row)]; }
 
-  // What a step must know of the logits (n_vocab) of row live()[index], rules applied. Rows may be
-  // looked at in any order and on any thread; nothing is allocated.
-  virtual void look(const ops::Context& context, std::size_t index, const float* logits,
-                    std::int64_t n_vocab) noexcept = 0;
-  // One step, when every live row has been looked at. logits (live().size(), n_vocab). Returns how
-  // many tokens it chose.
-  virtual int advance(const ops::Context& context, const float* logits, std::int64_t n_vocab) = 0;
+  // What the next step must know of the logits of row live()[index]: candidates or draws.
+  virtual void ask(std::size_t index, ops::ChoiceQuery& query) const = 0;
+  // One step. choices (live().size()) answer what was asked. Returns how many tokens it chose.
+  virtual int advance(const ops::Choice* choices) = 0;
 
   // The candidates to rank, in the order in which a tie is won. The search ends here.
   virtual std::vector<Hypothesis> finish() = 0;

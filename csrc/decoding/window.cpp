@@ -6,8 +6,6 @@
 
 #include <sottovoce/error.h>
 
-#include "log_softmax.h"
-
 namespace sottovoce {
 
 Window::Window(std::uint64_t id, const DecodingOptions& options, const ModelDims& dims,
@@ -17,44 +15,42 @@ Window::Window(std::uint64_t id, const DecodingOptions& options, const ModelDims
       rules_(options, dims.n_vocab),
       search_(make_search(options)),
       first_row_(first_row),
-      n_vocab_(dims.n_vocab),
       max_steps_(std::min(options.sample_len, dims.n_text_ctx - n_initial() + 1)) {}
 
-void Window::feed(std::vector<std::vector<int>>& tokens,
-                  std::vector<std::vector<WantedLogits>>& logits_at) const {
-  const auto first_row = static_cast<std::size_t>(first_row_);
+void Window::feed(std::vector<Fed>& fed) const {
   if (is_new()) {
-    tokens[first_row] = options_.initial_tokens;
+    for (const int token : options_.initial_tokens) fed.push_back({first_row_, token});
+    // What comes after the prompt; where sot is its end, no rule touches what is read there.
+    fed.back().first_logit = n_sot_rows() > 0 ? rules_.first_possible({}) : 0;
     if (n_sot_rows() > 0) {
-      const int first = rules_.first_possible({});
-      logits_at[first_row] = {{options_.sot_index, 0}, {n_initial() - 1, first}};
-    } else {  // these logits are also those of sot, which no rule touches
-      logits_at[first_row] = {{n_initial() - 1, 0}};
+      fed[fed.size() - options_.initial_tokens.size() +
+          static_cast<std::size_t>(options_.sot_index)]
+          .first_logit = 0;
     }
     return;
   }
   for (const int row : search_->live()) {
     const std::vector<int>& said = search_->hypothesis(row).tokens;
-    tokens[first_row + static_cast<std::size_t>(row)] = {said.back()};
-    logits_at[first_row + static_cast<std::size_t>(row)] = {{0, rules_.first_possible(said)}};
+    fed.push_back({first_row_ + row, said.back(), rules_.first_possible(said)});
   }
 }
 
-void Window::look(const ops::Context& context, int index, float* logits) noexcept {
-  const int row = search_->live()[static_cast<std::size_t>(index)];
-  float* const of_row = logits + (n_sot_rows() + index) * n_vocab_;
-  if (is_new()) {  // one row, and before any rule
-    const LogSoftmax at_sot(context, logits, n_vocab_);
-    no_speech_prob_ = std::exp(at_sot(logits[options_.special.no_speech]));
+void Window::ask(std::int64_t first_logits, std::vector<ops::ChoiceQuery>& queries) const {
+  const std::size_t first_query = queries.size();
+  if (n_sot_rows() > 0) queries.emplace_back().row = first_logits++;
+  for (std::size_t index = 0; index < search_->live().size(); ++index) {
+    ops::ChoiceQuery& query = queries.emplace_back();
+    query.row = first_logits++;
+    query.rules = rules_.describe(search_->hypothesis(search_->live()[index]).tokens);
+    search_->ask(index, query);
   }
-  rules_.apply(context, search_->hypothesis(row).tokens, of_row);
-  search_->look(context, static_cast<std::size_t>(index), of_row, n_vocab_);
+  if (is_new()) queries[first_query].probed = options_.special.no_speech;
 }
 
-void Window::advance(const ops::Context& context, const float* logits) {
+void Window::advance(const ops::Choice* choices) {
+  if (is_new()) no_speech_prob_ = std::exp(choices[0].probed_logprob);
   try {
-    const int n_chosen = search_->advance(context, logits + n_sot_rows() * n_vocab_, n_vocab_);
-    metrics.tokens += static_cast<std::uint64_t>(n_chosen);
+    metrics.tokens += static_cast<std::uint64_t>(search_->advance(choices + n_sot_rows()));
   } catch (const ShapeError& error) {  // this window's options; its neighbours go on
     error_ = error.what();
   }

@@ -1,5 +1,5 @@
 // One window on its way through a decoder: what it was asked, where its rows stand and how far it
-// has come. It looks at its own logits only, so no window can tell who its neighbours are.
+// has come. It asks about its own logits only, so no window can tell who its neighbours are.
 #pragma once
 
 #include <memory>
@@ -25,17 +25,14 @@ class Window {
     return n_steps_ == max_steps_ || search_->live().empty() || !error_.empty();
   }
 
-  // By row of the whole decoder: the tokens of the next pass, and after which logits are wanted.
-  void feed(std::vector<std::vector<int>>& tokens,
-            std::vector<std::vector<WantedLogits>>& logits_at) const;
-  // How many rows of logits feed() asked for.
-  int n_logits() const { return n_sot_rows() + n_live(); }
-  // Rows to choose for, each of which look() takes in: applies the rules to its logits, of which
-  // `logits` (n_logits(), n_vocab) has all. In any order, on any thread.
-  int n_live() const { return static_cast<int>(search_->live().size()); }
-  void look(const ops::Context& context, int index, float* logits) noexcept;
-  // Chooses, when every row has been looked at.
-  void advance(const ops::Context& context, const float* logits);
+  // Adds the tokens of the next pass.
+  void feed(std::vector<Fed>& fed) const;
+  // How many rows of logits feed() asked for: ask() adds a query for each, the first of which is
+  // `first_logits`.
+  int n_logits() const { return n_sot_rows() + static_cast<int>(search_->live().size()); }
+  void ask(std::int64_t first_logits, std::vector<ops::ChoiceQuery>& queries) const;
+  // Chooses: choices (n_logits()) answer what was asked.
+  void advance(const ops::Choice* choices);
   void place_sources(std::vector<int>& sources) const;
   // `ms`: of the pass whose logits advance() read.
   void count(double ms);
@@ -54,7 +51,6 @@ class Window {
   LogitRules rules_;
   std::unique_ptr<Search> search_;
   int first_row_;
-  std::int64_t n_vocab_;
   int max_steps_;
   int n_steps_ = 0;
   float no_speech_prob_ = 0.0f;

@@ -2,6 +2,7 @@
 #include "decoder_state.h"
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 
 #include <sottovoce/error.h>
@@ -13,53 +14,57 @@ namespace sottovoce {
 
 namespace {
 
-void check_tokens(const ModelDims& dims, const KVCache& cache,
-                  const std::vector<std::vector<int>>& tokens) {
-  if (static_cast<int>(tokens.size()) != cache.n_rows()) {
-    throw ShapeError("step: tokens must have one list a row, n_rows=" +
-                     std::to_string(cache.n_rows()) + ", got " + std::to_string(tokens.size()));
-  }
-  for (int row = 0; row < cache.n_rows(); ++row) {
-    const std::vector<int>& list = tokens[static_cast<std::size_t>(row)];
-    for (int token : list) {
-      if (token < 0 || token >= dims.n_vocab) {
-        throw ShapeError("step: token must be in 0..n_vocab-1=" + std::to_string(dims.n_vocab - 1) +
-                         ", got " + std::to_string(token) + " in row " + std::to_string(row));
-      }
-    }
-    const int n_past = cache.n_past(row);
-    if (n_past + static_cast<int>(list.size()) > cache.n_ctx()) {
-      const std::string n_ctx = std::to_string(cache.n_ctx());
-      throw StateError(
-          n_past == cache.n_ctx()
-              ? "step: n_past=" + n_ctx + " has reached n_text_ctx=" + n_ctx + "; start a new state"
-              : "step: n_past=" + std::to_string(n_past) + " and " + std::to_string(list.size()) +
-                    " more tokens pass n_text_ctx=" + n_ctx + "; feed fewer tokens");
-    }
-  }
-}
-
-std::vector<std::vector<WantedLogits>> last_of_each(const std::vector<std::vector<int>>& tokens) {
-  std::vector<std::vector<WantedLogits>> wanted(tokens.size());
-  for (std::size_t row = 0; row < tokens.size(); ++row) {
-    const auto n = static_cast<int>(tokens[row].size());
-    if (n > 0) wanted[row] = {{n - 1, 0}};
-  }
-  return wanted;
-}
-
 constexpr const char* kBusy =
     "DecoderState: another thread is using this state; make one for each thread";
+
+void check_fed(const ModelDims& dims, const PageTable& pages, const std::vector<Fed>& fed) {
+  std::vector<int> n_new(static_cast<std::size_t>(pages.n_rows()), 0);
+  for (const Fed& input : fed) {
+    if (input.token < 0 || input.token >= dims.n_vocab) {
+      throw ShapeError("step: token must be in 0..n_vocab-1=" + std::to_string(dims.n_vocab - 1) +
+                       ", got " + std::to_string(input.token) + " in row " +
+                       std::to_string(input.row));
+    }
+    ++n_new[static_cast<std::size_t>(input.row)];
+  }
+  for (int row = 0; row < pages.n_rows(); ++row) {
+    const int n_past = pages.n_past(row);
+    const int n_tokens = n_new[static_cast<std::size_t>(row)];
+    if (n_past + n_tokens <= pages.n_ctx()) continue;
+    const std::string n_ctx = std::to_string(pages.n_ctx());
+    throw StateError(
+        n_past == pages.n_ctx()
+            ? "step: n_past=" + n_ctx + " has reached n_text_ctx=" + n_ctx + "; start a new state"
+            : "step: n_past=" + std::to_string(n_past) + " and " + std::to_string(n_tokens) +
+                  " more tokens pass n_text_ctx=" + n_ctx + "; feed fewer tokens");
+  }
+}
+
+// Lists of tokens by row as a pass feeds them, with the logits after all of them or after each
+// row's last.
+std::vector<Fed> feed_lists(const std::vector<std::vector<int>>& tokens, int n_rows, bool all) {
+  if (static_cast<int>(tokens.size()) != n_rows) {
+    throw ShapeError("step: tokens must have one list a row, n_rows=" + std::to_string(n_rows) +
+                     ", got " + std::to_string(tokens.size()));
+  }
+  std::vector<Fed> fed;
+  for (int row = 0; row < n_rows; ++row) {
+    const std::vector<int>& list = tokens[static_cast<std::size_t>(row)];
+    for (const int token : list) fed.push_back({row, token, all ? 0 : -1});
+    if (!list.empty()) fed.back().first_logit = 0;
+  }
+  return fed;
+}
 
 // Takes back the positions that a pass opened and did not fill.
 class Opened {
  public:
-  explicit Opened(KVCache& cache) : cache_(cache) {
-    for (int row = 0; row < cache.n_rows(); ++row) before_.push_back(cache.n_past(row));
+  explicit Opened(PageTable& pages) : pages_(pages) {
+    for (int row = 0; row < pages.n_rows(); ++row) before_.push_back(pages.n_past(row));
   }
   ~Opened() {
     for (std::size_t row = 0; row < before_.size(); ++row) {
-      cache_.cut(static_cast<int>(row), before_[row]);
+      pages_.cut(static_cast<int>(row), before_[row]);
     }
   }
   Opened(const Opened&) = delete;
@@ -67,9 +72,14 @@ class Opened {
   void keep() { before_.clear(); }
 
  private:
-  KVCache& cache_;
+  PageTable& pages_;
   std::vector<int> before_;  // by row
 };
+
+ops::KVArena reserve_arena(const ops::Backend& backend, const ModelDims& dims, int n_rows) {
+  const Shape shape{dims.n_text_layer, dims.n_text_ctx, n_rows, dims.n_text_state};
+  return {backend.reserve(shape), backend.reserve(shape)};
+}
 
 }  // namespace
 
@@ -77,9 +87,10 @@ DecoderState::Impl::Impl(std::shared_ptr<const Model::Impl> model_impl, int n_wi
     : model(std::move(model_impl)),
       cross(static_cast<std::size_t>(n_windows)),
       rows_per_window(n_rows / n_windows),
-      cache(model->dims.n_text_layer, model->dims.n_text_ctx, n_rows, model->dims.n_text_state) {
+      pages(model->dims.n_text_ctx, n_rows),
+      arena(reserve_arena(*model->backend, model->dims, n_rows)) {
   for (int row = 0; row < n_rows; ++row) window_of_row.push_back(row / rows_per_window);
-  metrics.kv_cache_bytes = cache.n_bytes();
+  metrics.kv_cache_bytes = arena.n_bytes();
 }
 
 double DecoderState::Impl::listen(int window, const AudioFeatures& features) {
@@ -94,55 +105,62 @@ double DecoderState::Impl::listen(int window, const AudioFeatures& features) {
 void DecoderState::Impl::forget(int window) {
   cross[static_cast<std::size_t>(window)].reset();
   for (int row = window * rows_per_window; row < (window + 1) * rows_per_window; ++row) {
-    cache.cut(row, 0);
+    pages.cut(row, 0);
   }
 }
 
-void DecoderState::Impl::forward(const std::vector<std::vector<int>>& tokens,
-                                 const std::vector<std::vector<WantedLogits>>& logits_at,
-                                 float* out, CrossAttentionProbe* probe) {
-  const Turn turn(busy, kBusy);
-  check_tokens(model->dims, cache, tokens);
-  std::vector<int> rows;  // those with tokens, a window's rows side by side
-  for (int row = 0; row < n_rows(); ++row) {
-    if (!tokens[static_cast<std::size_t>(row)].empty()) rows.push_back(row);
-  }
-  if (rows.empty()) return;
-  std::stable_sort(rows.begin(), rows.end(), [&](int a, int b) {
-    return window_of_row[static_cast<std::size_t>(a)] < window_of_row[static_cast<std::size_t>(b)];
+ops::StepPlan DecoderState::Impl::plan(const std::vector<Fed>& fed,
+                                       std::vector<std::int64_t>& place) {
+  std::vector<std::size_t> order(fed.size());  // a window's rows side by side
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return window_of(fed[a]) < window_of(fed[b]);
   });
-  Opened opened(cache);
-  std::vector<DecoderInput> inputs;
-  std::vector<std::int64_t> first_input(tokens.size(), 0);  // by row
-  for (int row : rows) {
-    const std::vector<int>& list = tokens[static_cast<std::size_t>(row)];
-    first_input[static_cast<std::size_t>(row)] = static_cast<std::int64_t>(inputs.size());
-    const int n_past = cache.n_past(row);
-    cache.extend(row, static_cast<int>(list.size()));
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      inputs.push_back({row, list[i], n_past + static_cast<int>(i)});
-    }
+  ops::StepPlan plan;
+  plan.columns = pages.columns();
+  plan.n_ctx = pages.n_ctx();
+  place.resize(fed.size());
+  for (const std::size_t i : order) {
+    const Fed& input = fed[i];
+    const int position = pages.n_past(input.row);
+    pages.extend(input.row, 1);
+    place[i] = static_cast<std::int64_t>(plan.inputs.size());
+    plan.inputs.push_back(
+        {input.row, input.token, position, pages.column(input.row, position), window_of(input)});
   }
-  const DecoderPass pass{
-      model->context, model->dims, model->weights, cross,
-      window_of_row,  cache,       probe,          metrics.attention_scratch_bytes};
-  const Tensor x = decode_inputs(pass, inputs);
+  return plan;
+}
 
-  std::vector<std::int64_t> wanted;  // inputs whose logits are wanted, in the order of rows
+void DecoderState::Impl::forward(const std::vector<Fed>& fed, ops::Array& logits,
+                                 CrossAttentionProbe* probe) {
+  const Turn turn(busy, kBusy);
+  check_fed(model->dims, pages, fed);
+  if (fed.empty()) return;
+  Opened opened(pages);
+  std::vector<std::int64_t> place;  // by index of `fed`
+  const ops::StepPlan of_pass = plan(fed, place);
+  const DecoderPass pass{*model->backend,
+                         model->dims,
+                         model->weights,
+                         cross,
+                         arena,
+                         probe,
+                         metrics.attention_scratch_bytes};
+  const ops::Array x = decode_inputs(pass, of_pass);
+
+  std::vector<std::int64_t> wanted;  // rows of x
   std::vector<int> first;            // the first id of each that counts
-  for (std::size_t row = 0; row < logits_at.size(); ++row) {
-    for (const WantedLogits& of_token : logits_at[row]) {
-      wanted.push_back(first_input[row] + of_token.index);
-      first.push_back(of_token.first);
-    }
+  for (std::size_t i = 0; i < fed.size(); ++i) {
+    if (fed[i].first_logit < 0) continue;
+    wanted.push_back(place[i]);
+    first.push_back(fed[i].first_logit);
   }
-  if (wanted.empty()) return opened.keep();
-  const std::int64_t n = model->dims.n_text_state;
-  Tensor hidden({static_cast<std::int64_t>(wanted.size()), n});
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    std::copy_n(x.data() + wanted[i] * n, n, hidden.data() + static_cast<std::int64_t>(i) * n);
+  if (!wanted.empty()) {
+    ops::Array hidden =
+        model->backend->array({static_cast<std::int64_t>(wanted.size()), model->dims.n_text_state});
+    model->backend->gather(x, wanted, hidden);
+    model->backend->logits(hidden, model->weights.ln, model->weights.embedding, first, logits);
   }
-  project_logits(model->context, model->weights, hidden, first, out);
   opened.keep();
 }
 
@@ -158,7 +176,7 @@ void DecoderState::Impl::rearrange(const std::vector<int>& sources) {
                        std::to_string(n_rows() - 1) + ", got " + std::to_string(source));
     }
   }
-  cache.rearrange(sources);
+  pages.rearrange(sources);
   const std::vector<int> old = window_of_row;
   for (std::size_t row = 0; row < sources.size(); ++row) {
     window_of_row[row] = old[static_cast<std::size_t>(sources[row])];
@@ -179,35 +197,31 @@ int DecoderState::n_past(int row) const {
 }
 
 Tensor DecoderState::step(const std::vector<std::vector<int>>& tokens) {
+  const std::vector<Fed> fed = feed_lists(tokens, n_rows(), false);
+  std::vector<std::int64_t> rows;  // those that are fed
+  for (const Fed& input : fed) {
+    if (input.first_logit == 0) rows.push_back(input.row);
+  }
   const std::int64_t n_vocab = impl_->model->dims.n_vocab;
-  Tensor logits = Tensor::zeros({n_rows(), n_vocab});
-  const std::vector<std::vector<WantedLogits>> wanted = last_of_each(tokens);
-  std::vector<std::int64_t> rows;
-  for (std::size_t row = 0; row < wanted.size(); ++row) {
-    if (!wanted[row].empty()) rows.push_back(static_cast<std::int64_t>(row));
+  ops::Array logits =
+      impl_->model->backend->reserve({static_cast<std::int64_t>(rows.size()), n_vocab});
+  impl_->forward(fed, logits);
+  Tensor dense = impl_->model->backend->take(std::move(logits));
+  if (static_cast<int>(rows.size()) == n_rows()) return dense;
+  Tensor spread = Tensor::zeros({n_rows(), n_vocab});
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::copy_n(dense.data() + static_cast<std::int64_t>(i) * n_vocab, n_vocab,
+                spread.data() + rows[i] * n_vocab);
   }
-  impl_->forward(tokens, wanted, logits.data());
-  // forward() leaves them dense; spread them to their rows, last first.
-  for (auto i = static_cast<std::int64_t>(rows.size()) - 1; i >= 0; --i) {
-    const std::int64_t row = rows[static_cast<std::size_t>(i)];
-    if (row == i) break;
-    std::copy_n(logits.data() + i * n_vocab, n_vocab, logits.data() + row * n_vocab);
-    std::fill_n(logits.data() + i * n_vocab, n_vocab, 0.0f);
-  }
-  return logits;
+  return spread;
 }
 
 Tensor DecoderState::step_all(const std::vector<std::vector<int>>& tokens) {
-  std::vector<std::vector<WantedLogits>> wanted(tokens.size());
-  std::int64_t n = 0;
-  for (std::size_t row = 0; row < tokens.size(); ++row) {
-    for (std::size_t i = 0; i < tokens[row].size(); ++i)
-      wanted[row].push_back({static_cast<int>(i), 0});
-    n += static_cast<std::int64_t>(tokens[row].size());
-  }
-  Tensor logits({n, impl_->model->dims.n_vocab});
-  impl_->forward(tokens, wanted, logits.data());
-  return logits;
+  const std::vector<Fed> fed = feed_lists(tokens, n_rows(), true);
+  ops::Array logits = impl_->model->backend->reserve(
+      {static_cast<std::int64_t>(fed.size()), impl_->model->dims.n_vocab});
+  impl_->forward(fed, logits);
+  return impl_->model->backend->take(std::move(logits));
 }
 
 void DecoderState::rearrange(const std::vector<int>& sources) { impl_->rearrange(sources); }

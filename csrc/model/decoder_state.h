@@ -6,15 +6,18 @@
 
 #include <sottovoce/model.h>
 
-#include "kv_cache.h"
+#include "backend.h"
 #include "model_impl.h"
+#include "page_table.h"
 
 namespace sottovoce {
 
-// The logits after a token of a row.
-struct WantedLogits {
-  int index = 0;  // of the token among those that are fed
-  int first = 0;  // id: logits before it do not count and may be -inf
+// A token that a pass feeds to a row, behind those that the row has already.
+struct Fed {
+  int row = 0;
+  int token = 0;
+  // The logits after it: -1: nobody wants them; else those before this id do not count.
+  int first_logit = -1;
 };
 
 struct DecoderState::Impl {
@@ -27,26 +30,30 @@ struct DecoderState::Impl {
   // The rows of `window` say and hear nothing any more, until it listens again.
   void forget(int window);
 
-  // Feeds tokens[row] to each row; a row with no tokens is left alone. logits_at[row] says after
-  // which of tokens[row] logits are wanted, in ascending order. They are written to `out`, (as many
-  // as are wanted, n_vocab), in the order of rows. Throws ShapeError for a token out of
-  // range, StateError past n_text_ctx. Whatever is thrown, nothing has changed. `cross`, if given,
-  // receives the cross-attention of chosen heads.
-  void forward(const std::vector<std::vector<int>>& tokens,
-               const std::vector<std::vector<WantedLogits>>& logits_at, float* out,
-               CrossAttentionProbe* cross = nullptr);
+  // One pass over tokens of any rows. Logits that are wanted are written to the first rows of
+  // `logits` (at least as many, n_vocab), in the order of `fed`; those before `first_logit` may be
+  // -inf. Throws ShapeError for a token out of range, StateError past n_text_ctx. Whatever is
+  // thrown, nothing has changed. `probe`, if given, receives the cross-attention of chosen heads.
+  void forward(const std::vector<Fed>& fed, ops::Array& logits,
+               CrossAttentionProbe* probe = nullptr);
 
-  int n_past(int row) const { return cache.n_past(row); }
-  int n_rows() const { return cache.n_rows(); }
+  int n_past(int row) const { return pages.n_past(row); }
+  int n_rows() const { return pages.n_rows(); }
   void rearrange(const std::vector<int>& sources);
 
   std::shared_ptr<const Model::Impl> model;
   std::vector<std::shared_ptr<const CrossKV>> cross;  // by window; null: hears nothing
   int rows_per_window;
   std::vector<int> window_of_row;  // (n_rows)
-  KVCache cache;
+  PageTable pages;
+  ops::KVArena arena;
   std::atomic<bool> busy{false};  // a call is running
   Metrics metrics;                // bytes; times are those of the calls
+
+ private:
+  int window_of(const Fed& fed) const { return window_of_row[static_cast<std::size_t>(fed.row)]; }
+  // The pass over `fed`, whose positions it opens; place[i] is where fed[i] stands in it.
+  ops::StepPlan plan(const std::vector<Fed>& fed, std::vector<std::int64_t>& place);
 };
 
 }  // namespace sottovoce

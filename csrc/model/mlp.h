@@ -1,24 +1,22 @@
 // The feed-forward half of every block, encoder and decoder alike.
 #pragma once
 
-#include <sottovoce/tensor.h>
-
-#include "ops.h"
+#include "backend.h"
 #include "weights.h"
 
 namespace sottovoce {
 
-// Buffers of an MLP over up to n_rows rows. Many rows pass through it a block at a time, so that
-// the hidden layer stays in the cache.
+// Room of an MLP over up to n_rows rows, of which as many pass through it at a time as the back end
+// likes.
 struct MlpScratch {
-  MlpScratch(std::int64_t n_rows, std::int64_t n_state, DType dtype);
+  MlpScratch(const ops::Backend& backend, std::int64_t n_rows, std::int64_t n_state, DType dtype);
 
-  ops::Activations normal;  // (rows of a block, n_state) after a layer norm
-  ops::Activations hidden;  // (rows of a block, 4 n_state)
+  ops::RowsPtr normal;  // (rows at a time, n_state) after a layer norm
+  ops::RowsPtr hidden;  // (rows at a time, 4 n_state)
 };
 
 // x (n_rows, n_state) += down(gelu(up(layer_norm(x)))).
-void add_mlp(const ops::Context& context, const MlpWeights& weights, MlpScratch& scratch,
-             Tensor& x);
+void add_mlp(const ops::Backend& backend, const MlpWeights& weights, MlpScratch& scratch,
+             ops::Array& x);
 
 }  // namespace sottovoce

@@ -2,6 +2,7 @@
 // weights and totals.
 #include <sottovoce/model.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 
@@ -9,7 +10,6 @@
 #include "elapsed.h"
 #include "encoder.h"
 #include "model_impl.h"
-#include "parallel.h"
 #include "plain_arithmetic.h"
 
 namespace sottovoce {
@@ -71,19 +71,24 @@ void check_mel(const ops::Context& context, const ModelDims& dims, const TensorV
 
 std::size_t CrossKV::n_bytes() const {
   std::size_t n = 0;
-  for (const ops::PackedKeysValues& layer : layers) n += layer.n_bytes();
+  for (const ops::KeysValuesPtr& layer : layers) n += layer->n_bytes();
   return n;
 }
 
-const Tensor& AudioFeatures::values() const { return impl_->values; }
+const Tensor& AudioFeatures::values() const {
+  std::call_once(impl_->host_values_once, [this] {
+    const ops::Array& values = impl_->values;
+    impl_->host_values = impl_->backend->download(values, 0, values.n_rows());
+  });
+  return impl_->host_values;
+}
 const std::vector<Tensor>& AudioFeatures::hidden_states() const { return impl_->hidden_states; }
 const Metrics& AudioFeatures::metrics() const { return impl_->metrics; }
 
 Model::Impl::Impl(const RuntimeOptions& runtime_options)
-    : threads(resolve_n_threads(runtime_options.n_threads)),
-      options(runtime_options),
-      context(ops::make_context(options.isa, threads)),
-      isa(ops::isa_name(context)) {}
+    : options(runtime_options),
+      backend(ops::open_backend(options)),
+      isa(ops::isa_name(backend->host())) {}
 
 Model::Model(const Checkpoint& checkpoint, const RuntimeOptions& options)
     : impl_(std::make_shared<Impl>(options)) {
@@ -93,43 +98,70 @@ Model::Model(const Checkpoint& checkpoint, const RuntimeOptions& options)
   checkpoint.dims.validate();
   impl_->dims = checkpoint.dims;
   impl_->alignment_heads = alignment_heads_of(checkpoint);
-  impl_->weights = Weights::from_checkpoint(impl_->context, type, checkpoint);
+  impl_->weights = Weights::from_checkpoint(*impl_->backend, type, checkpoint);
 }
 
 const ModelDims& Model::dims() const { return impl_->dims; }
+std::string Model::device() const { return impl_->backend->device(); }
 const std::string& Model::isa() const { return impl_->isa; }
 const std::string& Model::compute_type() const { return impl_->options.compute_type; }
-int Model::n_threads() const { return impl_->threads.n_threads(); }
+int Model::n_threads() const { return impl_->backend->host().threads->n_threads(); }
 const std::vector<LayerHead>& Model::alignment_heads() const { return impl_->alignment_heads; }
 std::size_t Model::weights_bytes() const { return impl_->weights.n_bytes(); }
 
 AudioFeatures Model::encode(const TensorView& mel, bool hidden_states) const {
-  check_mel(impl_->context, impl_->dims, mel);
-  const auto start = std::chrono::steady_clock::now();
-  auto features = std::make_shared<AudioFeatures::Impl>();
-  features->model = impl_;
-  std::unique_ptr<EncoderWorkspace> workspace = impl_->borrow_workspace();
-  features->values =
-      encode_window(impl_->context, impl_->dims, impl_->weights, mel.f32(), mel.shape[1],
-                    *workspace, hidden_states ? &features->hidden_states : nullptr,
-                    features->metrics.attention_scratch_bytes);
-  impl_->give_back(std::move(workspace));
-  features->metrics.encoder_calls = 1;
-  features->metrics.encoder_forward_ms = ms_since(start);
-  impl_->record(features->metrics);
-  return AudioFeatures(std::move(features));
+  return encode(std::vector<TensorView>{mel}, hidden_states).front();
 }
 
-std::unique_ptr<EncoderWorkspace> Model::Impl::borrow_workspace() const {
+std::vector<AudioFeatures> Model::encode(const std::vector<TensorView>& mels,
+                                         bool hidden_states) const {
+  for (const TensorView& mel : mels) check_mel(impl_->backend->host(), impl_->dims, mel);
+  std::vector<AudioFeatures> features;
+  const auto at_once = static_cast<std::size_t>(impl_->backend->windows_at_once());
+  for (std::size_t first = 0; first < mels.size(); first += at_once) {
+    const std::size_t last = std::min(first + at_once, mels.size());
+    impl_->encode({mels.begin() + static_cast<std::ptrdiff_t>(first),
+                   mels.begin() + static_cast<std::ptrdiff_t>(last)},
+                  hidden_states, features);
+  }
+  return features;
+}
+
+void Model::Impl::encode(const std::vector<TensorView>& mels, bool hidden_states,
+                         std::vector<AudioFeatures>& features) {
+  const auto start = std::chrono::steady_clock::now();
+  std::unique_ptr<EncoderWorkspace> workspace = borrow_workspace(static_cast<int>(mels.size()));
+  Metrics of_window;
+  std::vector<EncodedWindow> encoded = encode_windows(
+      *backend, dims, weights, mels, hidden_states, *workspace, of_window.attention_scratch_bytes);
+  give_back(std::move(workspace));
+  of_window.encoder_calls = 1;
+  of_window.encoder_forward_ms = ms_since(start) / static_cast<double>(mels.size());
+  for (EncodedWindow& window : encoded) {
+    auto made = std::make_shared<AudioFeatures::Impl>();
+    made->backend = backend;
+    made->model = weak_from_this();
+    made->values = std::move(window.features);
+    made->hidden_states = std::move(window.hidden_states);
+    made->metrics = of_window;
+    record(of_window);
+    features.push_back(AudioFeatures(std::move(made)));
+  }
+}
+
+std::unique_ptr<EncoderWorkspace> Model::Impl::borrow_workspace(int n_windows) const {
   {
     const std::lock_guard<std::mutex> lock(workspaces_mutex);
-    if (!idle_workspaces.empty()) {
-      std::unique_ptr<EncoderWorkspace> workspace = std::move(idle_workspaces.back());
-      idle_workspaces.pop_back();
+    const auto fits = std::find_if(
+        idle_workspaces.begin(), idle_workspaces.end(),
+        [n_windows](const auto& workspace) { return workspace->n_windows == n_windows; });
+    if (fits != idle_workspaces.end()) {
+      std::unique_ptr<EncoderWorkspace> workspace = std::move(*fits);
+      idle_workspaces.erase(fits);
       return workspace;
     }
   }
-  return std::make_unique<EncoderWorkspace>(context, dims, weights);
+  return std::make_unique<EncoderWorkspace>(*backend, dims, weights, n_windows);
 }
 
 void Model::Impl::give_back(std::unique_ptr<EncoderWorkspace> workspace) const {
@@ -143,14 +175,15 @@ std::shared_ptr<const CrossKV> Model::Impl::cross_kv(const AudioFeatures& featur
   AudioFeatures::Impl& window = features.impl();
   std::call_once(window.cross_kv_once, [&] {
     const auto start = std::chrono::steady_clock::now();
-    const std::int64_t n = dims.n_text_state;
     auto made = std::make_shared<CrossKV>();
-    ops::Activations inputs(dims.n_audio_ctx, dims.n_audio_state, weights.type.linear);
-    ops::convert(context, window.values.data(), dims.n_audio_state, inputs);
+    const ops::RowsPtr inputs =
+        backend->rows(dims.n_audio_ctx, dims.n_audio_state, weights.type.linear);
+    backend->convert(window.values, *inputs);
     for (const DecoderBlockWeights& block : weights.decoder) {
-      ops::PackedKeysValues& layer = made->layers.emplace_back(
-          context, weights.type.cross, dims.n_audio_ctx, dims.n_text_head, n / dims.n_text_head);
-      ops::project_keys_values(context, block.cross.kv, inputs.view(), layer);
+      made->layers.push_back(backend->keys_values(weights.type.cross, dims.n_audio_ctx,
+                                                  dims.n_text_head,
+                                                  dims.n_text_state / dims.n_text_head));
+      backend->project_keys_values(*block.cross.kv, *inputs, *made->layers.back());
     }
     window.cross_kv = std::move(made);
     spent_ms += ms_since(start);
@@ -161,9 +194,9 @@ std::shared_ptr<const CrossKV> Model::Impl::cross_kv(const AudioFeatures& featur
 DecoderState Model::new_state(const std::vector<AudioFeatures>& features, int n_rows) const {
   const auto n_windows = static_cast<int>(features.size());
   if (n_windows == 0 || n_rows < n_windows || n_rows % n_windows != 0 ||
-      n_rows > KVCache::kMostRows) {
+      n_rows > PageTable::kMostRows) {
     throw ShapeError("new_state: n_rows must be a multiple of the number of windows (" +
-                     std::to_string(n_windows) + ") up to " + std::to_string(KVCache::kMostRows) +
+                     std::to_string(n_windows) + ") up to " + std::to_string(PageTable::kMostRows) +
                      ", got " + std::to_string(n_rows));
   }
   for (const AudioFeatures& window : features) impl_->check_features("new_state", window);
@@ -192,11 +225,15 @@ Tensor Model::cross_attention(const std::vector<int>& tokens, const AudioFeature
                        describe(entry));
     }
   }
-  Tensor out({static_cast<std::int64_t>(heads.size()), static_cast<std::int64_t>(tokens.size()),
-              impl_->dims.n_audio_ctx});
-  CrossAttentionProbe probe{heads, softmax, out.data()};
-  new_state({features}, 1).impl().forward({tokens}, {{}}, nullptr, &probe);
-  return out;
+  std::vector<Fed> fed;
+  for (const int token : tokens) fed.push_back({0, token});
+  CrossAttentionProbe probe{
+      heads, softmax,
+      impl_->backend->array({static_cast<std::int64_t>(heads.size()),
+                             static_cast<std::int64_t>(tokens.size()), impl_->dims.n_audio_ctx})};
+  ops::Array no_logits;
+  new_state({features}, 1).impl().forward(fed, no_logits, &probe);
+  return impl_->backend->take(std::move(probe.out));
 }
 
 void Model::Impl::check_features(const char* who, const AudioFeatures& features) const {

@@ -8,15 +8,15 @@
 
 #include <sottovoce/model.h>
 
+#include "backend.h"
 #include "encoder.h"
-#include "ops.h"
 #include "weights.h"
 
 namespace sottovoce {
 
 // Cross-attention keys and values of one window, every decoder layer.
 struct CrossKV {
-  std::vector<ops::PackedKeysValues> layers;  // (n_text_layer)
+  std::vector<ops::KeysValuesPtr> layers;  // (n_text_layer)
   std::size_t n_bytes() const;
 };
 
@@ -24,14 +24,19 @@ struct CrossKV {
 struct CrossAttentionProbe {
   std::vector<LayerHead> heads;
   bool softmax = true;
-  float* out = nullptr;  // (heads, n_tokens, n_audio_ctx)
+  ops::Array out;  // (heads, n_tokens, n_audio_ctx)
 };
 
 struct AudioFeatures::Impl {
-  Tensor values;                      // (n_audio_ctx, n_audio_state)
+  std::shared_ptr<const ops::Backend> backend;  // of its arrays
+  ops::Array values;                            // (n_audio_ctx, n_audio_state)
   std::vector<Tensor> hidden_states;  // n_audio_layer + 1 of (n_audio_ctx, n_audio_state), or none
   Metrics metrics;
   std::weak_ptr<const void> model;  // the one that made it
+
+  // Downloaded by the first who looks.
+  std::once_flag host_values_once;
+  Tensor host_values;  // (n_audio_ctx, n_audio_state)
 
   // Made by the first decoder that listens, then shared: the features stay what they were.
   std::once_flag cross_kv_once;
@@ -41,10 +46,9 @@ struct AudioFeatures::Impl {
 struct Model::Impl : std::enable_shared_from_this<Model::Impl> {
   explicit Impl(const RuntimeOptions& runtime_options);
 
-  ThreadPool threads;
   ModelDims dims;
   RuntimeOptions options;
-  ops::Context context;
+  std::shared_ptr<const ops::Backend> backend;
   std::string isa;
   std::vector<LayerHead> alignment_heads;
   Weights weights;
@@ -56,8 +60,12 @@ struct Model::Impl : std::enable_shared_from_this<Model::Impl> {
   // Throws ShapeError, in the name of the call `who`, for features of another model.
   void check_features(const char* who, const AudioFeatures& features) const;
 
-  // A workspace nobody uses, or a new one; give it back when the pass is over.
-  std::unique_ptr<EncoderWorkspace> borrow_workspace() const;
+  // Encodes windows in one pass and adds what comes of them.
+  void encode(const std::vector<TensorView>& mels, bool hidden_states,
+              std::vector<AudioFeatures>& features);
+  // A workspace for as many windows that nobody uses, or a new one; give it back when the pass is
+  // over.
+  std::unique_ptr<EncoderWorkspace> borrow_workspace(int n_windows) const;
   void give_back(std::unique_ptr<EncoderWorkspace> workspace) const;
   mutable std::mutex workspaces_mutex;
   mutable std::vector<std::unique_ptr<EncoderWorkspace>> idle_workspaces;

@@ -14,11 +14,44 @@ namespace sottovoce {
 
 namespace {
 
+struct Normed {
+  ops::LayerNorm ln;
+  ops::LinearPtr linear;
+};
+
+// int8 rows share one scale, so a channel that the layer norm makes large costs the others their
+// precision: part of its size moves from the layer norm into the columns of the weights behind it
+// (SmoothQuant, Xiao et al. 2022, s = max |activation|^a / max |weight|^(1 - a)). The layer norm's
+// own parameters stand for calibration: its output is weight * z + bias with z of unit variance, so
+// three standard deviations reach 3 |weight| + |bias|.
+//   weight, bias   (n) of the layer norm; divided by the scales
+//   column_maxima  (n) largest magnitude in each column of the weights behind it
+// Returns the scales of those columns, (n): powers of two, so that nothing is rounded on the way.
+Tensor balance(Tensor& weight, Tensor& bias, Tensor column_maxima) {
+  constexpr float kStandardDeviations = 3.0f;
+  constexpr float kOfActivations = 0.8f;  // SmoothQuant's alpha: activations are the harder part
+  constexpr float kOfWeights = 0.2f;      // 1 - alpha
+  constexpr float kLeastChannel = 1e-5f;  // one that is off has no size to move
+  Tensor scales = std::move(column_maxima);
+  for (std::int64_t i = 0; i < scales.size(); ++i) {
+    float& of_weight = weight.data()[i];
+    float& of_bias = bias.data()[i];
+    const float typical =
+        std::max(kStandardDeviations * std::abs(of_weight) + std::abs(of_bias), kLeastChannel);
+    const float column = std::max(scales.data()[i], kLeastChannel);
+    const float exponent = kOfActivations * std::log2(typical) - kOfWeights * std::log2(column);
+    scales.data()[i] = std::exp2(std::nearbyint(exponent));
+    of_weight /= scales.data()[i];
+    of_bias /= scales.data()[i];
+  }
+  return scales;
+}
+
 // Finds tensors by name and vouches for them.
 class Reader {
  public:
-  Reader(const ops::Context& context, const ComputeType& type, const Checkpoint& checkpoint)
-      : context_(context), type_(type), checkpoint_(checkpoint) {}
+  Reader(const ops::Backend& backend, const ComputeType& type, const Checkpoint& checkpoint)
+      : backend_(backend), type_(type), checkpoint_(checkpoint) {}
 
   bool has(const std::string& name) const { return checkpoint_.tensors.count(name) > 0; }
 
@@ -37,7 +70,7 @@ class Reader {
       throw LoadError(checkpoint_.source + ": tensor '" + name +
                       "' must be float32, float16 or bfloat16, got int8 without scales");
     }
-    if (!ops::all_finite(context_, view)) {
+    if (!ops::all_finite(backend_.host(), view)) {
       throw LoadError(checkpoint_.source + ": tensor '" + name +
                       "' must be finite, got NaN or infinity");
     }
@@ -45,56 +78,48 @@ class Reader {
   }
 
   Tensor copy(const std::string& name, const Shape& shape) const {
-    return ops::to_float32(context_, get(name, shape));
+    return ops::to_float32(backend_.host(), get(name, shape));
   }
 
-  LayerNormWeights layer_norm(const std::string& name, std::int64_t n) const {
-    return {copy(name + ".weight", {n}), copy(name + ".bias", {n})};
+  ops::Array array(const std::string& name, const Shape& shape) const {
+    return backend_.upload(copy(name, shape).view());
   }
 
-  ops::PackedLinear linear(const std::string& name, std::int64_t n, std::int64_t k) const {
+  ops::LayerNorm layer_norm(const std::string& name, std::int64_t n) const {
+    return {array(name + ".weight", {n}), array(name + ".bias", {n})};
+  }
+
+  ops::LinearPtr linear(const std::string& name, std::int64_t n, std::int64_t k) const {
     const TensorView& bias = get(name + ".bias", {n});
     return fused({{get(name + ".weight", {n, k}), &bias}});
   }
 
-  ops::PackedLinear fused(const std::vector<ops::LinearBlock>& blocks) const {
-    ops::PackedLinear packed = ops::pack_linear(context_, type_.linear, blocks);
+  ops::LinearPtr fused(const std::vector<ops::LinearBlock>& blocks) const {
+    ops::LinearPtr packed = backend_.pack_linear(type_.linear, blocks);
     // The checkpoint's own copy would only swell the process from here on.
     for (const ops::LinearBlock& block : blocks) pages_.drop(block.weight);
     return packed;
   }
 
-  // A layer that reads the output of `ln`. int8 rows share one scale, so a channel that the layer
-  // norm makes large costs the others their precision: part of its size moves into the weights
-  // (SmoothQuant, Xiao et al. 2022; the parameters of the layer norm stand for calibration).
-  ops::PackedLinear behind(LayerNormWeights& ln, std::vector<ops::LinearBlock> blocks) const {
-    if (type_.linear != DType::kInt8) return fused(blocks);
-    Tensor scales = ops::column_maxima(context_, blocks);
-    for (std::int64_t i = 0; i < scales.size(); ++i) {
-      float& weight = ln.weight.data()[i];
-      float& bias = ln.bias.data()[i];
-      const float typical = std::max(3.0f * std::abs(weight) + std::abs(bias), kLeastChannel);
-      const float column = std::max(scales.data()[i], kLeastChannel);
-      // A power of two: nothing is rounded on the way.
-      const float exponent = 0.8f * std::log2(typical) - 0.2f * std::log2(column);
-      scales.data()[i] = std::exp2(std::nearbyint(exponent));
-      weight /= scales.data()[i];
-      bias /= scales.data()[i];
-    }
+  // A layer norm, and the linear layer that reads its output.
+  Normed behind(const std::string& norm, std::int64_t n,
+                std::vector<ops::LinearBlock> blocks) const {
+    if (type_.linear != DType::kInt8) return {layer_norm(norm, n), fused(blocks)};
+    Tensor weight = copy(norm + ".weight", {n});
+    Tensor bias = copy(norm + ".bias", {n});
+    const Tensor scales = balance(weight, bias, ops::column_maxima(backend_.host(), blocks));
     for (ops::LinearBlock& block : blocks) block.column_scales = &scales;
-    return fused(blocks);
+    return {{backend_.upload(weight.view()), backend_.upload(bias.view())}, fused(blocks)};
   }
 
-  ops::PackedLinear conv1d(const std::string& name, std::int64_t n, std::int64_t n_in) const {
+  ops::LinearPtr conv1d(const std::string& name, std::int64_t n, std::int64_t n_in) const {
     constexpr std::int64_t kTaps = 3;
-    return ops::pack_conv1d(context_, type_.conv, get(name + ".weight", {n, n_in, kTaps}),
-                            get(name + ".bias", {n}));
+    return backend_.pack_conv1d(type_.conv, get(name + ".weight", {n, n_in, kTaps}),
+                                get(name + ".bias", {n}));
   }
 
  private:
-  static constexpr float kLeastChannel = 1e-5f;
-
-  const ops::Context& context_;
+  const ops::Backend& backend_;
   const ComputeType& type_;
   const FilePages pages_;
   const Checkpoint& checkpoint_;
@@ -105,12 +130,11 @@ SelfAttentionWeights self_attention(const Reader& reader, const std::string& nam
   const std::string attn = name + ".attn";
   const TensorView& query_bias = reader.get(attn + ".query.bias", {n});
   const TensorView& value_bias = reader.get(attn + ".value.bias", {n});
-  LayerNormWeights ln = reader.layer_norm(name + ".attn_ln", n);
-  ops::PackedLinear qkv =
-      reader.behind(ln, {{reader.get(attn + ".query.weight", {n, n}), &query_bias, scale},
-                         {reader.get(attn + ".key.weight", {n, n}), nullptr, 1.0f},
-                         {reader.get(attn + ".value.weight", {n, n}), &value_bias, 1.0f}});
-  return {std::move(ln), std::move(qkv), reader.linear(attn + ".out", n, n)};
+  Normed qkv = reader.behind(name + ".attn_ln", n,
+                             {{reader.get(attn + ".query.weight", {n, n}), &query_bias, scale},
+                              {reader.get(attn + ".key.weight", {n, n})},
+                              {reader.get(attn + ".value.weight", {n, n}), &value_bias}});
+  return {std::move(qkv.ln), std::move(qkv.linear), reader.linear(attn + ".out", n, n)};
 }
 
 CrossAttentionWeights cross_attention(const Reader& reader, const std::string& name, std::int64_t n,
@@ -118,21 +142,20 @@ CrossAttentionWeights cross_attention(const Reader& reader, const std::string& n
   const std::string attn = name + ".cross_attn";
   const TensorView& value_bias = reader.get(attn + ".value.bias", {n});
   const TensorView& query_bias = reader.get(attn + ".query.bias", {n});
-  LayerNormWeights ln = reader.layer_norm(name + ".cross_attn_ln", n);
-  ops::PackedLinear query =
-      reader.behind(ln, {{reader.get(attn + ".query.weight", {n, n}), &query_bias, scale}});
-  return {std::move(ln), std::move(query),
-          reader.fused({{reader.get(attn + ".key.weight", {n, n_audio}), nullptr, 1.0f},
-                        {reader.get(attn + ".value.weight", {n, n_audio}), &value_bias, 1.0f}}),
+  Normed query = reader.behind(name + ".cross_attn_ln", n,
+                               {{reader.get(attn + ".query.weight", {n, n}), &query_bias, scale}});
+  ops::LinearPtr kv =
+      reader.fused({{reader.get(attn + ".key.weight", {n, n_audio})},
+                    {reader.get(attn + ".value.weight", {n, n_audio}), &value_bias}});
+  return {std::move(query.ln), std::move(query.linear), std::move(kv),
           reader.linear(attn + ".out", n, n)};
 }
 
 MlpWeights mlp(const Reader& reader, const std::string& name, std::int64_t n) {
   const TensorView& up_bias = reader.get(name + ".mlp.0.bias", {4 * n});
-  LayerNormWeights ln = reader.layer_norm(name + ".mlp_ln", n);
-  ops::PackedLinear up =
-      reader.behind(ln, {{reader.get(name + ".mlp.0.weight", {4 * n, n}), &up_bias}});
-  return {std::move(ln), std::move(up), reader.linear(name + ".mlp.2", n, 4 * n)};
+  Normed up = reader.behind(name + ".mlp_ln", n,
+                            {{reader.get(name + ".mlp.0.weight", {4 * n, n}), &up_bias}});
+  return {std::move(up.ln), std::move(up.linear), reader.linear(name + ".mlp.2", n, 4 * n)};
 }
 
 // openai-whisper model.py sinusoids: (length, channels), sines then cosines, wavelengths from
@@ -155,17 +178,17 @@ float attention_scale(std::int64_t n_state, std::int64_t n_head) {
   return static_cast<float>(1.0 / std::sqrt(static_cast<double>(n_state / n_head)));
 }
 
-std::size_t sum_bytes(std::initializer_list<const ops::PackedLinear*> packed) {
+std::size_t sum_bytes(std::initializer_list<const ops::LinearPtr*> linears) {
   std::size_t n = 0;
-  for (const ops::PackedLinear* linear : packed) n += linear->n_bytes();
+  for (const ops::LinearPtr* linear : linears) n += (*linear)->n_bytes();
   return n;
 }
 
 }  // namespace
 
-Weights Weights::from_checkpoint(const ops::Context& context, const ComputeType& type,
+Weights Weights::from_checkpoint(const ops::Backend& backend, const ComputeType& type,
                                  const Checkpoint& checkpoint) {
-  const Reader reader(context, type, checkpoint);
+  const Reader reader(backend, type, checkpoint);
   const ModelDims& dims = checkpoint.dims;
   const std::int64_t n_audio = dims.n_audio_state;
   const std::int64_t n_text = dims.n_text_state;
@@ -176,8 +199,8 @@ Weights Weights::from_checkpoint(const ops::Context& context, const ComputeType&
   weights.conv2 = reader.conv1d("encoder.conv2", n_audio, n_audio);
   const std::string positions = "encoder.positional_embedding";
   weights.audio_positions = reader.has(positions)
-                                ? reader.copy(positions, {dims.n_audio_ctx, n_audio})
-                                : sinusoids(dims.n_audio_ctx, n_audio);
+                                ? reader.array(positions, {dims.n_audio_ctx, n_audio})
+                                : backend.upload(sinusoids(dims.n_audio_ctx, n_audio).view());
   const float audio_scale = attention_scale(n_audio, dims.n_audio_head);
   for (int layer = 0; layer < dims.n_audio_layer; ++layer) {
     const std::string name = "encoder.blocks." + std::to_string(layer);
@@ -188,9 +211,9 @@ Weights Weights::from_checkpoint(const ops::Context& context, const ComputeType&
 
   const TensorView& embedding =
       reader.get("decoder.token_embedding.weight", {dims.n_vocab, n_text});
-  if (type.linear != DType::kFloat32) weights.embedding_rows = ops::copy_of(context, embedding);
-  weights.embedding = reader.fused({{embedding}});
-  weights.text_positions = reader.copy("decoder.positional_embedding", {dims.n_text_ctx, n_text});
+  if (type.linear != DType::kFloat32) weights.embedding.rows = backend.upload(embedding);
+  weights.embedding.linear = reader.fused({{embedding}});
+  weights.text_positions = reader.array("decoder.positional_embedding", {dims.n_text_ctx, n_text});
   const float text_scale = attention_scale(n_text, dims.n_text_head);
   for (int layer = 0; layer < dims.n_text_layer; ++layer) {
     const std::string name = "decoder.blocks." + std::to_string(layer);
@@ -203,8 +226,8 @@ Weights Weights::from_checkpoint(const ops::Context& context, const ComputeType&
 }
 
 std::size_t Weights::n_bytes() const {
-  std::size_t n = sum_bytes({&conv1, &conv2, &embedding}) + audio_positions.n_bytes() +
-                  text_positions.n_bytes() + embedding_rows.n_bytes();
+  std::size_t n = sum_bytes({&conv1, &conv2, &embedding.linear}) + audio_positions.n_bytes() +
+                  text_positions.n_bytes() + embedding.rows.n_bytes();
   for (const EncoderBlockWeights& block : encoder) {
     n += sum_bytes({&block.attention.qkv, &block.attention.out, &block.mlp.up, &block.mlp.down});
   }

@@ -80,7 +80,7 @@ std::string packed_path(const std::string& folder, const std::string& directory,
 std::optional<Model> open_packed(const std::string& path, const std::string& identity,
                                  const RuntimeOptions& options) {
   auto [impl, type] = make_impl(options);
-  const auto file = packed::PackedFile::open(impl->threads, path,
+  const auto file = packed::PackedFile::open(*impl->backend->host().threads, path,
                                              expected_header(impl->isa, type.name, identity));
   if (!file) return std::nullopt;
   try {
@@ -103,7 +103,7 @@ bool save_packed(const Model& model, const std::string& path, const std::string&
   const std::string header =
       expected_header(impl.isa, impl.options.compute_type, identity) +
       packed::describe(impl.dims, impl.alignment_heads, impl.weights, sections);
-  return packed::write_file(impl.threads, path, header, sections, patience);
+  return packed::write_file(*impl.backend->host().threads, path, header, sections, patience);
 }
 
 Model open_model(const std::string& directory, const RuntimeOptions& options,

@@ -4,9 +4,13 @@
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include <sottovoce/error.h>
+
+#include "cpu_backend.h"
+#include "verbs.h"
 
 namespace sottovoce::packed {
 
@@ -14,7 +18,7 @@ namespace {
 
 // W is Weights or const Weights, and likewise below it.
 template <class Archive, class Linear>
-void walk_linear(Archive& archive, Linear& linear) {
+void walk_panels(Archive& archive, Linear& linear) {
   archive.tensor(linear.panels);
   archive.tensor(linear.bias);
   archive.tensor(linear.scales);
@@ -32,38 +36,38 @@ void walk_linear(Archive& archive, Linear& linear) {
 
 template <class Archive, class Norm>
 void walk_norm(Archive& archive, Norm& norm) {
-  archive.tensor(norm.weight);
-  archive.tensor(norm.bias);
+  archive.array(norm.weight);
+  archive.array(norm.bias);
 }
 
 template <class Archive, class Block>
 void walk_attention_and_mlp(Archive& archive, Block& block) {
   walk_norm(archive, block.attention.ln);
-  walk_linear(archive, block.attention.qkv);
-  walk_linear(archive, block.attention.out);
+  archive.linear(block.attention.qkv);
+  archive.linear(block.attention.out);
   walk_norm(archive, block.mlp.ln);
-  walk_linear(archive, block.mlp.up);
-  walk_linear(archive, block.mlp.down);
+  archive.linear(block.mlp.up);
+  archive.linear(block.mlp.down);
 }
 
 template <class Archive, class W>
 void walk(Archive& archive, W& weights) {
-  walk_linear(archive, weights.conv1);
-  walk_linear(archive, weights.conv2);
-  archive.tensor(weights.audio_positions);
+  archive.linear(weights.conv1);
+  archive.linear(weights.conv2);
+  archive.array(weights.audio_positions);
   archive.count(weights.encoder);
   for (auto& block : weights.encoder) walk_attention_and_mlp(archive, block);
   walk_norm(archive, weights.ln_post);
-  walk_linear(archive, weights.embedding);
-  archive.tensor(weights.embedding_rows);
-  archive.tensor(weights.text_positions);
+  archive.linear(weights.embedding.linear);
+  archive.array(weights.embedding.rows);
+  archive.array(weights.text_positions);
   archive.count(weights.decoder);
   for (auto& block : weights.decoder) {
     walk_attention_and_mlp(archive, block);
     walk_norm(archive, block.cross.ln);
-    walk_linear(archive, block.cross.q);
-    walk_linear(archive, block.cross.kv);
-    walk_linear(archive, block.cross.out);
+    archive.linear(block.cross.q);
+    archive.linear(block.cross.kv);
+    archive.linear(block.cross.out);
   }
   walk_norm(archive, weights.ln);
 }
@@ -101,18 +105,24 @@ class Writer {
     number(items.size());
   }
 
-  void tensor(const Tensor& tensor) {
-    number(tensor.empty() ? 0 : 1);
-    if (tensor.empty()) return;
-    number(static_cast<int>(tensor.dtype()));
-    count(tensor.shape());
-    for (const std::int64_t extent : tensor.shape()) number(extent);
-    sections_.push_back({tensor.raw(), tensor.n_bytes()});
+  void tensor(const Tensor& tensor) { view(tensor.view()); }
+  void array(const ops::Array& array) { view(ops::CpuBackend::view(array)); }
+  void linear(const ops::LinearPtr& linear) {
+    walk_panels(*this, static_cast<const ops::PackedLinear&>(*linear));
   }
 
   std::string text() && { return std::move(text_); }
 
  private:
+  void view(const TensorView& view) {
+    number(view.data ? 1 : 0);
+    if (!view.data) return;
+    number(static_cast<int>(view.dtype));
+    count(view.shape);
+    for (const std::int64_t extent : view.shape) number(extent);
+    sections_.push_back({view.data, view.n_bytes()});
+  }
+
   std::string text_;
   std::vector<Section>& sections_;
 };
@@ -157,6 +167,18 @@ class Reader {
     tensor =
         Tensor::over({file_, file_->data() + at_}, std::move(shape), static_cast<DType>(dtype));
     at_ = next_section(at_, n_bytes);
+  }
+
+  void array(ops::Array& array) {
+    Tensor of_file;
+    tensor(of_file);
+    if (!of_file.empty()) array = ops::CpuBackend::adopt(std::move(of_file));
+  }
+
+  void linear(ops::LinearPtr& linear) {
+    auto read = std::make_unique<ops::PackedLinear>();
+    walk_panels(*this, *read);
+    linear = std::move(read);
   }
 
   bool at_end() const { return text_.empty() && at_ == file_->n_bytes(); }

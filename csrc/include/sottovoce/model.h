@@ -76,6 +76,7 @@ class Model {
   explicit Model(const Checkpoint& checkpoint, const RuntimeOptions& options = {});
 
   const ModelDims& dims() const;
+  std::string device() const;      // "cpu"
   const std::string& isa() const;  // the kernel table in use
   const std::string& compute_type() const;
   int n_threads() const;
@@ -85,6 +86,9 @@ class Model {
   // mel (n_mels, n_frames <= 2 * n_audio_ctx) float32; a shorter window is filled with 0.0, as
   // openai-whisper's pad_or_trim does in log-mel space.
   AudioFeatures encode(const TensorView& mel, bool hidden_states = false) const;
+  // Several windows, in passes of as many as the device is quickest with: the same bits as alone.
+  std::vector<AudioFeatures> encode(const std::vector<TensorView>& mels,
+                                    bool hidden_states = false) const;
 
   // A decoder of n_rows rows; row r hears features[r * features.size() / n_rows], so n_rows is a
   // multiple of the number of windows.

@@ -8,8 +8,9 @@ namespace sottovoce {
 
 // Never what the network is or what the caller wants decoded.
 struct RuntimeOptions {
-  int n_threads = 0;  // 0: all this process may use
-  std::string isa;    // "", or one of available_isas(); "" asks SOTTOVOCE_ISA, then CPUID
+  std::string device;  // "cpu", or "auto": the best there is; "" asks SOTTOVOCE_DEVICE, then "cpu"
+  int n_threads = 0;   // 0: all this process may use
+  std::string isa;     // "", or one of available_isas(); "" asks SOTTOVOCE_ISA, then CPUID
   std::string compute_type = "float32";  // or "bfloat16", "int8", "auto"
 };
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sottovoce {
@@ -58,6 +59,8 @@ class Tensor {
   // Whatever the dtype.
   void* raw() { return memory_.get(); }
   const void* raw() const { return memory_.get(); }
+  // The memory itself, which the tensor gives up.
+  std::shared_ptr<void> release() && { return std::move(memory_); }
   TensorView view() const { return {memory_.get(), dtype_, shape_}; }
 
  private:

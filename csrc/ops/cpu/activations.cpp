@@ -2,9 +2,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "host_memory.h"
 #include "kernels.h"
-#include "ops.h"
 #include "parallel.h"
+#include "verbs.h"
 
 namespace sottovoce::ops {
 
@@ -37,12 +38,14 @@ void put_row(const kernels::Table& kernels, const float* x, std::int64_t row, fl
 
 }  // namespace
 
-Activations::Activations(std::int64_t n_rows, std::int64_t n, DType dtype)
-    : n_rows_(n_rows), n_(n), values_({n_rows, whole_words(n, dtype)}, dtype) {
+Activations::Activations(const Context& context, std::int64_t n_rows, std::int64_t n, DType dtype)
+    : n_rows_(n_rows),
+      n_(n),
+      values_(make_tensor(context, {n_rows, whole_words(n, dtype)}, dtype)) {
   values_.use_huge_pages();
   if (dtype != DType::kInt8) return;
-  scales_ = Tensor({n_rows});
-  staging_ = Tensor({n_rows, n});
+  scales_ = make_tensor(context, {n_rows});
+  staging_ = make_tensor(context, {n_rows, n});
   staging_.use_huge_pages();
 }
 
@@ -75,19 +78,7 @@ void convert(const Context& context, const float* x, std::int64_t stride, Activa
                   });
 }
 
-Tensor convert(const Context& context, Tensor source, DType dtype) {
-  if (dtype == DType::kFloat32) return source;
-  Tensor converted(source.shape(), dtype);
-  const std::int64_t n_rows = source.shape()[0];
-  const std::int64_t n = source.size() / n_rows;
-  parallel_for(*context.threads, n_rows, [&](std::int64_t begin, std::int64_t end, int) {
-    context.kernels->to_bf16(source.data() + begin * n, (end - begin) * n,
-                             static_cast<std::uint16_t*>(converted.raw()) + begin * n);
-  });
-  return converted;
-}
-
-void layer_norm(const Context& context, const float* x, const Tensor& weight, const Tensor& bias,
+void layer_norm(const Context& context, const float* x, const float* weight, const float* bias,
                 Activations& rows) {
   const std::int64_t n = rows.n();
   // Where the row is not kept as float32 it passes through a line of the thread's own.
@@ -98,11 +89,44 @@ void layer_norm(const Context& context, const float* x, const Tensor& weight, co
         for (std::int64_t row = begin; row < end; ++row) {
           float* normal = rows.dtype() == DType::kFloat32 ? static_cast<float*>(rows.row(row))
                                                           : lines.data() + thread * 2 * n;
-          context.kernels->layer_norm_f32(x + row * n, weight.data(), bias.data(), kLayerNormEps, n,
-                                          normal);
+          context.kernels->layer_norm_f32(x + row * n, weight, bias, kLayerNormEps, n, normal);
           put_row(*context.kernels, normal, row, lines.data() + (thread * 2 + 1) * n, rows);
         }
       });
+}
+
+void layer_norm(const Context& context, const float* x, const float* weight, const float* bias,
+                std::int64_t n_rows, std::int64_t n, float* out) {
+  parallel_for_if(n_rows * n >= kWorthSharing, *context.threads, n_rows,
+                  [&](std::int64_t begin, std::int64_t end, int) {
+                    for (std::int64_t row = begin; row < end; ++row) {
+                      context.kernels->layer_norm_f32(x + row * n, weight, bias, kLayerNormEps, n,
+                                                      out + row * n);
+                    }
+                  });
+}
+
+void transpose_frames(const Context& context, const TensorView& mel, std::int64_t n_total,
+                      DType dtype, void* out) {
+  const std::int64_t n_mels = mel.shape[0];
+  const std::int64_t n_frames = mel.shape[1];
+  const std::int64_t row_bytes = n_mels * static_cast<std::int64_t>(size_of(dtype));
+  Tensor lines({context.threads->n_threads(), n_mels});
+  parallel_for(*context.threads, n_total, [&](std::int64_t begin, std::int64_t end, int thread) {
+    float* line = lines.data() + thread * n_mels;
+    for (std::int64_t frame = begin; frame < end; ++frame) {
+      void* row = static_cast<char*>(out) + frame * row_bytes;
+      if (frame >= n_frames) {
+        std::memset(row, 0, static_cast<std::size_t>(row_bytes));
+        continue;
+      }
+      float* to = dtype == DType::kFloat32 ? static_cast<float*>(row) : line;
+      for (std::int64_t band = 0; band < n_mels; ++band) {
+        to[band] = mel.f32()[band * n_frames + frame];
+      }
+      if (dtype == DType::kBFloat16) context.kernels->to_bf16(line, n_mels, row);
+    }
+  });
 }
 
 }  // namespace sottovoce::ops

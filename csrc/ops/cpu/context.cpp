@@ -1,6 +1,6 @@
 // Which kernels and how many threads a model gets.
+#include "host.h"
 #include "kernels.h"
-#include "ops.h"
 
 #include <cstdlib>
 

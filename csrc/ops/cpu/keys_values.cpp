@@ -2,9 +2,10 @@
 // they get there.
 #include <algorithm>
 
+#include "host_memory.h"
 #include "kernels.h"
-#include "ops.h"
 #include "parallel.h"
+#include "verbs.h"
 
 namespace sottovoce::ops {
 
@@ -26,13 +27,13 @@ PackedKeysValues::PackedKeysValues(const Context& context, DType dtype, std::int
   const Shape keys_shape{n_head, n_panels_of(n_ctx, nr_), key_panel};
   const Shape values_shape{n_head, n_panels_of(d_head, nr_), value_panel};
   // What fills up the last word of a sum must be zero; other filling is never stored.
-  keys_ = d_head % e == 0 ? Tensor(keys_shape, dtype) : Tensor::zeros(keys_shape, dtype);
-  values_ = n_ctx % e == 0 ? Tensor(values_shape, dtype) : Tensor::zeros(values_shape, dtype);
+  keys_ = (d_head % e == 0 ? make_tensor : zero_tensor)(context, keys_shape, dtype);
+  values_ = (n_ctx % e == 0 ? make_tensor : zero_tensor)(context, values_shape, dtype);
   keys_.use_huge_pages();
   values_.use_huge_pages();
   if (dtype == DType::kInt8) {
-    key_scales_ = Tensor::zeros({n_head, keys_shape[1] * nr_});
-    value_scales_ = Tensor({n_head, n_ctx});
+    key_scales_ = zero_tensor(context, {n_head, keys_shape[1] * nr_});
+    value_scales_ = make_tensor(context, {n_head, n_ctx});
     return;
   }
   for (std::int64_t column = 0; column < n_head * d_head; ++column) {

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "kernels.h"
-#include "ops.h"
 #include "parallel.h"
+#include "verbs.h"
 
 namespace sottovoce::ops {
 

@@ -1,10 +1,11 @@
 // What is done with rows of logits, and with rows of the embedding they come from.
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "kernels.h"
-#include "ops.h"
 #include "parallel.h"
+#include "verbs.h"
 #include "widen.h"
 
 namespace sottovoce::ops {
@@ -35,26 +36,35 @@ void softmax_rows(const Context& context, float* x, std::int64_t n_rows, std::in
   }
 }
 
-MaxSum max_sum(const Context& context, const float* x, std::int64_t n) {
-  const kernels::MaxSum result = context.kernels->max_sum_f32(x, n);
-  return {result.max, result.sum};
-}
-
-std::int64_t argmax(const Context& context, const float* x, std::int64_t n) {
-  return context.kernels->argmax_f32(x, n);
-}
-
 void read_row(const Context& context, const TensorView& table, std::int64_t row, float* out) {
   const std::int64_t n = table.shape[1];
   widen(context, table, row * n, n, out);
 }
 
+void project_logits(const Context& context, const PackedLinear& embedding, const Activations& x,
+                    const std::vector<int>& first, float* logits) {
+  Activations inputs({context.kernels, context.threads}, x.n_rows(), x.n(), embedding.dtype());
+  convert(context, static_cast<const float*>(x.row(0)), x.n(), inputs);
+  LinearArgs args;
+  args.x = inputs.view();
+  args.m = x.n_rows();
+  args.out = {{logits, DType::kFloat32, embedding.n}};
+  args.first_panel = *std::min_element(first.begin(), first.end()) / embedding.nr;
+  for (std::int64_t row = 0; row < x.n_rows(); ++row) {
+    std::fill_n(logits + row * embedding.n, args.first_panel * embedding.nr,
+                -std::numeric_limits<float>::infinity());
+  }
+  linear(context, embedding, args);
+}
+
 void rescore_best(const Context& context, const TensorView& table, const Activations& x,
-                  const std::vector<int>& first, int count, float* logits) {
+                  const std::vector<int>& first, float* logits) {
+  constexpr int kRescored = 32;  // a beam search of 31 looks at as many
+
   const std::int64_t n_vocab = table.shape[0];
   const std::int64_t n = table.shape[1];
   std::vector<std::vector<int>> best(static_cast<std::size_t>(x.n_rows()));
-  for (std::vector<int>& of_row : best) of_row.reserve(static_cast<std::size_t>(count));
+  for (std::vector<int>& of_row : best) of_row.reserve(kRescored);
   Tensor lines({context.threads->n_threads(), n});
   parallel_for(*context.threads, x.n_rows(), [&](std::int64_t begin, std::int64_t end, int thread) {
     float* const line = lines.data() + thread * n;
@@ -63,7 +73,7 @@ void rescore_best(const Context& context, const TensorView& table, const Activat
       const int from = first[static_cast<std::size_t>(row)];
       float* const of_row = logits + row * n_vocab + from;
       const std::int64_t n_left = n_vocab - from;
-      top_k(of_row, n_left, static_cast<int>(std::min<std::int64_t>(count, n_left)), indices);
+      top_k(of_row, n_left, static_cast<int>(std::min<std::int64_t>(kRescored, n_left)), indices);
       for (const int index : indices) {
         read_row(context, table, from + index, line);
         context.kernels->dots_f32(static_cast<const float*>(x.row(row)), &line, 0, n, 1,

@@ -4,9 +4,10 @@
 #include <cstring>
 #include <vector>
 
+#include "host_memory.h"
 #include "kernels.h"
-#include "ops.h"
 #include "parallel.h"
+#include "verbs.h"
 #include "widen.h"
 
 namespace sottovoce::ops {
@@ -81,12 +82,12 @@ PackedLinear make_packed(const Context& context, DType dtype, const std::vector<
     packed.n += n;
     n_panels += (n + packed.nr - 1) / packed.nr;
   }
-  packed.panels = Tensor({n_panels, packed.k_words * packed.nr * per_word}, dtype);
+  packed.panels = make_tensor(context, {n_panels, packed.k_words * packed.nr * per_word}, dtype);
   packed.panels.use_huge_pages();
-  if (with_bias) packed.bias = Tensor::zeros({n_panels * packed.nr});
+  if (with_bias) packed.bias = zero_tensor(context, {n_panels * packed.nr});
   if (dtype == DType::kInt8) {
-    packed.scales = Tensor::zeros({n_panels * packed.nr});
-    packed.sums = Tensor::zeros({n_panels * packed.nr});
+    packed.scales = zero_tensor(context, {n_panels * packed.nr});
+    packed.sums = zero_tensor(context, {n_panels * packed.nr});
   }
   return packed;
 }
@@ -218,7 +219,7 @@ Tensor to_float32(const Context& context, const TensorView& source) {
 }
 
 Tensor copy_of(const Context& context, const TensorView& source) {
-  Tensor tensor(source.shape, source.dtype);
+  Tensor tensor = make_tensor(context, source.shape, source.dtype);
   tensor.use_huge_pages();
   constexpr std::size_t kBlock = std::size_t{1} << 20;
   const auto n_blocks = static_cast<std::int64_t>((source.n_bytes() + kBlock - 1) / kBlock);

@@ -1,43 +1,25 @@
-// The verbs the network is written in. Each checks nothing that its caller has checked, spreads its
-// work over the context's pool and hands raw memory to the context's kernels. Activations are
-// row-major, one row a position; every output row has the same bits whatever other rows stand
+// The verbs on a CPU: what cpu_backend.cpp puts the back end's verbs together from. Each spreads
+// its work over the context's threads and hands raw memory to the context's kernels. Activations
+// are row-major, one row a position; every output row has the same bits whatever other rows stand
 // beside it and however many threads there are.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include <sottovoce/tensor.h>
 
-#include "thread_pool.h"
-
-namespace sottovoce::kernels {
-struct Table;
-}
+#include "backend.h"
 
 namespace sottovoce::ops {
 
-// Where and how to compute: belongs to a model instance, never to the process.
-struct Context {
-  const kernels::Table* kernels = nullptr;
-  ThreadPool* threads = nullptr;
-};
-
-// The context of a new model. Throws ShapeError if the instruction set is not to be had.
-Context make_context(const std::string& isa, ThreadPool& threads);
-const char* isa_name(const Context& context);
-
-enum class Activation { kNone, kGelu };
-
-// --- weights
-// --------------------------------------------------------------------------------------
+// --- weights ---
 
 // A weight matrix as the GEMM wants to read it: panels of nr output columns, each (k_words, nr)
 // words of 32 bits, which hold one float32, two bfloat16 or four int8 that are neighbours along k;
 // zero-filled past n and k. Blocks of a fused layer begin at a panel.
-struct PackedLinear {
+struct PackedLinear final : Linear {
   struct Block {
     std::int64_t first_panel = 0;
     std::int64_t n = 0;  // output columns
@@ -57,16 +39,7 @@ struct PackedLinear {
   std::size_t block_of(std::int64_t panel) const;
   // Row `row` of the unpacked weight of the first block, (k), gathered into `out`; float32 only.
   void unpack_row(std::int64_t row, float* out) const;
-  std::size_t n_bytes() const;
-};
-
-// One block of a fused linear layer: `weight` (n, k) of any float dtype, scaled by `scale`; `bias`
-// (n) or none, which packs as zeros.
-struct LinearBlock {
-  TensorView weight;
-  const TensorView* bias = nullptr;
-  float scale = 1.0f;
-  const Tensor* column_scales = nullptr;  // (k), or null: multiply the columns of the weight
+  std::size_t n_bytes() const override;
 };
 
 // Packs blocks that share k side by side, in `dtype` (float32, bfloat16, or int8 with a scale for
@@ -79,17 +52,10 @@ PackedLinear pack_linear(const Context& context, DType dtype,
 PackedLinear pack_conv1d(const Context& context, DType dtype, const TensorView& weight,
                          const TensorView& bias);
 
-// The largest magnitude in each column of weights (n, k) of any float dtype together: (k).
-Tensor column_maxima(const Context& context, const std::vector<LinearBlock>& blocks);
-// False if an element is infinite or not a number.
-bool all_finite(const Context& context, const TensorView& source);
-// A copy in float32, from any float dtype.
-Tensor to_float32(const Context& context, const TensorView& source);
 // A copy in the same dtype.
 Tensor copy_of(const Context& context, const TensorView& source);
 
-// --- activations
-// ----------------------------------------------------------------------------------
+// --- activations ---
 
 // Rows that a GEMM reads, in its weight's dtype.
 struct RowsView {
@@ -104,9 +70,9 @@ struct RowsView {
 
 // Activations in the dtype of the layer that reads them. Those of int8 are written as float32 first
 // and quantised row by row once a row is whole.
-class Activations {
+class Activations final : public Rows {
  public:
-  Activations(std::int64_t n_rows, std::int64_t n, DType dtype);
+  Activations(const Context& context, std::int64_t n_rows, std::int64_t n, DType dtype);
 
   DType dtype() const { return values_.dtype(); }
   // Rows in use: those of the constructor, or fewer.
@@ -133,14 +99,18 @@ class Activations {
 void finish(const Context& context, Activations& rows);
 // rows = x (rows.n_rows(), rows.n()), row stride `stride` elements.
 void convert(const Context& context, const float* x, std::int64_t stride, Activations& rows);
-// float32 elements in another float dtype.
-Tensor convert(const Context& context, Tensor source, DType dtype);
 // rows[i] = layer_norm(x[i]) * weight + bias, x (rows.n_rows(), rows.n()), eps 1e-5.
-void layer_norm(const Context& context, const float* x, const Tensor& weight, const Tensor& bias,
+void layer_norm(const Context& context, const float* x, const float* weight, const float* bias,
                 Activations& rows);
+// The same into plain float32, (n_rows, n).
+void layer_norm(const Context& context, const float* x, const float* weight, const float* bias,
+                std::int64_t n_rows, std::int64_t n, float* out);
+// Log-mel (n_mels, n_frames) of a window, time-major in the first rows of `out` (n_total, n_mels),
+// float32 or bfloat16; the others become zeros.
+void transpose_frames(const Context& context, const TensorView& mel, std::int64_t n_total,
+                      DType dtype, void* out);
 
-// --- linear
-// ---------------------------------------------------------------------------------------
+// --- linear ---
 
 // Where one block of a linear layer goes: float32 or bfloat16, row by row or, if `columns` is
 // given, element (row, column) to columns[column] + row / group * group_stride + row % group *
@@ -175,15 +145,14 @@ void linear(const Context& context, const PackedLinear& weight, const Activation
 void add_linear(const Context& context, const PackedLinear& weight, const Activations& inputs,
                 float* x);
 
-// --- attention
-// ------------------------------------------------------------------------------------
+// --- attention ---
 
 // Keys and values of one layer over one window, in panels that attention's GEMMs read. Keys:
 // (n_head, ceil(n_ctx / nr)) panels of (ceil(d_head / e), nr) words; values: (n_head,
 // ceil(d_head / nr)) panels of (ceil(n_ctx / e), nr) words; e elements in a word. int8 keeps what
 // bfloat16 queries read (e = 2) in half the memory, in panels of rows of nr bytes, with a scale for
 // every position of a head.
-class PackedKeysValues {
+class PackedKeysValues final : public KeysValues {
  public:
   PackedKeysValues(const Context& context, DType dtype, std::int64_t n_ctx, std::int64_t n_head,
                    std::int64_t d_head);
@@ -208,7 +177,7 @@ class PackedKeysValues {
                 const float* keys, const float* values, std::int64_t stride, std::uint8_t* codes);
   std::int64_t key_words() const;    // of one key panel, along d_head
   std::int64_t value_words() const;  // of one value panel, along n_ctx
-  std::size_t n_bytes() const;
+  std::size_t n_bytes() const override;
 
  private:
   std::int64_t n_ctx_;
@@ -226,18 +195,13 @@ class PackedKeysValues {
 void project_keys_values(const Context& context, const PackedLinear& weight, const RowsView& x,
                          PackedKeysValues& out);
 
-// Full attention of groups of query rows over packed keys and values, one PackedKeysValues a group.
-// Queries have the dtype of the keys (bfloat16 for int8) and carry the scale d_head^-0.5 already
-// (it is packed into their weight).
-struct AttentionGroup {
-  const PackedKeysValues* keys_values = nullptr;
-  std::int64_t first_row = 0;  // of q and out
-  std::int64_t n_rows = 0;
-};
+// Full attention of groups of query rows over packed keys and values. Queries have the dtype of the
+// keys (bfloat16 for int8) and carry the scale d_head^-0.5 already (it is packed into their
+// weight).
 struct AttentionArgs {
-  std::vector<AttentionGroup> groups;
-  const Activations* q = nullptr;  // (n_rows, n_head * d_head)
-  Activations* out = nullptr;      // (n_rows, n_head * d_head)
+  std::vector<AttentionGroup> groups;  // of PackedKeysValues
+  const Activations* q = nullptr;      // (n_rows, n_head * d_head)
+  Activations* out = nullptr;          // (n_rows, n_head * d_head)
   std::int64_t n_head = 0;
   std::int64_t d_head = 0;
 };
@@ -247,8 +211,6 @@ std::size_t attention(const Context& context, const AttentionArgs& args);
 // Scores before the softmax of one head: out (n_rows, n_ctx) = q . keys.
 void attention_scores(const Context& context, const PackedKeysValues& keys_values,
                       const Activations& q, std::int64_t head, std::int64_t d_head, float* out);
-// In place, each row of n: exp(x - max) / sum.
-void softmax_rows(const Context& context, float* x, std::int64_t n_rows, std::int64_t n);
 
 // Causal self-attention of decoder rows over their cached pasts: position p of a row has its
 // (n_head * d_head) vectors at keys[p] + offset and values[p] + offset.
@@ -263,25 +225,22 @@ std::size_t cached_attention(const Context& context, const std::vector<CachedRow
                              std::int64_t offset, std::int64_t n_head, std::int64_t d_head,
                              Activations& out);
 
-// --- logits
-// ---------------------------------------------------------------------------------------
-
-// What log-softmax needs of one row of logits: log_sum_exp = max + log(sum).
-struct MaxSum {
-  float max = 0.0f;
-  float sum = 0.0f;
-};
-MaxSum max_sum(const Context& context, const float* x, std::int64_t n);
-// The lowest index of the largest element.
-std::int64_t argmax(const Context& context, const float* x, std::int64_t n);
+// --- logits ---
 
 // Row `row` of a table (n_rows, n) of any float dtype, as float32 (n).
 void read_row(const Context& context, const TensorView& table, std::int64_t row, float* out);
-// logits[row][i] = x[row] . table[i] for the `count` largest logits of each row from index
-// first[row] on: exact in place of approximate. logits (n_rows, n_vocab), x (n_rows, n) float32,
-// table (n_vocab, n), first (n_rows).
+// logits (n_rows, n_vocab) = x embedding^T, x (n_rows, n) float32. Of row i those from first[i] on
+// count: the others may be -inf.
+void project_logits(const Context& context, const PackedLinear& embedding, const Activations& x,
+                    const std::vector<int>& first, float* logits);
+// logits[row][i] = x[row] . table[i] for the 32 largest logits of each row from index first[row]
+// on: exact in place of approximate. table (n_vocab, n) of any float dtype.
 void rescore_best(const Context& context, const TensorView& table, const Activations& x,
-                  const std::vector<int>& first, int count, float* logits);
+                  const std::vector<int>& first, float* logits);
+
+// Backend::choose over logits (n, n_vocab).
+void choose(const Context& context, float* logits, std::int64_t n_vocab,
+            const std::vector<ChoiceQuery>& queries, std::vector<Choice>& choices);
 
 // Indices of the k largest of x (n), k <= n: largest first, lowest index first among equals.
 void top_k(const float* x, std::int64_t n, int k, std::vector<int>& out);

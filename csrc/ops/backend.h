@@ -1,0 +1,185 @@
+// The verbs the network is written in, on whatever device it runs. A back end belongs to a model
+// and serves any number of threads at once. It checks nothing that its caller has checked, and
+// every output row has the same bits whatever other rows stand beside it.
+//
+// Above this interface nobody looks into an array: shapes go down, ids and scores come back.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <sottovoce/runtime.h>
+#include <sottovoce/tensor.h>
+
+#include "array.h"
+#include "choice.h"
+#include "host.h"
+#include "plan.h"
+
+namespace sottovoce::ops {
+
+// The weight of a linear layer in the order and dtype that the back end's GEMM reads.
+class Linear {
+ public:
+  virtual ~Linear() = default;
+  virtual std::size_t n_bytes() const = 0;
+};
+using LinearPtr = std::unique_ptr<const Linear>;
+
+struct LayerNorm {
+  Array weight;  // (n_state) float32
+  Array bias;    // (n_state) float32
+};
+
+// Token embedding and logits: one matrix (n_vocab, n_text_state).
+struct Embedding {
+  LinearPtr linear;
+  Array rows;  // the same as the checkpoint has it, where `linear` is less exact; or empty
+};
+
+// Activations (n_rows, n) in the dtype of the layer that reads them.
+class Rows {
+ public:
+  virtual ~Rows() = default;
+};
+using RowsPtr = std::unique_ptr<Rows>;
+
+// Keys and values of one layer over the audio of one window, as attention reads them.
+class KeysValues {
+ public:
+  virtual ~KeysValues() = default;
+  virtual std::size_t n_bytes() const = 0;
+};
+using KeysValuesPtr = std::unique_ptr<KeysValues>;
+
+// A StepPlan where the back end wants it.
+class Step {
+ public:
+  virtual ~Step() = default;
+};
+
+enum class Activation { kNone, kGelu };
+
+// Rows [first_row, first_row + n_rows) of queries, which attend to one window's keys and values.
+struct AttentionGroup {
+  const KeysValues* keys_values = nullptr;
+  std::int64_t first_row = 0;
+  std::int64_t n_rows = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+
+  virtual const char* device() const = 0;     // "cpu"
+  virtual const Context& host() const = 0;    // for what the host does beside it
+  virtual int windows_at_once() const = 0;    // more in one encoding would not be quicker
+  virtual std::int64_t mlp_rows() const = 0;  // whose hidden layer stays in the cache
+
+  // --- memory ---
+
+  // Uninitialised memory that is used from end to end.
+  virtual Array array(Shape shape, DType dtype = DType::kFloat32) const = 0;
+  virtual Array zeros(Shape shape, DType dtype = DType::kFloat32) const = 0;
+  // Room: what is touched of it is provided.
+  virtual Array reserve(Shape shape, DType dtype = DType::kFloat32) const = 0;
+  virtual Array upload(const TensorView& source) const = 0;
+  // A copy of rows [first_row, first_row + n_rows): (n_rows, n_columns).
+  virtual Tensor download(const Array& source, std::int64_t first_row,
+                          std::int64_t n_rows) const = 0;
+  // All of an array that nobody needs any more; without a copy where the memory is the host's.
+  virtual Tensor take(Array source) const = 0;
+
+  virtual LinearPtr pack_linear(DType dtype, const std::vector<LinearBlock>& blocks) const = 0;
+  // `weight` (n_out, n_in, 3) as a GEMM over windows of three time-major rows.
+  virtual LinearPtr pack_conv1d(DType dtype, const TensorView& weight,
+                                const TensorView& bias) const = 0;
+  virtual RowsPtr rows(std::int64_t n_rows, std::int64_t n, DType dtype) const = 0;
+  virtual KeysValuesPtr keys_values(DType dtype, std::int64_t n_ctx, std::int64_t n_head,
+                                    std::int64_t d_head) const = 0;
+
+  // --- layers; x (n_rows, n) is the float32 residual stream ---
+
+  // out (n_out, n) = layer_norm(x) of n_out rows from first_row on.
+  virtual void layer_norm(const Array& x, std::int64_t first_row, const LayerNorm& ln,
+                          Array& out) const = 0;
+  // out = activation(layer_norm(x) W^T + bias), in blocks side by side. `normal` (n_rows, n): room
+  // for layer_norm(x).
+  virtual void norm_linear(const Array& x, const LayerNorm& ln, const Linear& weight, Rows& normal,
+                           Array& out) const = 0;
+  virtual void norm_linear(const Array& x, const LayerNorm& ln, const Linear& weight, Rows& normal,
+                           Rows& out) const = 0;
+  // The same for weights of three blocks, q | k | v, over windows of as many rows: q as rows, keys
+  // and values in keys_values[window].
+  virtual void norm_qkv(const Array& x, const LayerNorm& ln, const Linear& weight, Rows& normal,
+                        Rows& q, const std::vector<KeysValuesPtr>& keys_values) const = 0;
+  // x += in W^T + bias
+  virtual void add_linear(const Rows& in, const Linear& weight, Array& x) const = 0;
+  // x += down(gelu(up(layer_norm(x)))), as many rows at a time as `normal` (rows, n) and `hidden`
+  // (rows, 4 n) have.
+  virtual void add_mlp(const LayerNorm& ln, const Linear& up, const Linear& down, Rows& normal,
+                       Rows& hidden, Array& x) const = 0;
+  // Full attention of groups of query rows, which carry the scale d_head^-0.5 already (it is packed
+  // into their weight): q, out (n_rows, n_head * d_head). Returns the bytes of scratch.
+  virtual std::size_t attention(const std::vector<AttentionGroup>& groups, std::int64_t n_head,
+                                const Rows& q, Rows& out) const = 0;
+
+  // --- audio ---
+
+  // Log-mel (n_mels, <= n_frames) of each window as time-major rows between two of zeros: out
+  // (n_windows, n_frames + 2, n_mels). What a window lacks is 0.0.
+  virtual void frames(const std::vector<TensorView>& mels, Array& out) const = 0;
+  // Convolution over three rows, every `stride` of them, and GELU; plus residual (n_out, n) if
+  // there is one. in (n_windows, n_in + 2, k); out (n_windows, n_out, n), n_out = n_in / stride, or
+  // with a row before and behind that stays as it is.
+  virtual void convolve(const Linear& weight, const Array& in, std::int64_t stride,
+                        const Array* residual, Array& out) const = 0;
+  // out = x in its dtype.
+  virtual void convert(const Array& x, Rows& out) const = 0;
+  // Keys and values of a window: the two blocks of `weight` over its rows.
+  virtual void project_keys_values(const Linear& weight, const Rows& audio,
+                                   KeysValues& out) const = 0;
+
+  // --- text ---
+
+  // The plan and the arena outlive the step.
+  virtual std::unique_ptr<Step> prepare(const StepPlan& plan, KVArena& arena) const = 0;
+  // x (n_inputs, n) = token embedding + positions (n_ctx, n) of each input
+  virtual void embed(const Step& step, const Embedding& embedding, const Array& positions,
+                     Array& x) const = 0;
+  // Causal self-attention: keys and values of qkv (n_inputs, 3 n) go into the arena, and each input
+  // attends to its row's past and itself. Returns the bytes of scratch.
+  virtual std::size_t append_and_attend(const Step& step, std::int64_t layer, std::int64_t n_head,
+                                        const Array& qkv, Rows& out) const = 0;
+  // Attention of one head, out[index] (n_rows, n_ctx): weights, or the scores before the softmax.
+  virtual void attention_scores(const KeysValues& keys_values, const Rows& q, std::int64_t n_head,
+                                std::int64_t head, bool softmax, Array& out,
+                                std::int64_t index) const = 0;
+  // out[i] = x[rows[i]]
+  virtual void gather(const Array& x, const std::vector<std::int64_t>& rows, Array& out) const = 0;
+  // out (n_rows, n_vocab) = layer_norm(hidden) embedding^T. Of row i those from first[i] on count:
+  // the others may be -inf. `out` may have room for more rows.
+  virtual void logits(const Array& hidden, const LayerNorm& ln, const Embedding& embedding,
+                      const std::vector<int>& first, Array& out) const = 0;
+  // choices[i] answers queries[i]; what a row may not choose becomes -inf in `logits`.
+  virtual void choose(Array& logits, const std::vector<ChoiceQuery>& queries,
+                      std::vector<Choice>& choices) const = 0;
+
+ protected:
+  Backend() = default;
+  static Array make_array(std::shared_ptr<void> memory, Shape shape, DType dtype) {
+    return {std::move(memory), std::move(shape), dtype};
+  }
+  static const std::shared_ptr<void>& memory_of(const Array& array) { return array.memory_; }
+};
+
+// The back end of a new model by RuntimeOptions::device. Throws ShapeError for a device or an
+// instruction set that is not to be had.
+std::unique_ptr<Backend> open_backend(const RuntimeOptions& options);
+
+}  // namespace sottovoce::ops

@@ -1,0 +1,85 @@
+// The back end that computes where it stands: arrays are tensors, and every verb is done when it
+// returns.
+#pragma once
+
+#include <memory>
+
+#include "backend.h"
+#include "host_memory.h"
+#include "thread_pool.h"
+
+namespace sottovoce::ops {
+
+class CpuBackend : public Backend {
+ public:
+  // Of `memory`, or of the system's. Throws ShapeError for the instruction set.
+  explicit CpuBackend(const RuntimeOptions& options, std::unique_ptr<HostMemory> memory = nullptr);
+
+  // For packed weights, which are the CPU's.
+  static Array adopt(Tensor tensor);
+  static TensorView view(const Array& array);
+
+  const char* device() const override { return "cpu"; }
+  const Context& host() const override { return context_; }
+  int windows_at_once() const override;
+  std::int64_t mlp_rows() const override;
+
+  Array array(Shape shape, DType dtype) const override;
+  Array zeros(Shape shape, DType dtype) const override;
+  Array reserve(Shape shape, DType dtype) const override;
+  Array upload(const TensorView& source) const override;
+  Tensor download(const Array& source, std::int64_t first_row, std::int64_t n_rows) const override;
+  Tensor take(Array source) const override;
+
+  LinearPtr pack_linear(DType dtype, const std::vector<LinearBlock>& blocks) const override;
+  LinearPtr pack_conv1d(DType dtype, const TensorView& weight,
+                        const TensorView& bias) const override;
+  RowsPtr rows(std::int64_t n_rows, std::int64_t n, DType dtype) const override;
+  KeysValuesPtr keys_values(DType dtype, std::int64_t n_ctx, std::int64_t n_head,
+                            std::int64_t d_head) const override;
+
+  void layer_norm(const Array& x, std::int64_t first_row, const LayerNorm& ln,
+                  Array& out) const override;
+  void norm_linear(const Array& x, const LayerNorm& ln, const Linear& weight, Rows& normal,
+                   Array& out) const override;
+  void norm_linear(const Array& x, const LayerNorm& ln, const Linear& weight, Rows& normal,
+                   Rows& out) const override;
+  void norm_qkv(const Array& x, const LayerNorm& ln, const Linear& weight, Rows& normal, Rows& q,
+                const std::vector<KeysValuesPtr>& keys_values) const override;
+  void add_linear(const Rows& in, const Linear& weight, Array& x) const override;
+  void add_mlp(const LayerNorm& ln, const Linear& up, const Linear& down, Rows& normal,
+               Rows& hidden, Array& x) const override;
+  std::size_t attention(const std::vector<AttentionGroup>& groups, std::int64_t n_head,
+                        const Rows& q, Rows& out) const override;
+
+  void frames(const std::vector<TensorView>& mels, Array& out) const override;
+  void convolve(const Linear& weight, const Array& in, std::int64_t stride, const Array* residual,
+                Array& out) const override;
+  void convert(const Array& x, Rows& out) const override;
+  void project_keys_values(const Linear& weight, const Rows& audio, KeysValues& out) const override;
+
+  std::unique_ptr<Step> prepare(const StepPlan& plan, KVArena& arena) const override;
+  void embed(const Step& step, const Embedding& embedding, const Array& positions,
+             Array& x) const override;
+  std::size_t append_and_attend(const Step& step, std::int64_t layer, std::int64_t n_head,
+                                const Array& qkv, Rows& out) const override;
+  void attention_scores(const KeysValues& keys_values, const Rows& q, std::int64_t n_head,
+                        std::int64_t head, bool softmax, Array& out,
+                        std::int64_t index) const override;
+  void gather(const Array& x, const std::vector<std::int64_t>& rows, Array& out) const override;
+  void logits(const Array& hidden, const LayerNorm& ln, const Embedding& embedding,
+              const std::vector<int>& first, Array& out) const override;
+  void choose(Array& logits, const std::vector<ChoiceQuery>& queries,
+              std::vector<Choice>& choices) const override;
+
+ private:
+  // Element 0 of an array of this back end.
+  static void* raw(const Array& array) { return memory_of(array).get(); }
+  static float* f32(const Array& array) { return static_cast<float*>(raw(array)); }
+
+  std::unique_ptr<HostMemory> memory_;
+  ThreadPool threads_;
+  Context context_;
+};
+
+}  // namespace sottovoce::ops

@@ -1,0 +1,26 @@
+// Device names to back ends.
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include <sottovoce/error.h>
+
+#include "backend.h"
+#include "cpu_backend.h"
+#include "guarded_backend.h"
+
+namespace sottovoce::ops {
+
+std::unique_ptr<Backend> open_backend(const RuntimeOptions& options) {
+  const char* asked = std::getenv("SOTTOVOCE_DEVICE");
+  const bool by_environment = options.device.empty() && asked != nullptr && *asked != '\0';
+  const std::string device = by_environment ? asked : options.device;
+  if (device.empty() || device == "cpu" || device == "auto") {
+    return std::make_unique<CpuBackend>(options);
+  }
+  if (device == "cpu-guarded") return std::make_unique<GuardedBackend>(options);
+  throw ShapeError("device must be 'cpu' or 'auto', got '" + device + "'" +
+                   (by_environment ? " from SOTTOVOCE_DEVICE" : ""));
+}
+
+}  // namespace sottovoce::ops
