@@ -78,7 +78,7 @@ def _chosen(dev: Path) -> Iterator[dict[str, Any]]:
 def between_pauses(samples: np.ndarray) -> tuple[tuple[float, float], ...]:
     """The clips of a recording that sottovoce hears as independent windows."""
     from sottovoce import _core
-    from sottovoce.pauses import clips_between_pauses
+    from sottovoce.policy.chunking import clips_between_pauses
 
     mel = _core.log_mel(samples.astype(np.float32), 80, padding=_core.N_SAMPLES)
     times = clips_between_pauses(mel, mel.shape[1] - _core.N_FRAMES)

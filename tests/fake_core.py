@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from sottovoce import _core
-from sottovoce.byte_pairs import BYTE_ALPHABET
-from sottovoce.tokenizer import SpecialTokens, Tokenizer
-from sottovoce.transcribe import WhisperModel
+from sottovoce.model import WhisperModel
+from sottovoce.text.byte_pairs import BYTE_ALPHABET
+from sottovoce.text.tokenizer import SpecialTokens, Tokenizer
 
 ENGLISH, MULTILINGUAL, LARGE_V3 = 51864, 51865, 51866  # n_vocab
 _MERGED = ["Ġt", "he", "Ġthe", "Ġ-", "Ġ'", "Ġ(", "é", "Ã©", "âĻª"]

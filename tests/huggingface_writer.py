@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.numpy import save as save_numpy
 
 from oracle import Dims
-from sottovoce.checkpoint.huggingface import huggingface_name
+from sottovoce.checkpoints.huggingface import huggingface_name
 
 
 def config_of(dims: Dims) -> dict[str, object]:

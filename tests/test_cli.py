@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from fake_core import FakeCore, Heard, at, silence, word
-from sottovoce import _core, audio, cli, commands
+from sottovoce import _core, audio, cli
+from sottovoce.cli import transcribe as transcribe_command
 
 SAID = [at(0), word(1), at(2), at(2), word(2), at(3)]
 
@@ -48,7 +49,7 @@ def core(monkeypatch):
     monkeypatch.setattr(_core, "DecodingOptions", SimpleNamespace)
     monkeypatch.setattr(audio, "load", load)
     core = Recorder(lambda _: Heard(SAID))
-    monkeypatch.setattr(commands, "_load", lambda arguments: core.model())
+    monkeypatch.setattr(transcribe_command, "_load", lambda arguments: core.model())
     return core
 
 
@@ -167,7 +168,7 @@ def test_flags_have_two_spellings(core, dashes):
     ],
 )
 def test_temperatures_rise_to_one(start, increment, expected):
-    assert commands.temperatures(start, increment) == pytest.approx(expected)
+    assert transcribe_command.temperatures(start, increment) == pytest.approx(expected)
 
 
 def test_languages_are_given_by_code_or_name(core):
@@ -299,9 +300,9 @@ def test_version_is_the_cores():
 def test_a_reader_that_goes_away_is_no_traceback():
     script = (
         "import os, sys\n"
-        "from sottovoce import cli, commands\n"
+        "from sottovoce import cli\n"
         "read, write = os.pipe(); os.close(read); os.dup2(write, 1)\n"
-        "commands.info = lambda _: print('x' * 100_000) or 0\n"
+        "cli.info.run = lambda _: print('x' * 100_000) or 0\n"
         "sys.exit(cli.main(['info', 'm']))\n"
     )
     package = str(Path(_core.__file__).parents[1])

@@ -75,7 +75,7 @@ def app(prefix):
 @pytest.fixture(scope="session")
 def model_dir(tiny_en_dir, tmp_path_factory):
     """tiny.en as a Hugging Face directory, which is what the core reads by itself."""
-    from sottovoce.checkpoint.convert import convert
+    from sottovoce.checkpoints.convert import convert
 
     return convert(tiny_en_dir, tmp_path_factory.mktemp("embed") / "tiny.en")
 

@@ -14,6 +14,7 @@ from sottovoce import _core
 
 ROOT = Path(__file__).parents[1]
 CSRC = ROOT / "csrc"
+PACKAGE = ROOT / "python" / "sottovoce"
 
 # Rooms a C++ room may include from, besides itself and the public headers.
 C_ROOMS = {
@@ -29,26 +30,27 @@ C_ROOMS = {
     "include": set(),
 }
 
-# Python modules from the bottom up: a module imports only what stands above it in this list.
-PYTHON_ORDER = [
-    ["_core"],
-    ["languages", "staging", "byte_pairs", "errands"],
-    ["checkpoint"],
-    ["audio", "hub", "vocabulary", "pauses", "packed"],
-    ["tokenizer"],
-    ["options"],
-    ["decoding"],
-    ["segments"],
-    ["seek"],
-    ["recording"],
-    ["batch"],
-    ["progress", "writers"],
-    ["transcribe"],
-    ["demo"],
-    ["commands"],
-    ["cli"],
-    ["__main__"],
-]
+# Rooms a Python room (a package or a module) may import from, besides itself.
+PYTHON_ROOMS = {
+    "_core": set(),
+    "errors": {"_core"},
+    "atomic": set(),
+    "text": {"_core", "errors"},
+    "options": {"_core", "errors", "text"},
+    "results": {"_core", "options"},
+    "audio": {"_core", "errors"},
+    "checkpoints": {"_core", "errors", "atomic"},
+    "policy": {"_core", "errors", "text", "options", "results"},
+    "engine": {"_core", "errors", "text", "options", "results", "policy"},
+    "writers": {"errors", "atomic", "results"},
+}
+PYTHON_ROOMS["model"] = PYTHON_ROOMS.keys() - {"writers"}
+PYTHON_ROOMS["cli"] = PYTHON_ROOMS.keys() - {"engine", "policy"}
+PYTHON_ROOMS["__init__"] = PYTHON_ROOMS.keys() - {"cli"}
+PYTHON_ROOMS["__main__"] = {"cli"}
+
+# What policy knows of the core: values and constants, nothing that computes.
+POLICY_SEES = {"ModelDims", "AudioFeatures", "DecodingOptions", "DecodingResult"}
 
 
 def room_of(header: str) -> str | None:
@@ -91,29 +93,75 @@ def test_the_core_neither_prints_nor_exits():
         )
 
 
+def python_room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py").removesuffix(".pyi")
+
+
 def imports_of(path: Path) -> set[str]:
-    names = set()
+    """The rooms that a module imports from, at its head or anywhere in it."""
+    here = ["sottovoce", *path.relative_to(PACKAGE).parent.parts]
+    modules: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
-            if node.level == 1 or node.module == "sottovoce":
-                base = (node.module or "").removeprefix("sottovoce").strip(".")
-                names |= {base.split(".")[0]} if base else {a.name for a in node.names}
-            elif node.module and node.module.startswith("sottovoce."):
-                names.add(node.module.split(".")[1])
-        elif isinstance(node, ast.Import):
-            names |= {a.name.split(".")[1] for a in node.names if a.name.startswith("sottovoce.")}
-    return names
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) + 1 - node.level] if node.level else []
+            origin = ".".join([*base, *filter(None, [node.module])])
+            modules |= {f"{origin}.{alias.name}" for alias in node.names}
+    inside = [name.split(".") for name in modules if name.split(".")[0] == "sottovoce"]
+    # What is no room comes from __init__, which sees nearly all of them.
+    return {p[1] if len(p) > 1 and p[1] in PYTHON_ROOMS else "__init__" for p in inside}
 
 
 def test_python_arrows_never_turn_back():
-    package = ROOT / "python" / "sottovoce"
-    level = {name: i for i, names in enumerate(PYTHON_ORDER) for name in names}
-    for path in package.glob("*.py"):
-        if path.stem == "__init__":
-            continue
-        assert path.stem in level, f"{path.name} has no place in PYTHON_ORDER"
-        for target in imports_of(path) & level.keys():
-            assert level[target] < level[path.stem], f"{path.name} imports {target}"
+    for path in PACKAGE.rglob("*.py"):
+        room = python_room(path)
+        assert room in PYTHON_ROOMS, f"{path.relative_to(ROOT)} has no place in PYTHON_ROOMS"
+        for target in imports_of(path) - {room}:
+            assert target in PYTHON_ROOMS[room], f"{path.relative_to(ROOT)} imports {target}"
+
+
+@pytest.mark.parametrize(
+    ("line", "rooms"),
+    [
+        ("from ..engine import batch", {"engine"}),
+        ("from .. import engine, _core", {"engine", "_core"}),
+        ("from ..engine.batch import Batch", {"engine"}),
+        ("from .segments import numbered", {"policy"}),
+        ("from . import segments", {"policy"}),
+        ("import sottovoce.engine.batch as batch", {"engine"}),
+        ("from sottovoce.engine import batch", {"engine"}),
+        ("from sottovoce import engine", {"engine"}),
+        ("def f():\n    from ..model import WhisperModel", {"model"}),
+        ("from .. import WhisperModel", {"__init__"}),
+        ("import sottovoce", {"__init__"}),
+        ("import json, numpy.lib", set()),
+    ],
+)
+def test_imports_are_seen_in_every_spelling(line, rooms, monkeypatch):
+    monkeypatch.setattr(Path, "read_text", lambda _: line)
+    assert imports_of(PACKAGE / "policy" / "window.py") == rooms
+
+
+def test_the_package_itself_only_reexports():
+    body = ast.parse((PACKAGE / "__init__.py").read_text()).body
+    docstring, *imports, exported = body
+    assert isinstance(docstring, ast.Expr)
+    assert all(isinstance(node, ast.ImportFrom) for node in imports)
+    assert isinstance(exported, ast.Assign)
+    assert exported.targets[0].id == "__all__"
+
+
+def test_policy_calls_no_network():
+    for path in (PACKAGE / "policy").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = set()
+            if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "_core":
+                names = {node.attr}
+            elif isinstance(node, ast.ImportFrom) and node.module == "_core":
+                names = {alias.name for alias in node.names}
+            unknown = {name for name in names if not name.isupper()} - POLICY_SEES
+            assert not unknown, f"{path.relative_to(ROOT)} uses {unknown} of _core"
 
 
 def test_isa_objects_export_their_table_and_nothing_weak(tmp_path):

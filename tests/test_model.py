@@ -380,7 +380,7 @@ def test_the_environment_forces_the_instruction_set(rng, monkeypatch):
 @pytest.mark.parametrize("name", ["tiny.en", "base"])
 def test_real_weights_match_the_oracle(models_dir, jfk, name):
     """Logits within 1e-3 absolute, features within 1e-4 relative, on eleven seconds of speech."""
-    from sottovoce.checkpoint import open_checkpoint
+    from sottovoce.checkpoints import open_checkpoint
 
     checkpoint = open_checkpoint(models_dir / name)
     d = checkpoint.dims

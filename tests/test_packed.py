@@ -19,7 +19,8 @@ import oracle
 import tiny_whisper
 from huggingface_writer import write_model
 from oracle import Dims
-from sottovoce import WhisperModel, _core, checkpoint, hub, packed
+from sottovoce import WhisperModel, _core
+from sottovoce.checkpoints import formats, hub, weights_cache
 from test_model import make
 
 TYPES = ("float32", "bfloat16", "int8")
@@ -364,28 +365,26 @@ def test_paths_tell_models_and_runtimes_apart(tmp_path):
 
 # --- a model directory by way of a folder ---
 
-RUNTIME = packed.Runtime(n_threads=2, isa="", compute_type="int8")
+RUNTIME = weights_cache.Runtime(n_threads=2, isa="", compute_type="int8")
 
 
 @pytest.fixture
 def opened(monkeypatch):
     """The checkpoints that were opened."""
     seen = []
-    real = checkpoint.open_checkpoint
-    monkeypatch.setattr(
-        checkpoint, "open_checkpoint", lambda path: (seen.append(path), real(path))[1]
-    )
+    real = formats.open_checkpoint
+    monkeypatch.setattr(formats, "open_checkpoint", lambda path: (seen.append(path), real(path))[1])
     return seen
 
 
 def direct(directory):
-    return _core.Model(checkpoint.open_checkpoint(directory), **RUNTIME)
+    return _core.Model(formats.open_checkpoint(directory), **RUNTIME)
 
 
 def test_the_second_start_opens_no_checkpoint(tmp_path, directory, opened):
     folder = tmp_path / "cache"
-    first = packed.open_core(directory, folder, RUNTIME)
-    second = packed.open_core(directory, folder, RUNTIME)
+    first = weights_cache.open_core(directory, folder, RUNTIME)
+    second = weights_cache.open_core(directory, folder, RUNTIME)
     assert len(opened) == 1
     assert_same(first, second)
     assert_same(direct(directory), second)
@@ -393,7 +392,7 @@ def test_the_second_start_opens_no_checkpoint(tmp_path, directory, opened):
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "remove"])
 def test_a_damaged_file_is_written_anew(tmp_path, directory, opened, damage):
-    packed.open_core(directory, tmp_path / "cache", RUNTIME)
+    weights_cache.open_core(directory, tmp_path / "cache", RUNTIME)
     (path,) = (tmp_path / "cache").iterdir()
     contents = path.read_bytes()
     if damage == "truncate":
@@ -402,16 +401,16 @@ def test_a_damaged_file_is_written_anew(tmp_path, directory, opened, damage):
         path.write_bytes(contents[:-1] + b"\xff")
     else:
         path.unlink()
-    assert_same(packed.open_core(directory, tmp_path / "cache", RUNTIME), direct(directory))
+    assert_same(weights_cache.open_core(directory, tmp_path / "cache", RUNTIME), direct(directory))
     assert path.read_bytes() == contents
     assert len(opened) == 3
 
 
 def test_a_changed_checkpoint_is_packed_anew(tmp_path, directory, rng):
-    old = packed.open_core(directory, tmp_path / "cache", RUNTIME)
+    old = weights_cache.open_core(directory, tmp_path / "cache", RUNTIME)
     before = [array.copy() for array in output(old)]
     write_model(directory, oracle.random_checkpoint(DIMS, rng), DIMS)
-    new = packed.open_core(directory, tmp_path / "cache", RUNTIME)
+    new = weights_cache.open_core(directory, tmp_path / "cache", RUNTIME)
     assert_same(new, direct(directory))
     assert not np.array_equal(output(new)[0], before[0])
     np.testing.assert_array_equal(output(old)[0], before[0])
@@ -424,7 +423,7 @@ def test_ctranslate2_directories_too(tmp_path, rng, opened):
     config = {"alignment_heads": [[1, 1]]}
     directory = ct2.write_directory(tmp_path / "model", ct2.model_bin(variables), config)
     for _ in range(2):
-        model = packed.open_core(directory, tmp_path / "cache", RUNTIME)
+        model = weights_cache.open_core(directory, tmp_path / "cache", RUNTIME)
     assert len(opened) == 1
     assert_same(model, direct(directory))
 
@@ -432,14 +431,14 @@ def test_ctranslate2_directories_too(tmp_path, rng, opened):
 def test_a_folder_that_cannot_be_written_costs_a_warning(tmp_path, directory):
     (tmp_path / "file").touch()
     with pytest.warns(RuntimeWarning, match=r"packed weights are not kept: cannot make folder"):
-        model = packed.open_core(directory, tmp_path / "file" / "cache", RUNTIME)
+        model = weights_cache.open_core(directory, tmp_path / "file" / "cache", RUNTIME)
     assert_same(model, direct(directory))
 
 
 def test_a_bad_checkpoint_leaves_nothing(tmp_path, directory):
     (directory / "model.safetensors").write_bytes(b"")
     with pytest.raises(_core.LoadError, match=r"truncated"):
-        packed.open_core(directory, tmp_path / "cache", RUNTIME)
+        weights_cache.open_core(directory, tmp_path / "cache", RUNTIME)
     assert not (tmp_path / "cache").exists()
 
 
@@ -449,10 +448,10 @@ def test_processes_that_start_together(tmp_path, directory):
         "import sys, hashlib\n"
         "from pathlib import Path\n"
         "sys.path.insert(0, sys.argv[3])\n"
-        "from sottovoce import packed\n"
+        "from sottovoce.checkpoints import weights_cache\n"
         "from test_packed import RUNTIME, output\n"
         "for _ in range(5):\n"
-        "    model = packed.open_core(Path(sys.argv[1]), Path(sys.argv[2]), RUNTIME)\n"
+        "    model = weights_cache.open_core(Path(sys.argv[1]), Path(sys.argv[2]), RUNTIME)\n"
         "    for path in Path(sys.argv[2]).glob('*.packed'): path.unlink(missing_ok=True)\n"
         "    print(hashlib.sha256(b''.join(a.tobytes() for a in output(model))).hexdigest())\n"
     )

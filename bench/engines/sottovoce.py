@@ -12,8 +12,6 @@ from weights import MODELS
 
 import sottovoce
 from sottovoce import _core
-from sottovoce.decoding import decode
-from sottovoce.options import DecodeOptions
 
 from . import Engine, UnavailableError
 
@@ -103,8 +101,8 @@ class Adapter(Engine):
         mel = _core.log_mel(np.concatenate([samples, silence]), core.dims.n_mels)
         end = min(seek + _core.N_FRAMES, mel.shape[1] - _core.N_FRAMES)
         features = core.encode(np.ascontiguousarray(mel[:, seek:end]))
-        options = DecodeOptions(language=language, beam_size=beam_size, prompt=prompt)
-        return decode(core, self.model.tokenizer, features, options).text
+        found = self.model.decode(features, language=language, beam_size=beam_size, prompt=prompt)
+        return found.text
 
     def transcribe(self, samples: np.ndarray, language: str, beam_size: int) -> str:
         return self.model.text(self.segments(samples, language, beam_size))

@@ -4,25 +4,20 @@ from ._core import (
     AudioFeatures,
     Checkpoint,
     DecoderState,
-    Error,
-    LoadError,
     Metrics,
     Model,
     ModelDims,
-    ShapeError,
-    StateError,
     __version__,
     available_isas,
     default_n_threads,
     log_mel,
 )
-from .batch import Transcripts
-from .decoding import WindowResult
+from .engine.batch import Transcripts
+from .errors import Error, LoadError, ShapeError, StateError
+from .model import WhisperModel
 from .options import DecodeOptions, TranscribeOptions
-from .recording import TranscriptionInfo
-from .segments import Segment
-from .tokenizer import Tokenizer
-from .transcribe import WhisperModel
+from .results import Segment, TranscriptionInfo, WindowResult
+from .text.tokenizer import Tokenizer
 
 __all__ = [
     "AudioFeatures",

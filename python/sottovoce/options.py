@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, TypedDict, TypeVar, get_args
 
-from .languages import language_code
+from .text.languages import language_code
 
 _MOST_ROWS = 256  # beams or samples of one window, as in the core
 

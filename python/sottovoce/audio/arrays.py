@@ -1,0 +1,74 @@
+"""Arrays of any accepted dtype and layout -> float32 mono samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import ShapeError
+from .resampling import RATES, resample
+
+INT16_SCALE = 2.0**15
+# Every array dtype taken, and the full scale that is divided by to land in [-1, 1].
+_FULL_SCALE = {"u1": 2.0**7, "i2": INT16_SCALE, "i4": 2.0**31, "f4": 1.0, "f8": 1.0}
+_MAX_CHANNELS = 32  # a wider array is not audio: a mel spectrogram has 80 or 128 rows
+
+
+def from_array(array: NDArray[Any], rate: int) -> NDArray[np.float32]:
+    """Mono or multichannel, at `rate` Hz -> (n_samples,) at 16 kHz."""
+    _check_rate(rate)
+    axis = _channel_axis(array.shape)
+    samples = as_float32(array)
+    finite = np.isfinite(samples)
+    if not finite.all():
+        index = tuple(int(i) for i in np.unravel_index(finite.argmin(), samples.shape))
+        raise ValueError(f"load: samples must be finite, got {array[index]} at {index}")
+    return np.ascontiguousarray(resample(down_mix(samples, axis), int(rate)))
+
+
+def _check_rate(rate: int) -> None:
+    if isinstance(rate, bool) or not isinstance(rate, (int, np.integer)):
+        raise TypeError(f"load: sample_rate must be an int in Hz, got {rate!r}")
+    if rate not in RATES:
+        raise ValueError(f"load: sample_rate must be in {RATES[0]}..{RATES[-1]} Hz, got {rate}")
+
+
+def _channel_axis(shape: tuple[int, ...]) -> int | None:
+    """The axis of the channels; None for mono."""
+    if len(shape) == 1:
+        return None
+    if len(shape) != 2 or min(shape) > _MAX_CHANNELS or shape[0] == shape[1] > 1:
+        raise ShapeError(
+            "load: an array must be (n_samples,), (n_samples, n_channels) or (n_channels, "
+            f"n_samples), n_channels the smaller and <= {_MAX_CHANNELS}, got {shape}"
+        )
+    return int(np.argmin(shape))
+
+
+def as_float32(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Any accepted dtype, its full scale to [-1, 1]; float32 is returned as it is."""
+    kind = array.dtype.kind + str(array.dtype.itemsize)
+    if kind not in _FULL_SCALE:
+        raise TypeError(
+            "load: an array must be float32 or float64 in [-1, 1], or int16, int32 or uint8, "
+            f"got {array.dtype}; scale it and convert it with astype first"
+        )
+    with np.errstate(over="ignore"):  # beyond float32: becomes inf, and is reported as such
+        samples = array.astype(np.float32, copy=False)
+    if kind == "u1":
+        samples -= np.float32(_FULL_SCALE[kind])
+    if kind[0] != "f":
+        samples *= np.float32(1 / _FULL_SCALE[kind])
+    return samples
+
+
+def down_mix(samples: NDArray[np.float32], channel_axis: int | None) -> NDArray[np.float32]:
+    """The mean of the channels: for stereo, also what ffmpeg's down-mix to s16 takes."""
+    if channel_axis is None:
+        return samples
+    if 1 in samples.shape or not samples.size:
+        return samples.reshape(-1)
+    mono: NDArray[np.float32] = samples.mean(channel_axis, np.float64).astype(np.float32)
+    return mono

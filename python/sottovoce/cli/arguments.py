@@ -1,0 +1,263 @@
+"""What may be typed: the commands, their arguments and their help.
+
+Flags are openai-whisper's, in either spelling (--beam_size, --beam-size).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from .. import _core
+from ..text.languages import CODES_BY_NAME, LANGUAGES, language_code
+from ..writers import FORMATS
+from . import convert, demo, info, transcribe
+
+_TRANSCRIBE = """\
+Transcribes audio or video files; "-" reads standard input. Windows of several files share a batch.
+
+Where the transcript goes:
+  neither -o nor -f   on standard output: lines with times on a terminal, plain text into a pipe
+  -f FORMAT           that format on standard output
+  -o DIR              into DIR/NAME.txt, .vtt, .srt, .tsv and .json, or only the format of -f;
+                      a terminal also shows the lines with times
+Progress and messages go to standard error.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sottovoce", description="Whisper speech-to-text on the CPU.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action=_Version)
+    add = parser.add_subparsers(dest="name", required=True, metavar="COMMAND").add_parser
+    _add_transcribe(_command(add, "transcribe", transcribe.run, _TRANSCRIBE))
+    _add_info(_command(add, "info", info.run, "Shows what a model is and how it would run here."))
+    _add_convert(
+        _command(add, "convert", convert.run, "Writes a model as a Hugging Face directory.")
+    )
+    _add_demo(
+        _command(add, "demo", demo.run, "Fetches a small model and transcribes a clip with it.")
+    )
+    return parser
+
+
+class _Version(argparse.Action):
+    """--version, on standard output."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **_: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="show the version")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        print(f"sottovoce {_core.__version__}")
+        parser.exit()
+
+
+def _command(
+    add: Callable[..., argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    description: str,
+) -> argparse.ArgumentParser:
+    parser = add(
+        name,
+        help=description[0].lower() + description[1:].split(";")[0].split(".")[0],
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(command=run, usage_error=parser.error)
+    return parser
+
+
+def _flag(
+    group: argparse._ActionsContainer, name: str, help: str, *short: str, **keywords: Any
+) -> None:
+    """Adds --some_name, with --some-name as an alias that the help does not repeat."""
+    if keywords.get("default") not in (None, ""):
+        help += " (default: %(default)s)"
+    group.add_argument(f"--{name}", *short, help=help, **keywords)
+    if "_" in name:
+        hidden = {k: v for k, v in keywords.items() if k != "default"}
+        alias = f"--{name.replace('_', '-')}"
+        group.add_argument(
+            alias, dest=name, help=argparse.SUPPRESS, default=argparse.SUPPRESS, **hidden
+        )
+
+
+def _add_info(parser: argparse.ArgumentParser) -> None:
+    _add_model_source(parser)
+    parser.add_argument("model", metavar="MODEL", help="name or directory")
+
+
+def _add_convert(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SRC", help="name, directory or file of a model")
+    parser.add_argument("destination", metavar="DST", help="directory to make")
+    parser.add_argument("--dtype", choices=["float32", "float16"], help="default: as it is in SRC")
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model", nargs="?", default="tiny.en", metavar="MODEL", help="tiny.en or base"
+    )
+
+
+def _add_model_source(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where models are")
+    _flag(group, "model_dir", "where downloads are kept (default: the hub's cache)", metavar="DIR")
+    _flag(group, "local_files_only", "never download", action="store_true")
+
+
+def _add_transcribe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("audio", nargs="+", metavar="AUDIO", help='files to transcribe, "-": stdin')
+    _flag(parser, "model", "name (tiny.en, base, ...) or directory", required=True, metavar="MODEL")
+    _add_output(parser.add_argument_group("output"))
+    _add_task(parser.add_argument_group("task"))
+    _add_search(parser.add_argument_group("search"))
+    _add_policy(parser.add_argument_group("retries, silence and context"))
+    _add_runtime(parser.add_argument_group("machine"))
+    _add_model_source(parser)
+
+
+def _add_output(group: argparse._ArgumentGroup) -> None:
+    _flag(group, "output_dir", "directory for files, made if missing", "-o", metavar="DIR")
+    _flag(
+        group, "output_format", f"one of {', '.join(FORMATS)}", "-f", choices=FORMATS, metavar="F"
+    )
+    _flag(
+        group,
+        "verbose",
+        "show lines with times on a terminal; False: plain text, or nothing with -o",
+        type=_boolean,
+        default=True,
+        metavar="BOOL",
+    )
+
+
+def _add_task(group: argparse._ArgumentGroup) -> None:
+    _flag(
+        group,
+        "task",
+        "translate: into English",
+        choices=["transcribe", "translate"],
+        default="transcribe",
+    )
+    _flag(
+        group,
+        "language",
+        "code or name of the spoken language (default: detected)",
+        type=_language,
+        metavar="LANGUAGE",
+    )
+
+
+def _add_search(group: argparse._ArgumentGroup) -> None:
+    _flag(group, "temperature", "where retries start", type=float, default=0.0, metavar="T")
+    _flag(group, "best_of", "samples at T > 0", type=_optional(int), default=5, metavar="N")
+    _flag(
+        group, "beam_size", "beams at T = 0; 1: greedy", type=_optional(int), default=5, metavar="N"
+    )
+    _flag(group, "patience", "wait for N * P beams", type=_optional(float), metavar="P")
+    _flag(group, "length_penalty", "0..1 (default: plain mean)", type=_optional(float), metavar="A")
+    _flag(
+        group,
+        "suppress_tokens",
+        'ids never chosen, with commas; "-1": non-speech',
+        default="-1",
+        metavar="IDS",
+    )
+    _flag(group, "seed", "of the sampler", type=int, default=0, metavar="N")
+
+
+def _add_policy(group: argparse._ArgumentGroup) -> None:
+    def number(name: str, help: str, default: float) -> None:
+        _flag(
+            group, name, help + '; "None": off', type=_optional(float), default=default, metavar="X"
+        )
+
+    number("temperature_increment_on_fallback", "step of T after a failed attempt, up to 1", 0.2)
+    number("compression_ratio_threshold", "retry above this: repetition", 2.4)
+    number("logprob_threshold", "retry below this: improbable words", -1.0)
+    number("no_speech_threshold", "skip improbable windows above this: silence", 0.6)
+    _flag(
+        group,
+        "condition_on_previous_text",
+        "prompt windows with what was said before",
+        type=_boolean,
+        default=True,
+        metavar="BOOL",
+    )
+    _flag(group, "initial_prompt", "text before the first window", metavar="TEXT")
+    _flag(
+        group,
+        "carry_initial_prompt",
+        "put it before every window",
+        type=_boolean,
+        default=False,
+        metavar="BOOL",
+    )
+    _flag(group, "clip_timestamps", "start,end,start,... in seconds", default="0", metavar="TIMES")
+    _flag(
+        group,
+        "windows",
+        "independent: clips cut at pauses, side by side, none knowing what the others said",
+        choices=["sequential", "independent"],
+        default="sequential",
+    )
+
+
+def _add_runtime(group: argparse._ArgumentGroup) -> None:
+    _flag(group, "threads", "0: all that are allowed", type=int, default=0, metavar="N")
+    _flag(
+        group,
+        "batch_size",
+        "most windows side by side, of several files or independent; changes no word",
+        type=int,
+        default=8,
+        metavar="N",
+    )
+    _flag(group, "device", "where to run", choices=["cpu"], default="cpu")
+    _flag(
+        group, "compute_type", "float32, bfloat16, int8 or auto", default="float32", metavar="DTYPE"
+    )
+    _flag(
+        group,
+        "weights_cache",
+        "keep packed weights in DIR, or in the user's cache: the next start is near instant",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="DIR",
+    )
+    _flag(group, "isa", "kernels (default: the best for this CPU)", default="", metavar="NAME")
+
+
+def _boolean(text: str) -> bool:
+    values = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text.lower() not in values:
+        raise argparse.ArgumentTypeError(f"expected True or False, got {text!r}")
+    return values[text.lower()]
+
+
+def _optional(kind: type[int] | type[float]) -> Callable[[str], float | None]:
+    def convert(text: str) -> float | None:
+        try:
+            return None if text.lower() == "none" else kind(text)
+        except ValueError:
+            expected = "an integer" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"expected {expected} or None, got {text!r}") from None
+
+    return convert
+
+
+def _language(text: str) -> str | None:
+    if text.lower() == "none":
+        return None
+    try:
+        return language_code(text)
+    except ValueError:
+        known = len(LANGUAGES), len(CODES_BY_NAME)
+        raise argparse.ArgumentTypeError(
+            f"expected one of {known[0]} codes or {known[1]} names, got {text!r}"
+        ) from None

@@ -1,0 +1,44 @@
+"""`sottovoce info`: what a model is, and how it would run here."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from .. import _core
+from ..text.tokenizer import SpecialTokens
+
+_AUDIO_DIMS = ("n_mels", "n_audio_ctx", "n_audio_state", "n_audio_head", "n_audio_layer")
+_TEXT_DIMS = ("n_vocab", "n_text_ctx", "n_text_state", "n_text_head", "n_text_layer")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Shows the dimensions, the vocabulary and the machine; packs no weights."""
+    from ..checkpoints import hub, open_checkpoint
+
+    directory = hub.resolve(
+        arguments.model, cache_dir=arguments.model_dir, local_files_only=arguments.local_files_only
+    )
+    model = open_checkpoint(directory)
+    for name, value in _model_facts(model, directory):
+        print(f"{name:<16}{value}")
+    return 0
+
+
+def _model_facts(model: _core.Checkpoint, directory: Path) -> Iterator[tuple[str, object]]:
+    dims = model.dims
+    yield "model", directory
+    for name in (*_AUDIO_DIMS, *_TEXT_DIMS):
+        yield name, getattr(dims, name)
+    special = SpecialTokens.of_vocabulary(dims.n_vocab)
+    kind = f"multilingual, {special.n_languages} languages"
+    yield "vocabulary", kind if dims.is_multilingual else "English-only"
+    yield "parameters", f"{sum(math.prod(model.tensor(n).shape) for n in model.names()):,}"
+    yield "dtypes", ", ".join(sorted({model.dtype(name) for name in model.names()}))
+    heads = model.alignment_heads
+    stated = " ".join(f"{layer}.{head}" for layer, head in heads or ())
+    yield "alignment heads", stated or "not stated: all of the upper half of the decoder"
+    yield "kernels", f"{', '.join(_core.available_isas())} (the last is the best for this CPU)"
+    yield "threads", _core.default_n_threads()

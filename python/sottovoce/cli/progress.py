@@ -1,0 +1,35 @@
+"""A progress bar on standard error, moved by the segments that pass, and lines beside it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterable
+
+from ..results import Segment
+
+
+def show_progress(
+    segments: Iterable[Segment], duration: float, *, enabled: bool
+) -> Generator[Segment, None, None]:
+    """Passes the segments on; `duration` is the recording's, in seconds."""
+    if not enabled:
+        yield from segments
+        return
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    form = "{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]"
+    with tqdm(total=duration, bar_format=form, file=sys.stderr, leave=False) as bar:
+        for segment in segments:
+            bar.update(max(0.0, min(segment.end, duration) - bar.n))
+            yield segment
+        bar.update(duration - bar.n)
+
+
+def say(line: str) -> None:
+    """Prints a line on standard output, above a bar if there is one."""
+    tqdm = sys.modules.get("tqdm")
+    if tqdm is None:
+        print(line, flush=True)
+    else:
+        tqdm.tqdm.write(line, file=sys.stdout)
+        sys.stdout.flush()

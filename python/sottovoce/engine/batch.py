@@ -1,0 +1,296 @@
+"""Many seek loops side by side: their windows share a DecodeBatch, and a worker encodes ahead.
+
+A loop makes the same requests here as when it runs alone, and the core's answers have the same bits
+in any company: so neither the size of a batch nor the order in which windows come and go changes
+what is heard. Loops are resumed in the caller's thread; the worker opens recordings and encodes
+windows, and ends when the caller is through with the iterator, or drops it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import _core
+from ..options import TranscribeOptions
+from ..policy.requests import DecodeRequest, EncodeRequest, Request
+from ..policy.seek import SeekLoop
+from ..policy.segments import numbered
+from ..results import Segment, TranscriptionInfo
+from .job import Job
+from .window import MAX_PASSES, encode
+from .worker import Task, Worker
+
+_MOST_OPENINGS = 2  # recordings that wait for the worker to open them
+_MOST_ENTRIES = 1000  # recordings, most of them over, while the first is not
+
+
+@dataclass(eq=False)
+class _Entry:
+    """One recording among the others: waiting to be opened, on its way or at its end."""
+
+    info: TranscriptionInfo = field(init=False)  # once it is opened
+    runs: list[_Run] | None = None  # None: not opened yet; those that are wanted
+    error: Exception | None = None  # what the recording failed of, after those runs
+
+    @property
+    def is_over(self) -> bool:
+        if self.runs is None:
+            return self.error is not None
+        return all(run.is_over for run in self.runs)
+
+    def take(self, job: Job) -> None:
+        metrics = job.info.metrics.core
+        self.info = job.info
+        self.runs = [_Run(loop, metrics, self) for loop in job.loops]
+
+    def fail(self, error: Exception, run: _Run | None = None) -> None:
+        """`error` ends the recording where `run` begins: what comes first is still wanted.
+
+        So the error, and what is heard before it, are those of one loop after the other.
+        """
+        if run is not None and self.runs is not None:
+            if not run.is_wanted:
+                return
+            first = self.runs.index(run)
+            for late in self.runs[first:]:
+                late.is_wanted = False
+            del self.runs[first:]
+        self.error = error
+
+    def raise_error(self) -> None:
+        """Raises what the recording failed of, if it did, and forgets it.
+
+        Its traceback holds those who caught it, and they would hold it.
+        """
+        error, self.error = self.error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error
+
+    def segments(self) -> Iterator[Segment]:
+        return (segment for run in self.runs or () for segment in run.segments)
+
+
+@dataclass(eq=False)
+class _Run:
+    """One seek loop, and its segments so far."""
+
+    loop: SeekLoop
+    metrics: _core.Metrics
+    entry: _Entry
+    segments: list[Segment] = field(default_factory=list)
+    is_over: bool = False
+    is_wanted: bool = True  # neither it nor one before it has failed
+
+    def resume(self, answer: Any) -> Request | None:
+        """The next request; None if there is none, or nobody wants to hear more."""
+        try:
+            while self.is_wanted:
+                item = self.loop.send(answer)
+                if not isinstance(item, Segment):
+                    return item
+                self.segments.append(item)
+                answer = None
+        except StopIteration:
+            pass
+        except Exception as error:
+            self.entry.fail(error, self)
+        self.loop.close()
+        self.is_over = True
+        return None
+
+
+class Batch:
+    """The seek loops of some recordings, on their way through one decoder and one worker."""
+
+    def __init__(self, core: _core.Model, n_slots: int, n_rows: int) -> None:
+        """`n_rows`: most beams or samples of a window."""
+        self._core = core
+        self._decoder = core.new_batch(n_slots, n_rows)
+        self._worker = Worker("sottovoce-encoder")
+        # Encoded windows that wait for a slot: enough to refill the slots while others decode.
+        self._most_live = n_slots + max(1, n_slots // 2)
+        self._waiting: deque[_Run] = deque()  # not begun
+        self._n_live = 0  # begun and not over
+        self._n_openings = 0
+        self._requests: deque[tuple[_Run, DecodeRequest]] = deque()  # that want a slot
+        self._decoding: dict[int, _Run] = {}  # by id of the decoder
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether another recording should be on its way by now."""
+        n_coming = self._n_live + len(self._waiting) + self._n_openings
+        return self._n_openings < _MOST_OPENINGS and n_coming < self._most_live
+
+    def open(self, entry: _Entry, open_job: Callable[[], Job]) -> None:
+        """Has the worker open a recording, then runs it; what fails is the entry's error."""
+
+        def opened(task: Task) -> None:
+            self._n_openings -= 1
+            if task.error is not None:
+                entry.fail(task.error)
+            else:
+                self.add(entry, task.result)
+
+        self._n_openings += 1
+        self._worker.submit(open_job, opened, urgent=False)
+
+    def add(self, entry: _Entry, job: Job) -> None:
+        entry.take(job)
+        self._waiting += entry.runs or ()
+
+    def progress(self) -> None:
+        """Waits for the worker, or decodes for a while. Something must be on its way."""
+        self._begin()
+        self._worker.collect(wait=False)
+        self._fill_slots()
+        # A pass over few windows takes nearly as long as one over many: 32 short clips took 481
+        # passes from half full on, 294 from three quarters on and 274 when only full.
+        few = 4 * len(self._decoding) < 3 * min(self._n_live, self._decoder.n_slots)
+        # An opening may take long, and nobody who is decoded waits for it.
+        worth_waiting = not self._decoding or (few and self._worker.next_is_urgent)
+        if worth_waiting and self._worker.has_pending:
+            self._worker.collect(wait=True)
+        else:
+            self._decode()
+
+    def close(self) -> None:
+        """Ends the worker, whose present task is waited for, and gives the memory back."""
+        self._worker.close()
+        self._requests.clear()
+        del self._decoder  # whatever tracebacks hold the batch
+
+    def _begin(self) -> None:
+        while self._waiting and self._n_live < self._most_live:
+            self._n_live += 1
+            self._resume(self._waiting.popleft(), None)
+
+    def _resume(self, run: _Run, answer: Any, *, again: bool = False) -> None:
+        request = run.resume(answer)
+        if request is None:
+            self._n_live -= 1
+        elif isinstance(request, EncodeRequest):
+            self._submit_encode(run, request)
+        elif again:  # into the slot it had: its features hold cross-attention keys and values
+            self._requests.appendleft((run, request))
+        else:
+            self._requests.append((run, request))
+
+    def _submit_encode(self, run: _Run, request: EncodeRequest) -> None:
+        def encoded(task: Task) -> None:
+            if task.error is not None:
+                run.entry.fail(task.error, run)
+            if task.result is not None:
+                run.metrics.merge(task.result.metrics)
+            self._resume(run, task.result)
+
+        def call() -> _core.AudioFeatures | None:
+            return encode(self._core, request) if run.is_wanted else None
+
+        self._worker.submit(call, encoded, urgent=True)
+
+    def _fill_slots(self) -> None:
+        while self._requests and self._decoder.n_free:
+            run, request = self._requests.popleft()
+            if not run.is_wanted:
+                self._resume(run, None)
+                continue
+            try:
+                number = self._decoder.submit(request.features, request.options)
+            except Exception as error:
+                run.entry.fail(error, run)
+                self._resume(run, None)
+            else:
+                self._decoding[number] = run
+
+    def _decode(self) -> None:
+        for finished in self._decoder.advance(MAX_PASSES):
+            run = self._decoding.pop(finished.id)
+            run.metrics.merge(finished.metrics)
+            if finished.error:
+                run.entry.fail(_core.ShapeError(finished.error), run)
+            self._resume(run, finished.result, again=True)
+
+
+def segments(core: _core.Model, job: Job, options: TranscribeOptions) -> Iterator[Segment]:
+    """The segments of one recording in order, as soon as their loop and those before are over."""
+    entry = _Entry()
+    n_slots = min(options.batch_size, len(job.loops))
+    with closing(Batch(core, n_slots, options.n_rows)) as batch:
+        batch.add(entry, job)
+        for run in list(entry.runs or ()):
+            while run.is_wanted and not run.is_over:
+                batch.progress()
+            if not run.is_wanted:
+                break
+            yield from run.segments
+        entry.raise_error()
+
+
+class Transcripts(Iterator[tuple[list[Segment], TranscriptionInfo]]):
+    """Segments and info of one recording after the other, in the order in which they were given.
+
+    A recording that fails raises its error in its turn; `next()` goes on with the one after it.
+    What the iterable of recordings raises comes last.
+    """
+
+    def __init__(
+        self,
+        core: _core.Model,
+        options: TranscribeOptions,
+        jobs: Iterable[Callable[[], Job]],
+    ) -> None:
+        """`jobs`: what opens each recording; called in another thread, one at a time."""
+        self._entries = _entries(core, options, jobs)
+
+    def __next__(self) -> tuple[list[Segment], TranscriptionInfo]:
+        entry = next(self._entries)
+        entry.raise_error()
+        return list(numbered(entry.segments())), entry.info
+
+    def close(self) -> None:
+        """Ends the call, and the worker that encodes ahead; so does dropping the iterator."""
+        self._entries.close()
+
+    def __enter__(self) -> Transcripts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _entries(
+    core: _core.Model,
+    options: TranscribeOptions,
+    jobs: Iterable[Callable[[], Job]],
+) -> Generator[_Entry, None, None]:
+    """The recordings in order, each when it is over."""
+    coming = iter(jobs)
+    entries: deque[_Entry] = deque()
+    with closing(Batch(core, options.batch_size, options.n_rows)) as batch:
+        while True:
+            while batch.wants_more and len(entries) < _MOST_ENTRIES:
+                entry = _Entry()
+                try:
+                    open_job = next(coming, None)
+                except Exception as error:
+                    entry.fail(error)
+                    entries.append(entry)
+                    coming = iter(())
+                    break
+                if open_job is None:
+                    break
+                entries.append(entry)
+                batch.open(entry, open_job)
+            if not entries:
+                return
+            if entries[0].is_over:
+                yield entries.popleft()
+            else:
+                batch.progress()

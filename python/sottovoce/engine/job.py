@@ -1,0 +1,16 @@
+"""One recording on its way through the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..policy.seek import SeekLoop
+from ..results import TranscriptionInfo
+
+
+@dataclass(frozen=True)
+class Job:
+    """A recording that is loaded, its language known, and nothing of it decoded yet."""
+
+    info: TranscriptionInfo
+    loops: list[SeekLoop]  # their segments, one loop after the other, are the transcript

@@ -1,0 +1,50 @@
+"""The calls of the network for one window: encode it, tell its language, decode it once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _core
+from ..options import DecodeOptions
+from ..policy.requests import EncodeRequest
+from ..policy.window import core_options, window_result
+from ..results import WindowResult
+from ..text.tokenizer import Tokenizer
+
+MAX_PASSES = 8  # of the decoder, before Python looks at what else there is
+
+
+def encode(core: _core.Model, request: EncodeRequest) -> _core.AudioFeatures:
+    """The answer to a request."""
+    # The core wants consecutive memory; it fills a short window with zeros in log-mel space.
+    return core.encode(np.ascontiguousarray(request.frames))
+
+
+def detect_language(
+    core: _core.Model, tokenizer: Tokenizer, features: _core.AudioFeatures
+) -> tuple[str, dict[str, float]]:
+    """The likeliest language of a window and the probability of each, in token order.
+
+    Raises ValueError for an English-only model, which has no languages to choose from.
+    """
+    if not tokenizer.is_multilingual:
+        raise ValueError("detect_language: must have a multilingual model, got an English-only one")
+    found = core.detect_language(features, tokenizer.special.sot, tokenizer.language_tokens)
+    probabilities = dict(zip(tokenizer.language_codes, found.tolist(), strict=True))
+    return tokenizer.language_codes[int(np.argmax(found))], probabilities
+
+
+def decode(
+    core: _core.Model,
+    tokenizer: Tokenizer,
+    features: _core.AudioFeatures,
+    options: DecodeOptions,
+) -> WindowResult:
+    """One attempt at one encoded window; a language of None is detected first."""
+    language = options.language
+    if language is None and tokenizer.is_multilingual:
+        language, _ = detect_language(core, tokenizer, features)
+    language = language or "en"
+    wanted = core_options(tokenizer, core.dims, options, language)
+    (heard,) = core.decode([features], [wanted])
+    return window_result(tokenizer, heard, options, language)

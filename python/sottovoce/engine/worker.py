@@ -1,0 +1,112 @@
+"""A thread that does one thing after the other while its owner goes on."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+_POLL_INTERVAL = 0.2  # s, after which an idle thread sees whether the program has ended
+
+
+@dataclass(eq=False)
+class Task:
+    """Something to do, and what is called once it is done."""
+
+    call: Callable[[], Any]
+    on_done: Callable[[Task], None]
+    is_urgent: bool
+    result: Any = None  # what the call returned
+    error: Exception | None = None  # or raised
+
+
+class Worker:
+    """One thread and its tasks: the urgent first, in the order in which they were submitted.
+
+    `collect` calls `on_done` of what is finished, in the thread that calls it. The thread ends with
+    `close`, and after its present task when the program ends.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._change = threading.Condition()
+        self._urgent: deque[Task] = deque()
+        self._other: deque[Task] = deque()
+        self._doing: Task | None = None
+        self._done: deque[Task] = deque()
+        self._interruption: BaseException | None = None
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._work, name=name)
+        self._thread.start()
+
+    def submit(
+        self, call: Callable[[], Any], on_done: Callable[[Task], None], *, urgent: bool
+    ) -> None:
+        with self._change:
+            (self._urgent if urgent else self._other).append(Task(call, on_done, urgent))
+            self._change.notify_all()
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether `collect` has something to wait for."""
+        with self._change:
+            return bool(self._done or self._doing or self._urgent or self._other)
+
+    @property
+    def next_is_urgent(self) -> bool:
+        """Whether the present task, or else the next one, is urgent."""
+        with self._change:
+            return self._doing.is_urgent if self._doing else bool(self._urgent)
+
+    def collect(self, *, wait: bool) -> None:
+        """Calls `on_done` of the finished tasks; with `wait`, of one at least.
+
+        Raises what is no Exception, such as KeyboardInterrupt, here.
+        """
+        with self._change:
+            while wait and not self._done:
+                self._change.wait()
+            done = list(self._done)
+            self._done.clear()
+        for task in done:
+            if self._interruption is not None:
+                raise self._interruption
+            task.on_done(task)
+
+    def close(self) -> None:
+        """Ends the thread. Its present task is waited for, and nobody is told of it."""
+        with self._change:
+            self._is_closed = True
+            self._urgent.clear()
+            self._other.clear()
+            self._change.notify_all()
+        if threading.current_thread() is not self._thread:  # the garbage collector may run there
+            self._thread.join()
+        self._done.clear()
+
+    def _work(self) -> None:
+        while (task := self._next()) is not None:
+            try:
+                task.result = task.call()
+            except Exception as error:
+                task.error = error
+            except BaseException as interruption:
+                self._interruption = interruption
+            with self._change:
+                self._doing = None
+                self._done.append(task)
+                self._change.notify_all()
+            del task  # which holds what it was about
+
+    def _next(self) -> Task | None:
+        with self._change:
+            # While executors join their threads at the end of a program, all that was submitted
+            # is still done; the main thread is over by the time plain threads are joined.
+            while not self._is_closed and threading.main_thread().is_alive():
+                for queue in (self._urgent, self._other):
+                    if queue:
+                        self._doing = queue.popleft()
+                        return self._doing
+                self._change.wait(_POLL_INTERVAL)
+        return None

@@ -1,0 +1,324 @@
+"""`WhisperModel`: a loaded model and its tokenizer, and the calls that people make.
+
+    model = WhisperModel("base")
+    segments, info = model.transcribe("talk.mp3")
+    for segment in segments:
+        print(f"[{segment.start:.2f} -> {segment.end:.2f}]{segment.text}")
+
+What happens inside a window, and which window comes next, is decided in policy/; how windows share
+a decoder, in engine/. A model holds no state of a call: any number of threads may use it at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from .engine import batch, sequential, window
+from .engine.batch import Transcripts
+from .engine.job import Job
+from .options import DecodeKeywords, DecodeOptions, TranscribeKeywords, TranscribeOptions
+from .policy.chunking import clips_between_pauses
+from .policy.seek import Transcriber
+from .policy.segments import full_text, numbered
+from .results import CallMetrics, Segment, TranscriptionInfo, WindowResult
+from .text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .audio import Audio
+
+
+@dataclass(frozen=True)
+class _Language:
+    code: str
+    probability: float = 1.0
+    probabilities: Mapping[str, float] | None = None
+    features: _core.AudioFeatures | None = None  # of mel[:, :3000], if that was listened to
+
+
+class WhisperModel:
+    """A Whisper model, ready to transcribe.
+
+    Attributes:
+        core: the network (`_core.Model`): encode, step, logits, cross-attention.
+        tokenizer: text <-> ids.
+    """
+
+    def __init__(
+        self,
+        name_or_path: str | Path,
+        device: str = "cpu",
+        compute_type: str = "float32",
+        cpu_threads: int = 0,
+        *,
+        isa: str = "",
+        local_files_only: bool = False,
+        download_root: str | Path | None = None,
+        weights_cache: bool | str | Path = False,
+    ) -> None:
+        """Loads a model.
+
+        Args:
+            name_or_path: a directory or file, or a name such as "base" or "tiny.en".
+            device: "cpu".
+            compute_type: "float32" (openai-whisper's words), "bfloat16", "int8" (quickest and
+                smallest), or "auto": "int8" but on the portable kernels.
+            cpu_threads: threads of one call; 0: all that this process may use.
+            isa: kernel table, one of `available_isas()`; "": the best for this CPU.
+            local_files_only: never download.
+            download_root: where downloads are kept; None: the hub's usual cache.
+            weights_cache: a folder for packed weights, which the next start maps instead of
+                opening the checkpoint; True: `sottovoce/packed` in the user's cache.
+
+        Raises LoadError if the model cannot be had or read, ValueError for an unknown device.
+        """
+        from .checkpoints import formats, hub
+        from .checkpoints.weights_cache import Runtime, open_core
+
+        if device != "cpu":
+            raise ValueError(f"WhisperModel: device must be 'cpu', got {device!r}")
+        most_threads = 1024  # the core's
+        if not isinstance(cpu_threads, int) or not 0 <= cpu_threads <= most_threads:
+            raise ValueError(
+                f"WhisperModel: cpu_threads must be 0 (all) to {most_threads}, got {cpu_threads!r}"
+            )
+        if not isinstance(weights_cache, bool | str | Path):
+            raise TypeError(
+                "WhisperModel: weights_cache must be True, False or a folder, "
+                f"got {weights_cache!r}"
+            )
+        if weights_cache == "":  # which Path would take for the working directory
+            raise ValueError("WhisperModel: weights_cache must name a folder, got ''")
+        cache_dir = None if download_root is None else str(download_root)
+        directory = hub.resolve(
+            name_or_path, cache_dir=cache_dir, local_files_only=local_files_only
+        )
+        runtime = Runtime(n_threads=cpu_threads, isa=isa, compute_type=compute_type)
+        if weights_cache is not False:
+            folder = hub.weights_cache() if weights_cache is True else Path(weights_cache)
+            self.core = open_core(directory, folder.expanduser(), runtime)
+            self.tokenizer = Tokenizer.open(directory, self.core.dims.n_vocab)
+            return
+        tensors = formats.open_checkpoint(directory)
+        # The tokenizer first: a wrong one is worth knowing before gigabytes are packed.
+        self.tokenizer = Tokenizer.open(directory, tensors.dims.n_vocab)
+        self.core = _core.Model(tensors, **runtime)
+
+    @classmethod
+    def of_parts(cls, core: _core.Model, tokenizer: Tokenizer) -> WhisperModel:
+        """A model from a network and a tokenizer that are already in memory."""
+        model = cls.__new__(cls)
+        model.core, model.tokenizer = core, tokenizer
+        return model
+
+    @property
+    def dims(self) -> _core.ModelDims:
+        """What the network is: the ten numbers of the checkpoint."""
+        return self.core.dims
+
+    @property
+    def is_multilingual(self) -> bool:
+        return self.tokenizer.is_multilingual
+
+    def transcribe(
+        self, audio: Audio, *, sample_rate: int | None = None, **options: Unpack[TranscribeKeywords]
+    ) -> tuple[Iterator[Segment], TranscriptionInfo]:
+        """Transcribes a recording of any length.
+
+        Args:
+            audio: a path, bytes, a binary file, or samples (n_samples,).
+            sample_rate: of samples, in Hz; None: 16000.
+            options: the fields of `TranscribeOptions`; `beam_size` is 5 (1: greedy), `temperature`
+                (0.0, 0.2, ... 1.0), `language` detected, `task` "transcribe", `windows`
+                "sequential" ("independent": clips of up to 30 s, each heard without the others'
+                words, `batch_size` of them side by side).
+
+        Returns:
+            The segments, decoded window by window while they are iterated over, and what is known
+            about the recording. Audio without a sample has no segments.
+
+        Raises TypeError and ValueError for options, LoadError for audio that cannot be read.
+        """
+        wanted = TranscribeOptions.from_keywords(options)
+        self._check_language(wanted.language)
+        job = self._open(audio, sample_rate, wanted)
+        if len(job.loops) > 1:
+            segments = batch.segments(self.core, job, job.info.options)
+        else:
+            rows, metrics = wanted.n_rows, job.info.metrics.core
+            segments = sequential.segments(self.core, job.loops[0], rows, metrics)
+        return numbered(segments), job.info
+
+    def transcribe_many(
+        self,
+        audios: Iterable[Audio],
+        *,
+        sample_rate: int | None = None,
+        **options: Unpack[TranscribeKeywords],
+    ) -> Transcripts:
+        """Transcribes recordings, `batch_size` windows side by side; faster than one by one.
+
+        Args:
+            audios: recordings as `transcribe` takes them, as many as you like. They are asked for
+                as they are needed: about one and a half times `batch_size` are held in memory, and
+                arrays and open files are copied there before the next one is asked for.
+            sample_rate: of samples, in Hz; None: 16000.
+            options: as of `transcribe`; they hold for every recording. `batch_size` is 8.
+
+        Returns:
+            An iterator over (segments, info) in the order of `audios`, the same to the last bit as
+            `transcribe` gives for each. A recording that fails raises its error (LoadError, ...)
+            when its turn comes; `next()` goes on with the one after it. A thread works ahead while
+            the iterator lives; drop or close it to end that.
+
+        Raises TypeError and ValueError for options, TypeError for a single recording.
+        """
+        if isinstance(audios, (str, bytes, Path, np.ndarray)) or not isinstance(audios, Iterable):
+            raise TypeError(
+                "transcribe_many: audios must be an iterable of recordings, "
+                f"got {type(audios).__name__}"
+            )
+        wanted = TranscribeOptions.from_keywords(options)
+        self._check_language(wanted.language)
+        jobs = (self._opener(audio, sample_rate, wanted) for audio in audios)
+        return Transcripts(self.core, wanted, jobs)
+
+    def detect_language(
+        self, audio: Audio, *, sample_rate: int | None = None
+    ) -> tuple[str, dict[str, float]]:
+        """The likeliest language of the first 30 s, and the probability of each by code.
+
+        Raises ValueError for an English-only model.
+        """
+        if not self.is_multilingual:
+            raise ValueError(
+                "detect_language: must have a multilingual model, got an English-only one"
+            )
+        metrics = CallMetrics()
+        mel = self._padded_mel(self._samples(audio, sample_rate, metrics), metrics)
+        return window.detect_language(self.core, self.tokenizer, self._opening(mel, metrics))
+
+    def decode(
+        self,
+        features: _core.AudioFeatures | NDArray[np.float32],
+        **options: Unpack[DecodeKeywords],
+    ) -> WindowResult:
+        """Decodes one window, once: no retries, no skipping; greedy unless asked otherwise.
+
+        Args:
+            features: an encoded window, or its log-mel (n_mels, n_frames <= 3000) float32.
+            options: the fields of `DecodeOptions`.
+
+        Raises TypeError and ValueError for options, ShapeError for a mel that is no window.
+        """
+        wanted = DecodeOptions.from_keywords(options)
+        self._check_language(wanted.language)
+        if isinstance(features, np.ndarray):
+            features = self.core.encode(features)
+        return window.decode(self.core, self.tokenizer, features, wanted)
+
+    def text(self, segments: Iterable[Segment]) -> str:
+        """The text of a whole transcript, spaces as the model spelled them."""
+        return full_text(segments, self.tokenizer)
+
+    def _check_language(self, code: str | None) -> None:
+        if code is None or code in self.tokenizer.language_codes:
+            return
+        if self.is_multilingual:
+            self.tokenizer.language_token(code)  # raises: a language of large-v3 only
+        if code != "en":
+            raise ValueError(f"language must be 'en' for an English-only model, got {code!r}")
+
+    def _opener(
+        self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions
+    ) -> Callable[[], Job]:
+        """`_open` for later, when the caller may have changed or closed what was given."""
+        from . import audio as media
+
+        try:
+            return partial(self._open, media.held(audio), sample_rate, wanted)
+        except Exception as error:
+            return partial(_fail, error)
+
+    def _open(self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions) -> Job:
+        """Reads a recording and finds out its language; nothing of it is decoded yet."""
+        metrics = CallMetrics()
+        samples = self._samples(audio, sample_rate, metrics)
+        mel = self._padded_mel(samples, metrics)
+        language = self._language(wanted.language, mel, metrics)
+        options = replace(wanted, language=language.code)
+        if options.windows == "independent":
+            options = options.of_clips(clips_between_pauses(mel, mel.shape[1] - _core.N_FRAMES))
+        info = TranscriptionInfo(
+            language=language.code,
+            language_probability=language.probability,
+            all_language_probs=language.probabilities,
+            duration=len(samples) / _core.SAMPLE_RATE,
+            options=options,
+            metrics=metrics,
+        )
+        transcriber = Transcriber(self.tokenizer, self.dims, options, mel)
+        return Job(info, transcriber.seek_loops(language.features))
+
+    def _samples(
+        self, audio: Audio, sample_rate: int | None, metrics: CallMetrics
+    ) -> NDArray[np.float32]:
+        from . import audio as media
+
+        started = time.perf_counter()
+        samples = media.load(audio, sample_rate=sample_rate)
+        metrics.load_ms = _ms_since(started)
+        return samples
+
+    def _padded_mel(
+        self, samples: NDArray[np.float32], metrics: CallMetrics
+    ) -> NDArray[np.float32]:
+        """Log-mel of everything at once (its floor is relative to the loudest moment of all).
+
+        Returns (n_mels, n_samples // 160 + 3000): 30 s of silence follow the recording.
+        """
+        started = time.perf_counter()
+        mel = _core.log_mel(
+            samples, self.dims.n_mels, padding=_core.N_SAMPLES, n_threads=self.core.n_threads
+        )
+        metrics.mel_ms = _ms_since(started)
+        return mel
+
+    def _language(
+        self, code: str | None, mel: NDArray[np.float32], metrics: CallMetrics
+    ) -> _Language:
+        if code is not None or not self.is_multilingual:
+            return _Language(code or "en")
+        started = time.perf_counter()
+        features = self._opening(mel, metrics)
+        found, probabilities = window.detect_language(self.core, self.tokenizer, features)
+        metrics.language_ms = _ms_since(started)
+        # Shorter recordings are heard twice, as in openai-whisper: here followed by the silence of
+        # the padding, as a window followed by zeros. The two encodings differ.
+        is_whole_window = mel.shape[1] >= 2 * _core.N_FRAMES
+        return _Language(
+            found, probabilities[found], probabilities, features if is_whole_window else None
+        )
+
+    def _opening(self, mel: NDArray[np.float32], metrics: CallMetrics) -> _core.AudioFeatures:
+        features = self.core.encode(np.ascontiguousarray(mel[:, : _core.N_FRAMES]))
+        metrics.core.merge(features.metrics)
+        return features
+
+
+def _fail(error: Exception) -> NoReturn:
+    raise error
+
+
+def _ms_since(started: float) -> float:
+    return 1000 * (time.perf_counter() - started)

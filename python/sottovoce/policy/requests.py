@@ -1,0 +1,28 @@
+"""What policy asks of whoever runs it; the answers come from the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+
+
+@dataclass(frozen=True)
+class EncodeRequest:
+    """What the encoder makes of a window; `_core.AudioFeatures` are the answer."""
+
+    frames: NDArray[np.float32]  # (n_mels, n_frames <= 3000), a view of the recording's mel
+
+
+@dataclass(frozen=True)
+class DecodeRequest:
+    """One attempt at a window; a `_core.DecodingResult` is the answer."""
+
+    features: _core.AudioFeatures
+    options: _core.DecodingOptions
+
+
+Request = EncodeRequest | DecodeRequest

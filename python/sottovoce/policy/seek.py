@@ -1,0 +1,96 @@
+"""The seek loop: window after window through a recording, each prompted with what came before.
+
+Behaviour is openai-whisper's. A seek loop requests encodings and attempts, and yields segments;
+engine/sequential.py runs one at a time, engine/batch.py many side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..options import TranscribeOptions
+from ..results import Segment, WindowResult
+from ..text.tokenizer import Tokenizer
+from .prompt import History
+from .requests import EncodeRequest, Request
+from .segments import Window, cut_window, without_empty_speech
+from .window import decode_with_fallback, is_silence
+
+
+def clips(timestamps: Sequence[float], content_frames: int) -> list[tuple[int, int]]:
+    """(first frame, frame after the last) of each clip; timestamps are start, end, ... in seconds.
+
+    A missing last end is the end of the audio, and so is an end beyond it (where openai-whisper
+    would decode empty windows for ever).
+    """
+    points = [round(seconds * _core.FRAMES_PER_SECOND) for seconds in timestamps] or [0]
+    if len(points) % 2 == 1:
+        points.append(content_frames)
+    ends = [min(end, content_frames) for end in points[1::2]]
+    return list(zip(points[::2], ends, strict=True))
+
+
+# Yields segments and requests; wants to be sent the answer to the last request.
+SeekLoop = Generator[Segment | Request, Any, None]
+
+
+@dataclass(frozen=True)
+class Transcriber:
+    """The seek loops of one recording; they request and never call the core."""
+
+    tokenizer: Tokenizer
+    dims: _core.ModelDims
+    options: TranscribeOptions  # with the language known
+    mel: NDArray[np.float32]  # (n_mels, content_frames + 3000), padded with 30 s of silence
+
+    def seek_loops(self, opening: _core.AudioFeatures | None = None) -> list[SeekLoop]:
+        """Loops whose segments, one after the other, are the transcript; none waits for another.
+
+        One through all clips, or with windows="independent" one a clip. `opening`: mel[:, :3000]
+        already encoded, for the window that covers exactly that.
+        """
+        content_frames = int(self.mel.shape[1]) - _core.N_FRAMES
+        groups = [clips(self.options.clip_timestamps, content_frames)]
+        if self.options.windows == "independent":
+            groups = [[clip] for clip in groups[0]]
+        return [self.seek_loop(group, None if i else opening) for i, group in enumerate(groups)]
+
+    def seek_loop(
+        self, ranges: Sequence[tuple[int, int]], opening: _core.AudioFeatures | None = None
+    ) -> SeekLoop:
+        """Yields the segments of some clips in order, and the requests for what it has to know."""
+        history = History(self.tokenizer, self.dims.n_text_ctx, self.options)
+        for start, end in ranges:
+            seek = start
+            while seek < end:
+                window = Window(seek, min(_core.N_FRAMES, end - seek))
+                result = yield from self._transcribe_window(window, history, opening)
+                opening = None  # its memory is needed no longer
+                if is_silence(result, self.options):
+                    seek = window.end
+                    continue
+                cut = cut_window(window, result, self.tokenizer)
+                seek = cut.seek
+                segments = [without_empty_speech(segment) for segment in cut.segments]
+                history.add(segments, result.temperature)
+                yield from segments
+
+    def _transcribe_window(
+        self, window: Window, history: History, opening: _core.AudioFeatures | None
+    ) -> Generator[Request, Any, WindowResult]:
+        features = opening
+        if features is None or window != Window(0, _core.N_FRAMES):
+            features = yield EncodeRequest(self.mel[:, window.seek : window.end])
+        prompt = history.prompt()
+        # One encoding for all temperatures.
+        return (
+            yield from decode_with_fallback(
+                self.tokenizer, self.dims, features, self.options, prompt, window.seek
+            )
+        )

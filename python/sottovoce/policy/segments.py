@@ -1,0 +1,123 @@
+"""How the tokens of one window become segments, and segments a transcript.
+
+Pure functions of tokens; the seek loop (seek.py) decides which window comes next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from .. import _core
+from ..results import Segment, WindowResult
+from ..text.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Window:
+    """A piece of the recording, at most 30 s, in mel frames."""
+
+    seek: int  # first frame
+    size: int  # frames
+
+    @property
+    def offset(self) -> float:
+        """Start in seconds."""
+        return self.seek * _core.HOP_LENGTH / _core.SAMPLE_RATE
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.size * _core.HOP_LENGTH / _core.SAMPLE_RATE
+
+    @property
+    def end(self) -> int:
+        """The frame after the last."""
+        return self.seek + self.size
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The segments of one window and the frame to go on from."""
+
+    segments: list[Segment]  # without ids yet
+    seek: int
+
+
+def cut_window(window: Window, result: WindowResult, tokenizer: Tokenizer) -> Cut:
+    """Cuts a window's tokens between adjacent timestamps: one ends a segment, one starts the next.
+
+    What follows the last such pair is unfinished: it is dropped, and the next window starts there.
+    Without a pair, or with a lone timestamp at the end, nothing is left to say in this window.
+    """
+    begin = tokenizer.special.timestamp_begin
+    is_timestamp = [token >= begin for token in result.tokens]
+    pairs = [i for i in range(1, len(is_timestamp)) if is_timestamp[i - 1] and is_timestamp[i]]
+    if not pairs:
+        end = _last_timestamp(window, result, begin)
+        spoken = _segment(window, result, result.tokens, window.offset, end, tokenizer)
+        return Cut([spoken], window.end)
+    ends_spoken = is_timestamp[-2:] == [False, True]
+    cuts = [*pairs, len(result.tokens)] if ends_spoken else pairs
+    segments = []
+    for first, last in zip([0, *cuts], cuts, strict=False):
+        tokens = result.tokens[first:last]
+        # Without the timestamp rules a window may start with words: they start when it does.
+        start = window.offset + _seconds(max(tokens[0] - begin, 0))
+        end = window.offset + _seconds(tokens[-1] - begin)
+        segments.append(_segment(window, result, tokens, start, end, tokenizer))
+    if ends_spoken:
+        return Cut(segments, window.end)
+    heard = (result.tokens[cuts[-1] - 1] - begin) * _core.INPUT_STRIDE
+    # openai-whisper would hear the same window again, perhaps for ever, after a lone <|0.00|>.
+    return Cut(segments, window.seek + heard if heard > 0 else window.end)
+
+
+def without_empty_speech(segment: Segment) -> Segment:
+    """The segment, emptied if it takes no time or says nothing; so it never prompts."""
+    if segment.start == segment.end or not segment.text.strip():
+        return replace(segment, text="", tokens=())
+    return segment
+
+
+def numbered(segments: Iterable[Segment]) -> Iterator[Segment]:
+    """The segments of a transcript, with ids 0, 1, ..."""
+    return (replace(segment, id=i) for i, segment in enumerate(segments))
+
+
+def full_text(segments: Iterable[Segment], tokenizer: Tokenizer) -> str:
+    """Text of a transcript: its tokens decoded at once, as characters may span segments."""
+    return tokenizer.decode(token for segment in segments for token in segment.tokens)
+
+
+def _seconds(steps: int) -> float:
+    return steps * (_core.INPUT_STRIDE * _core.HOP_LENGTH / _core.SAMPLE_RATE)
+
+
+def _last_timestamp(window: Window, result: WindowResult, begin: int) -> float:
+    timestamps = [token for token in result.tokens if token >= begin]
+    if timestamps and timestamps[-1] != begin:
+        return window.offset + _seconds(timestamps[-1] - begin)
+    return window.offset + window.duration
+
+
+def _segment(
+    window: Window,
+    result: WindowResult,
+    tokens: Sequence[int],
+    start: float,
+    end: float,
+    tokenizer: Tokenizer,
+) -> Segment:
+    return Segment(
+        id=0,
+        seek=window.seek,
+        start=start,
+        end=end,
+        text=tokenizer.decode(token for token in tokens if token < tokenizer.special.eot),
+        tokens=tuple(tokens),
+        temperature=result.temperature,
+        avg_logprob=result.avg_logprob,
+        compression_ratio=result.compression_ratio,
+        no_speech_prob=result.no_speech_prob,
+    )

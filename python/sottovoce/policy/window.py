@@ -1,0 +1,151 @@
+"""One window: what it must not say, one attempt as the core's options, whether to try again.
+
+Behaviour is openai-whisper's. The rules for single tokens and the search are the core's; this file
+only turns options into the core's token-level ones and judges what comes back. Decoding itself is
+requested, and whoever runs the generator answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Generator, Sequence
+
+from .. import _core
+from ..options import DecodeOptions, TranscribeOptions
+from ..results import WindowResult
+from ..text.tokenizer import N_TIMESTAMPS, Tokenizer
+from .prompt import initial_tokens, most_sampled_tokens
+from .requests import DecodeRequest
+
+
+def compression_ratio(text: str) -> float:
+    """UTF-8 bytes of `text` to their zlib-compressed size; 0.0 for empty text."""
+    data = text.encode("utf-8")
+    return len(data) / len(zlib.compress(data))
+
+
+def suppressed_tokens(tokenizer: Tokenizer, suppress_tokens: Sequence[int]) -> list[int]:
+    """Ids that are never chosen, sorted: the asked ones and the control tokens.
+
+    An empty list switches the rule off, control tokens included. -1 stands for all non-speech
+    tokens. Languages stay allowed. Raises ValueError for ids outside the vocabulary.
+    """
+    if not suppress_tokens:
+        return []
+    special = tokenizer.special
+    for token in suppress_tokens:
+        if not -1 <= token < special.n_vocab:
+            raise ValueError(
+                f"suppress_tokens must be -1 or in [0, n_vocab={special.n_vocab}), got {token}"
+            )
+    unwanted = {token for token in suppress_tokens if token >= 0}
+    if -1 in suppress_tokens:
+        unwanted.update(tokenizer.non_speech_tokens)
+    unwanted.update((special.transcribe, special.translate, special.sot))
+    unwanted.update((special.sot_prev, special.sot_lm, special.no_speech))
+    return sorted(unwanted)
+
+
+def core_options(
+    tokenizer: Tokenizer, dims: _core.ModelDims, options: DecodeOptions, language: str
+) -> _core.DecodingOptions:
+    """The core's token-level options of one attempt."""
+    special = tokenizer.special
+    tokens = initial_tokens(tokenizer, dims.n_text_ctx, options, language)
+    beam_size = options.beam_size or 0
+    if beam_size == 1 and options.patience is None:
+        beam_size = 0  # one beam is greedy search, which needs no bookkeeping
+    return _core.DecodingOptions(
+        eot=special.eot,
+        no_speech=special.no_speech,
+        no_timestamps=special.no_timestamps,
+        timestamp_begin=special.timestamp_begin,
+        initial_tokens=tokens,
+        sot_index=tokens.index(special.sot),
+        sample_len=most_sampled_tokens(options, dims.n_text_ctx),
+        temperature=options.temperature,
+        best_of=options.best_of or 1,
+        beam_size=beam_size,
+        patience=options.patience or 1.0,
+        length_penalty=options.length_penalty,
+        seed=options.seed,
+        suppress_tokens=suppressed_tokens(tokenizer, options.suppress_tokens),
+        blank_tokens=tokenizer.blank_tokens if options.suppress_blank else (),
+        timestamps=not options.without_timestamps,
+        max_initial_timestamp_index=_timestamp_index(options.max_initial_timestamp),
+    )
+
+
+def decode_with_fallback(
+    tokenizer: Tokenizer,
+    dims: _core.ModelDims,
+    features: _core.AudioFeatures,
+    options: TranscribeOptions,
+    prompt: Sequence[int],
+    seek: int,
+) -> Generator[DecodeRequest, _core.DecodingResult, WindowResult]:
+    """Requests one temperature after the other until one is good enough; else the last one stands.
+
+    The language is known. `seek` (first frame of the window) gives every window and attempt random
+    numbers of its own.
+    """
+    language = options.language or "en"
+    for number, temperature in enumerate(options.temperature):
+        seed = _attempt_seed(options.seed, seek, number)
+        attempt = options.attempt(temperature, tuple(prompt), seed)
+        heard = yield DecodeRequest(features, core_options(tokenizer, dims, attempt, language))
+        result = window_result(tokenizer, heard, attempt, language)
+        if not needs_fallback(result, options):
+            break
+    return result
+
+
+def needs_fallback(result: WindowResult, options: TranscribeOptions) -> bool:
+    """Whether to try a higher temperature: repetition or improbable words, but not silence."""
+    ratio, logprob = options.compression_ratio_threshold, options.logprob_threshold
+    improbable = logprob is not None and result.avg_logprob < logprob
+    if improbable and _sounds_silent(result, options):
+        return False
+    return improbable or (ratio is not None and result.compression_ratio > ratio)
+
+
+def is_silence(result: WindowResult, options: TranscribeOptions) -> bool:
+    """Whether to skip the window: likely no speech, and no confident words to the contrary."""
+    confident = (
+        options.logprob_threshold is not None and result.avg_logprob > options.logprob_threshold
+    )
+    return _sounds_silent(result, options) and not confident
+
+
+def window_result(
+    tokenizer: Tokenizer, heard: _core.DecodingResult, options: DecodeOptions, language: str
+) -> WindowResult:
+    """What the tokens of an attempt say, and how far to believe them."""
+    text = tokenizer.decode(heard.tokens).strip()
+    return WindowResult(
+        tokens=tuple(heard.tokens),
+        text=text,
+        language=language,
+        temperature=float(options.temperature),
+        avg_logprob=heard.avg_logprob,
+        no_speech_prob=heard.no_speech_prob,
+        compression_ratio=compression_ratio(text),
+    )
+
+
+def _sounds_silent(result: WindowResult, options: TranscribeOptions) -> bool:
+    threshold = options.no_speech_threshold
+    return threshold is not None and result.no_speech_prob > threshold
+
+
+def _timestamp_index(seconds: float | None) -> int | None:
+    if not seconds:
+        return None
+    step = 1 / _core.TOKENS_PER_SECOND  # s between timestamps
+    return round(min(seconds / step, N_TIMESTAMPS - 1))
+
+
+def _attempt_seed(seed: int, seek: int, attempt: int) -> int:
+    digest = hashlib.blake2b(f"{seed} {seek} {attempt}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")

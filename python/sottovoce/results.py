@@ -1,0 +1,97 @@
+"""What people get: a transcript and its segments, what is known of a recording, and figures.
+
+Plain values: nothing here decodes, writes or waits. What makes them is in policy/ and engine/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import _core
+from .options import TranscribeOptions
+
+_SEGMENT_FIELDS = (
+    *("id", "seek", "start", "end", "text", "tokens"),
+    *("temperature", "avg_logprob", "compression_ratio", "no_speech_prob"),
+)
+
+
+@dataclass(frozen=True)
+class WindowResult:
+    """What was heard in one window."""
+
+    tokens: tuple[int, ...]  # with timestamps, without the initial tokens and the end of text
+    text: str  # stripped
+    language: str  # code
+    temperature: float
+    avg_logprob: float  # natural logarithm, mean over tokens and end of text
+    no_speech_prob: float  # 0..1
+    compression_ratio: float  # bytes of text to zlib bytes; high for repetition
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of speech. A segment without words is kept, with empty text and no tokens."""
+
+    id: int  # 0, 1, ... over the whole transcript (policy.segments.numbered)
+    seek: int  # first mel frame (10 ms) of the window it was heard in
+    start: float  # s
+    end: float  # s
+    text: str  # as the tokens spell it, usually with a space in front
+    tokens: tuple[int, ...]  # with timestamps
+    temperature: float  # of the attempt that stood
+    avg_logprob: float  # of the whole window, like the next two
+    compression_ratio: float
+    no_speech_prob: float  # 0..1
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.tokens
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """A whole transcript."""
+
+    text: str
+    segments: Sequence[Segment]
+    language: str  # code
+
+    def as_dict(self) -> dict[str, Any]:
+        """openai-whisper's result dictionary; emptied segments carry its empty list of words."""
+        segments: list[dict[str, Any]] = []
+        for segment in self.segments:
+            entry = {name: getattr(segment, name) for name in _SEGMENT_FIELDS}
+            entry["tokens"] = list(segment.tokens)
+            segments.append({**entry, "words": []} if segment.is_empty else entry)
+        return {"text": self.text, "segments": segments, "language": self.language}
+
+
+@dataclass
+class CallMetrics:
+    """Figures of one recording; they grow until its segments are exhausted."""
+
+    load_ms: float = 0.0  # reading, decoding and resampling the audio
+    mel_ms: float = 0.0  # log-mel of the whole recording
+    language_ms: float = 0.0  # detection, its encoding included
+    # Encoder and decoder. A pass that windows side by side share counts in full for each of them.
+    core: _core.Metrics = field(default_factory=_core.Metrics)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All figures under their names, with those of the core: encoder_forward_ms, tokens, ..."""
+        times = {"load_ms": self.load_ms, "mel_ms": self.mel_ms, "language_ms": self.language_ms}
+        return {**times, **self.core.as_dict()}
+
+
+@dataclass(frozen=True)
+class TranscriptionInfo:
+    """What is known of a recording before, or apart from, its segments."""
+
+    language: str  # code: the given one, or the detected
+    language_probability: float  # 1.0 if it was given
+    all_language_probs: Mapping[str, float] | None  # by code; None if nothing was detected
+    duration: float  # s
+    options: TranscribeOptions  # as used: with the language, and the clips of independent windows
+    metrics: CallMetrics  # complete once the segments are exhausted

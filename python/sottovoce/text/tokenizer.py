@@ -1,0 +1,238 @@
+"""Text <-> token ids of one model, and the ids of its special tokens and languages.
+
+Ordinary pieces come from the checkpoint's own files; special ids follow from n_vocab, because that
+is what the network was trained with, and the files are held against them. A `Tokenizer` never
+changes after it is made: threads share it. It has no language and no task of its own; those belong
+to a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+from .. import _core
+from .byte_pairs import BytePairs, to_bytes
+from .languages import LANGUAGES
+from .vocabulary import VocabularyFiles, read_sound_vocabulary, read_vocabulary
+
+N_TIMESTAMPS = _core.CHUNK_LENGTH * _core.TOKENS_PER_SECOND + 1  # <|0.00|> ... <|30.00|>
+
+# Tokens that files of other projects, and of other years, call differently.
+_OTHER_NAMES = {"<|nospeech|>": "<|nocaptions|>", "<|he|>": "<|iw|>"}
+
+
+@dataclass(frozen=True)
+class SpecialTokens:
+    """Ids of the special tokens; each vocabulary holds them in this order."""
+
+    eot: int  # <|endoftext|>
+    sot: int  # <|startoftranscript|>
+    n_languages: int  # 99, or 100 from large-v3 on; their ids follow sot
+    translate: int
+    transcribe: int
+    sot_lm: int  # <|startoflm|>
+    sot_prev: int  # <|startofprev|>: what was said before this window follows
+    no_speech: int  # <|nospeech|>; Hugging Face says <|nocaptions|>
+    no_timestamps: int
+    timestamp_begin: int  # <|0.00|>; the rest of the vocabulary are timestamps, 0.02 s apart
+    n_vocab: int
+
+    @classmethod
+    def of_vocabulary(cls, n_vocab: int) -> SpecialTokens:
+        """The ids of English-only, multilingual and large-v3 vocabularies, told apart by size.
+
+        Raises LoadError for a size that no Whisper vocabulary has.
+        """
+        kinds = {51864: (50256, 99), 51865: (50257, 99), 51866: (50257, 100)}
+        if n_vocab not in kinds:
+            raise _core.LoadError(
+                "tokenizer: n_vocab must be 51864 (English-only), 51865 (multilingual) or "
+                f"51866 (large-v3), got {n_vocab}"
+            )
+        eot, n_languages = kinds[n_vocab]
+        after = eot + 2 + n_languages  # the first id after the languages
+        return cls(
+            eot=eot,
+            sot=eot + 1,
+            n_languages=n_languages,
+            translate=after,
+            transcribe=after + 1,
+            sot_lm=after + 2,
+            sot_prev=after + 3,
+            no_speech=after + 4,
+            no_timestamps=after + 5,
+            timestamp_begin=after + 6,
+            n_vocab=n_vocab,
+        )
+
+    def names(self) -> dict[str, int]:
+        """The ids under their names in tokenizer files, without the timestamps."""
+        codes = list(LANGUAGES)[: self.n_languages]
+        return {
+            "<|endoftext|>": self.eot,
+            "<|startoftranscript|>": self.sot,
+            **{f"<|{code}|>": self.sot + 1 + i for i, code in enumerate(codes)},
+            "<|translate|>": self.translate,
+            "<|transcribe|>": self.transcribe,
+            "<|startoflm|>": self.sot_lm,
+            "<|startofprev|>": self.sot_prev,
+            "<|nospeech|>": self.no_speech,
+            "<|notimestamps|>": self.no_timestamps,
+        }
+
+
+class Tokenizer:
+    """Ids <-> text of one vocabulary. Immutable, but for what is computed once it is asked for.
+
+    Attributes:
+        special: ids of the special tokens.
+        is_multilingual: whether prompts name a language and a task.
+        language_codes: the languages with a token in use, in token order; empty for English-only.
+        language_tokens: their ids, (n_languages,).
+    """
+
+    def __init__(
+        self, pieces: Sequence[str] | Callable[[], Sequence[str]], special: SpecialTokens
+    ) -> None:
+        """`pieces`: spellings of the ids below timestamp_begin, in the byte alphabet, or a function
+        that is asked for them once there is text to encode or to decode."""
+        self._read_pieces = pieces if callable(pieces) else lambda: pieces
+        self.special = special
+        self.is_multilingual = special.n_vocab >= 51865
+        codes = tuple(LANGUAGES)[: special.n_languages] if self.is_multilingual else ()
+        self.language_codes = codes
+        self.language_tokens = tuple(special.sot + 1 + i for i in range(len(codes)))
+        self._language_ids = MappingProxyType(dict(zip(codes, self.language_tokens, strict=True)))
+
+    @classmethod
+    def open(cls, directory: Path, n_vocab: int) -> Tokenizer:
+        """Reads a checkpoint directory's tokenizer.json (or vocab.json).
+
+        Raises LoadError if there is none, or if it belongs to another model than one of `n_vocab`.
+        """
+        special = SpecialTokens.of_vocabulary(n_vocab)
+        vocabulary = read_sound_vocabulary(directory)
+        if vocabulary is not None and _fits(vocabulary, special):
+            return cls(lambda: _pieces(special, vocabulary.spelled(special.eot)), special)
+        # Something is wrong or unusual. The slow reader knows what.
+        files = read_vocabulary(directory)
+        _check_vocabulary(files, special)
+        texts = {token: piece for piece, token in files.pieces.items()}
+        return cls(_pieces(special, [texts[i] for i in range(special.eot)]), special)
+
+    @cached_property
+    def non_speech_tokens(self) -> tuple[int, ...]:
+        """Ids that write music, brackets and other things nobody says; sorted."""
+        return _non_speech_tokens(self)
+
+    @cached_property
+    def blank_tokens(self) -> tuple[int, ...]:
+        """Ids that must not come first: a lone space and the end of text."""
+        return (*self.encode(" "), self.special.eot)
+
+    # Computed when they are asked for: threads that ask at once find the same.
+    @cached_property
+    def _pieces(self) -> tuple[str, ...]:
+        return tuple(self._read_pieces())
+
+    @cached_property
+    def _byte_pairs(self) -> BytePairs:
+        return BytePairs({piece: i for i, piece in enumerate(self._pieces[: self.special.eot])})
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of `text`; names of special tokens in it are spelled out like any other words."""
+        return self._byte_pairs.encode(text)
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """Text of the ids below timestamp_begin; bytes that are not UTF-8 become U+FFFD.
+
+        Raises ShapeError for an id outside the vocabulary.
+        """
+        return self._text(t for t in tokens if t < self.special.timestamp_begin)
+
+    def decode_with_timestamps(self, tokens: Iterable[int]) -> str:
+        """Like `decode`, with timestamps written out: "<|1.08|>"."""
+        return self._text(tokens)
+
+    def language_token(self, code: str) -> int:
+        """The id of a language's token. Raises ValueError if the model does not have it."""
+        if code not in self._language_ids:
+            raise ValueError(
+                f"language must be one of the model's {len(self._language_ids)} languages, "
+                f"got {code!r}"
+            )
+        return self._language_ids[code]
+
+    def sot_sequence(self, language: str, task: str) -> tuple[int, ...]:
+        """What a transcript starts with: (sot,) for English-only, else (sot, language, task)."""
+        if not self.is_multilingual:
+            return (self.special.sot,)
+        task_token = self.special.translate if task == "translate" else self.special.transcribe
+        return (self.special.sot, self.language_token(language), task_token)
+
+    def _text(self, tokens: Iterable[int]) -> str:
+        spelled = "".join(self._piece(token) for token in tokens)
+        return to_bytes(spelled).decode("utf-8", errors="replace")
+
+    def _piece(self, token: int) -> str:
+        if not 0 <= token < self.special.n_vocab:
+            raise _core.ShapeError(
+                f"decode: token ids must be in [0, n_vocab={self.special.n_vocab}), got {token}"
+            )
+        if token < self.special.timestamp_begin:
+            return self._pieces[token]
+        return f"<|{(token - self.special.timestamp_begin) / _core.TOKENS_PER_SECOND:.2f}|>"
+
+
+def _pieces(special: SpecialTokens, ordinary: Sequence[str]) -> list[str]:
+    """Ordinary pieces, and the names of the special tokens that follow."""
+    names = {token: name for name, token in special.names().items()}
+    return [*ordinary, *(names[i] for i in range(special.eot, special.timestamp_begin))]
+
+
+def _fits(vocabulary: _core.Vocabulary, special: SpecialTokens) -> bool:
+    """What `_check_vocabulary` finds out, in one word."""
+    return vocabulary.is_byte_level(special.eot) and all(
+        expected in (vocabulary.special(name), vocabulary.special(_OTHER_NAMES.get(name, name)))
+        for name, expected in special.names().items()
+    )
+
+
+def _check_vocabulary(files: VocabularyFiles, special: SpecialTokens) -> None:
+    """A tokenizer of another model would decode fluent nonsense; this is where it is caught."""
+    for name, expected in special.names().items():
+        got = files.added.get(name, files.added.get(_OTHER_NAMES.get(name, name)))
+        if got != expected:
+            raise _core.LoadError(
+                f"{files.source}: token {name} must have the id {expected} for a model of "
+                f"n_vocab={special.n_vocab}, got {got}"
+            )
+    missing = set(range(special.eot)) - set(files.pieces.values())
+    if missing:
+        raise _core.LoadError(
+            f"{files.source}: every id below {special.eot} must have a piece, got none for "
+            f"{min(missing)} ({len(missing)} missing)"
+        )
+
+
+def _non_speech_tokens(tokenizer: Tokenizer) -> tuple[int, ...]:
+    """Ids that begin or are one of the symbols below, with and without a space before (sorted).
+
+    A symbol of several tokens is left alone, because its parts have other uses; the notes are the
+    exception: whatever starts with their common first bytes is a pictograph. A hyphen or an
+    apostrophe is only unwanted where it starts a word.
+    """
+    symbols = [*'"#()*+/:;<=>@[\\]^_`{|}~「」『』']
+    symbols += ["<<", ">>", "<<<", ">>>", "--", "---", "-(", "-[", "('", '("', "((", "))"]
+    symbols += ["(((", ")))", "[[", "]]", "{{", "}}", "♪♪", "♪♪♪"]
+    notes = [*"♩♪♫♬♭♮♯"]
+    unwanted = {tokenizer.encode(" -")[0], tokenizer.encode(" '")[0]}
+    for symbol in symbols + notes:
+        for tokens in (tokenizer.encode(symbol), tokenizer.encode(" " + symbol)):
+            if len(tokens) == 1 or symbol in notes:
+                unwanted.add(tokens[0])
+    return tuple(sorted(unwanted))

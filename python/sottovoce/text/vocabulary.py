@@ -1,0 +1,75 @@
+"""The vocabulary files of a checkpoint directory, unchecked against any model.
+
+Reads tokenizer.json, or the older vocab.json with added_tokens.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import _core
+from .byte_pairs import BYTE_ALPHABET
+
+
+@dataclass(frozen=True)
+class VocabularyFiles:
+    """What the files say."""
+
+    source: Path  # the file, for messages
+    pieces: Mapping[str, int]  # ordinary tokens in the byte alphabet -> id
+    added: Mapping[str, int]  # special tokens by name -> id
+
+
+def read_vocabulary(directory: Path) -> VocabularyFiles:
+    """Reads the vocabulary of a checkpoint directory, or of the directory that a file lies in.
+
+    Raises LoadError naming the file that is missing or broken.
+    """
+    directory = directory if directory.is_dir() else directory.parent
+    single, older = directory / "tokenizer.json", directory / "vocab.json"
+    source = single if single.is_file() else older
+    if not source.is_file():
+        raise _core.LoadError(f"{directory}: must hold tokenizer.json (or vocab.json), got neither")
+    try:
+        files = _read_tokenizer_json(single) if source == single else _read_vocab_json(older)
+        characters = set("".join(files.pieces))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _core.LoadError(
+            f"{source}: must be a byte-level BPE vocabulary, got {type(error).__name__}: {error}"
+        ) from error
+    odd = sorted(characters - set(BYTE_ALPHABET)) or sorted(set(BYTE_ALPHABET) - set(files.pieces))
+    if odd:
+        raise _core.LoadError(
+            f"{source}: must be a byte-level BPE vocabulary of all 256 bytes, but see {odd[0]!r}"
+        )
+    return files
+
+
+def read_sound_vocabulary(directory: Path) -> _core.Vocabulary | None:
+    """The same by the core's reader, many times as fast; None for whatever it does not take."""
+    try:
+        return _core.Vocabulary.open(str(directory if directory.is_dir() else directory.parent))
+    except _core.LoadError:
+        return None
+
+
+def _read_tokenizer_json(path: Path) -> VocabularyFiles:
+    root = json.loads(path.read_text(encoding="utf-8"))
+    added = {token["content"]: token["id"] for token in root["added_tokens"]}
+    return _files(path, root["model"]["vocab"], added)
+
+
+def _read_vocab_json(path: Path) -> VocabularyFiles:
+    vocabulary = json.loads(path.read_text(encoding="utf-8"))
+    beside = path.with_name("added_tokens.json")
+    added = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+    end = {name: vocabulary[name] for name in ("<|endoftext|>",) if name in vocabulary}
+    return _files(path, vocabulary, {**added, **end})
+
+
+def _files(path: Path, vocabulary: Mapping[str, int], added: Mapping[str, int]) -> VocabularyFiles:
+    pieces = {piece: token for piece, token in vocabulary.items() if piece not in added}
+    return VocabularyFiles(path, pieces, added)

@@ -1,0 +1,10 @@
+"""Transcripts as txt, vtt, srt, tsv and json: the bytes that openai-whisper writes.
+
+One file a family of formats: each writer puts one transcript on a text stream. `save` puts it into
+files. What a transcript is, and its text, come from elsewhere; nothing is decoded here.
+"""
+
+from .saving import FORMATS, WRITERS, save, write
+from .timestamps import format_timestamp
+
+__all__ = ["FORMATS", "WRITERS", "format_timestamp", "save", "write"]

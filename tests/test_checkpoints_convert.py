@@ -1,0 +1,176 @@
+"""Conversion to Hugging Face: the same tensors and settings come back, or nothing was written."""
+
+import json
+
+import numpy as np
+import pytest
+import safetensors
+from safetensors.numpy import load_file
+
+import ctranslate2_writer as ct2
+from oracle.checkpoint import Dims, random_checkpoint
+from sottovoce._core import LoadError
+from sottovoce.checkpoints import convert as convert_module
+from sottovoce.checkpoints import open_checkpoint
+from sottovoce.checkpoints.convert import convert
+
+DIMS = Dims()
+
+
+@pytest.fixture
+def tensors(rng):
+    return random_checkpoint(DIMS, rng)
+
+
+@pytest.fixture
+def source(tmp_path, tensors):
+    return write(tmp_path / "source", tensors, "float32")
+
+
+def write(directory, tensors, kind):
+    variables = ct2.variables_of(tensors, DIMS.n_audio_head, DIMS.n_text_head)
+    return ct2.write_directory(directory, ct2.model_bin(ct2.quantised(variables, kind)))
+
+
+def names_in(directory):
+    return sorted(path.name for path in directory.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16", "int8", "int16"])
+def test_round_trip(tmp_path, tensors, kind):
+    source = write(tmp_path / "source", tensors, kind)
+    before, after = open_checkpoint(source), open_checkpoint(convert(source, tmp_path / "out"))
+    assert after.dims == before.dims
+    assert after.alignment_heads == before.alignment_heads
+    assert after.suppress_tokens == before.suppress_tokens
+    assert sorted(after.names()) == sorted(before.names())
+    for name in before.names():
+        assert after.dtype(name) == before.dtype(name)
+        np.testing.assert_array_equal(after.tensor(name), before.tensor(name), err_msg=name)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_cast(tmp_path, tensors, kind, dtype):
+    source = write(tmp_path / "source", tensors, kind)
+    before = open_checkpoint(source).tensor("encoder.blocks.1.mlp.2.weight")
+    after = open_checkpoint(convert(source, tmp_path / "out", dtype))
+    if kind == "bfloat16":
+        before = (before.astype(np.uint32) << 16).view(np.float32)
+    assert {after.dtype(name) for name in after.names()} == {dtype}
+    found = after.tensor("encoder.blocks.1.mlp.2.weight")
+    np.testing.assert_array_equal(found, before.astype(dtype))
+
+
+def test_the_safetensors_library_reads_it(tmp_path, tensors, source):
+    out = convert(source, tmp_path / "out")
+    loaded = load_file(out / "model.safetensors")
+    query = "model.decoder.layers.1.encoder_attn.q_proj.weight"
+    np.testing.assert_array_equal(
+        loaded[query], tensors["decoder.blocks.1.cross_attn.query.weight"]
+    )
+    assert len(loaded) == len(tensors)
+    assert "proj_out.weight" not in loaded  # tied to the embedding
+    assert "model.decoder.layers.0.self_attn.k_proj.bias" not in loaded
+    with safetensors.safe_open(out / "model.safetensors", "np") as file:
+        assert file.metadata() == {"format": "pt"}
+
+
+def test_configs(tmp_path, source):
+    out = convert(source, tmp_path / "out")
+    assert names_in(out) == [
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "preprocessor_config.json",
+        "tokenizer.json",
+    ]
+    config = json.loads((out / "config.json").read_text())
+    assert config["architectures"] == ["WhisperForConditionalGeneration"]
+    assert (config["d_model"], config["encoder_ffn_dim"]) == (96, 384)
+    assert config["decoder_start_token_id"] == 41
+    assert config["torch_dtype"] == "float32"
+    generation = json.loads((out / "generation_config.json").read_text())
+    assert generation["begin_suppress_tokens"] == [20, 40]
+    assert generation["alignment_heads"] == [[1, 0], [1, 2]]
+    assert generation["no_timestamps_token_id"] == 49
+    assert generation["eos_token_id"] == 40
+    assert generation["is_multilingual"] is False
+    assert "lang_to_id" not in generation
+    assert (out / "tokenizer.json").read_bytes() == (source / "tokenizer.json").read_bytes()
+
+
+def test_hugging_face_settings_survive_a_second_conversion(tmp_path, source):
+    first = convert(source, tmp_path / "first")
+    generation = json.loads((first / "generation_config.json").read_text())
+    (first / "generation_config.json").write_text(json.dumps({**generation, "forced": [1]}))
+    second = convert(first, tmp_path / "second", alignment_heads=[(0, 2)])
+    again = json.loads((second / "generation_config.json").read_text())
+    assert again == {**generation, "forced": [1], "alignment_heads": [[0, 2]]}
+
+
+def test_float16_that_overflows(tmp_path, tensors):
+    tensors["encoder.conv1.bias"][3] = 1e5
+    source = write(tmp_path / "source", tensors, "float32")
+    with pytest.raises(LoadError, match=r"encoder\.conv1\.bias: values up to 100000 do not fit"):
+        convert(source, tmp_path / "out", "float16")
+    assert names_in(tmp_path) == ["source"]
+
+
+def test_refuses_to_overwrite(tmp_path, source):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").touch()
+    with pytest.raises(
+        FileExistsError, match="out is not empty; choose another directory, or pass"
+    ):
+        convert(source, tmp_path / "out")
+    assert names_in(tmp_path / "out") == ["thesis.tex"]
+    with pytest.raises(FileExistsError, match=r"model\.bin is a file; name a directory"):
+        convert(source, source / "model.bin")
+
+
+def test_overwrites_when_told_and_accepts_an_empty_directory(tmp_path, source):
+    (tmp_path / "out").mkdir()
+    convert(source, tmp_path / "out")
+    (tmp_path / "out" / "stale").touch()
+    convert(source, tmp_path / "out", overwrite=True)
+    assert "stale" not in names_in(tmp_path / "out")
+    assert names_in(tmp_path) == ["out", "source"]
+
+
+def test_a_crash_leaves_what_was_there(tmp_path, source, monkeypatch):
+    def crash(*_):
+        raise KeyboardInterrupt
+
+    convert(source, tmp_path / "out")
+    before = (tmp_path / "out" / "model.safetensors").read_bytes()
+    monkeypatch.setattr(convert_module.huggingface, "generation_config", crash)
+    for destination in ("out", "other"):
+        with pytest.raises(KeyboardInterrupt):
+            convert(source, tmp_path / destination, "float16", overwrite=True)
+    assert names_in(tmp_path) == ["out", "source"]
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == before
+
+
+def test_what_cannot_be_converted(tmp_path, source):
+    with pytest.raises(ValueError, match="dtype must be float32, float16 or None"):
+        convert(source, tmp_path / "out", "int4")
+    (source / "tokenizer.json").write_text('{"added_tokens": [{"id": 1}]}')
+    with pytest.raises(LoadError, match="added_tokens must be objects with content and id"):
+        convert(source, tmp_path / "out")
+    (source / "tokenizer.json").unlink()
+    with pytest.raises(LoadError, match=r"tokenizer\.json: missing; copy"):
+        convert(source, tmp_path / "out")
+    assert names_in(tmp_path) == ["source"]
+
+
+def test_real_model(tmp_path, base_dir):
+    out = convert(base_dir, tmp_path / "out")
+    before, after = open_checkpoint(base_dir), open_checkpoint(out)
+    assert after.dims == before.dims
+    name = "decoder.blocks.5.cross_attn.value.weight"
+    np.testing.assert_array_equal(after.tensor(name), before.tensor(name))
+    generation = json.loads((out / "generation_config.json").read_text())
+    assert len(generation["lang_to_id"]) == 99
+    assert generation["lang_to_id"]["<|de|>"] == 50261
+    assert generation["task_to_id"] == {"transcribe": 50359, "translate": 50358}

@@ -1,0 +1,108 @@
+"""A worker's tasks: their order, what comes back, and its end."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from sottovoce.engine.worker import Task, Worker
+
+
+@pytest.fixture
+def worker():
+    worker = Worker("test-worker")
+    yield worker
+    worker.close()
+    assert "test-worker" not in {thread.name for thread in threading.enumerate()}
+
+
+def heard(worker: Worker, n: int, submit) -> list[object]:
+    """The results of n tasks, in the order in which they are collected."""
+    found: list[object] = []
+    submit(lambda task: found.append(task.result))
+    while len(found) < n:
+        assert worker.has_pending
+        worker.collect(wait=True)
+    assert not worker.has_pending
+    return found
+
+
+def test_what_is_urgent_goes_first(worker):
+    begun, go = threading.Event(), threading.Event()
+
+    def submit(on_done):
+        worker.submit(lambda: (begun.set(), go.wait(15)) and "first", on_done, urgent=False)
+        assert begun.wait(15)
+        for name, urgent in (("b", False), ("A", True), ("c", False), ("B", True)):
+            worker.submit(lambda name=name: name, on_done, urgent=urgent)
+        assert not worker.next_is_urgent  # the present task
+        worker.collect(wait=False)  # nothing yet
+        go.set()
+
+    assert heard(worker, 5, submit) == ["first", "A", "B", "b", "c"]
+
+
+def test_the_present_task_may_be_urgent(worker):
+    begun, go = threading.Event(), threading.Event()
+
+    def submit(on_done):
+        worker.submit(lambda: (begun.set(), go.wait(15)), on_done, urgent=True)
+        assert worker.next_is_urgent
+        assert begun.wait(15)
+        assert worker.next_is_urgent
+        go.set()
+
+    heard(worker, 1, submit)
+    assert not worker.next_is_urgent
+
+
+def test_a_task_has_what_the_call_returned_or_raised(worker):
+    def fail():
+        raise error
+
+    error = ValueError("no")
+    found: list[Task] = []
+    worker.submit(lambda: 3, found.append, urgent=True)
+    worker.submit(fail, found.append, urgent=True)
+    while len(found) < 2:
+        worker.collect(wait=True)
+    assert [(task.result, task.error) for task in found] == [(3, None), (None, error)]
+
+
+def test_ctrl_c_is_for_who_collects(worker):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    found: list[Task] = []
+    worker.submit(interrupt, found.append, urgent=True)
+    with pytest.raises(KeyboardInterrupt):
+        worker.collect(wait=True)
+    assert found == []
+
+
+def test_after_its_end_nobody_is_told():
+    worker = Worker("test-worker")
+    begun, go, told = threading.Event(), threading.Event(), []
+    worker.submit(lambda: (begun.set(), go.wait(15)), told.append, urgent=False)
+    worker.submit(lambda: told.append("begun"), told.append, urgent=False)
+    assert begun.wait(15)
+    threading.Timer(0.1, go.set).start()
+    worker.close()
+    worker.collect(wait=False)
+    assert told == []
+    worker.close()  # once more is no error
+
+
+def test_a_program_that_ends_does_not_wait_for_what_was_not_begun():
+    program = (
+        "import time\n"
+        "from sottovoce.engine.worker import Worker\n"
+        "worker = Worker('left')\n"
+        "for i in range(200):\n"
+        "    call = lambda: (print('.', flush=True), time.sleep(0.05))\n"
+        "    worker.submit(call, print, urgent=True)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count(b".") < 100

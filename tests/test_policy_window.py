@@ -1,0 +1,328 @@
+"""The policy around one window: its first tokens, forbidden tokens, retries and silence."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import fake_core
+from fake_core import ENGLISH, LARGE_V3, MULTILINGUAL, FakeCore, FakeFeatures, Heard, at, word
+from sottovoce import _core
+from sottovoce.engine import window
+from sottovoce.options import DecodeOptions, TranscribeOptions
+from sottovoce.policy.prompt import initial_tokens
+from sottovoce.policy.window import (
+    compression_ratio,
+    core_options,
+    decode_with_fallback,
+    is_silence,
+    needs_fallback,
+    suppressed_tokens,
+)
+from sottovoce.results import WindowResult
+
+TOKENIZER = fake_core.tokenizer()
+SPECIAL = TOKENIZER.special
+SOT = [SPECIAL.sot, SPECIAL.sot + 1, SPECIAL.transcribe]  # of English speech
+FEATURES = FakeFeatures(np.zeros((80, 3000), np.float32))
+
+
+@pytest.fixture(autouse=True)
+def open_options(monkeypatch):
+    """The core's options tell nobody what they hold; these do."""
+    monkeypatch.setattr(_core, "DecodingOptions", SimpleNamespace)
+
+
+def start(**keywords) -> list[int]:
+    return initial_tokens(TOKENIZER, 448, DecodeOptions.from_keywords(keywords), "en")
+
+
+def asked(tokenizer=TOKENIZER, **keywords) -> SimpleNamespace:
+    dims = SimpleNamespace(n_text_ctx=448)
+    return core_options(tokenizer, dims, DecodeOptions.from_keywords(keywords), "en")
+
+
+def result(**changes) -> WindowResult:
+    values = {"tokens": (), "text": "", "language": "en", "temperature": 0.0}
+    values |= {"avg_logprob": -0.5, "no_speech_prob": 0.1, "compression_ratio": 1.5}
+    return WindowResult(**{**values, **changes})
+
+
+def options(**keywords) -> TranscribeOptions:
+    return TranscribeOptions.from_keywords({"language": "en", **keywords})
+
+
+# --- first tokens ---
+
+
+def test_a_window_starts_with_the_sot_sequence():
+    assert start() == SOT
+    assert start(without_timestamps=True) == [*SOT, SPECIAL.no_timestamps]
+    assert start(task="translate")[-1] == SPECIAL.translate
+
+
+def test_a_prompt_stands_before_sot_and_sot_index_points_behind_it():
+    wanted = asked(prompt=[5, 6])
+    assert wanted.initial_tokens == [SPECIAL.sot_prev, 5, 6, *SOT]
+    assert wanted.sot_index == 3
+
+
+def test_only_the_last_223_tokens_of_a_prompt_count():
+    assert start(prompt=list(range(300))) == [SPECIAL.sot_prev, *range(77, 300), *SOT]
+
+
+def test_an_empty_prompt_adds_no_sot_prev():
+    assert start(prompt="") == start(prompt=[]) == SOT
+
+
+def test_a_string_gets_one_space_in_front():
+    assert start(prompt="  hi \n") == [SPECIAL.sot_prev, *TOKENIZER.encode(" hi"), *SOT]
+    assert start(prefix="hi") == [*SOT, *TOKENIZER.encode(" hi")]
+
+
+def test_a_prefix_is_kept_whole_by_default():
+    assert start(prefix=list(range(100, 200))) == [*SOT, *range(100, 200)]
+
+
+def test_a_prefix_is_cut_to_what_sample_len_leaves_of_half_the_context():
+    assert start(prefix=[1, 2, 3, 4], sample_len=222) == [*SOT, 3, 4]
+
+
+def test_a_prefix_after_more_than_half_the_context_loses_its_start():
+    assert start(prefix=[1, 2, 3, 4], sample_len=225) == [*SOT, 2, 3, 4]
+
+
+def test_a_prefix_follows_no_timestamps():
+    assert start(prefix=[1], without_timestamps=True) == [*SOT, SPECIAL.no_timestamps, 1]
+
+
+def test_too_much_to_start_with_is_refused():
+    with pytest.raises(ValueError, match=r"must be <= n_text_ctx=448, got 503"):
+        start(prefix=[1] * 500)
+
+
+def test_prompt_ids_outside_the_vocabulary_are_refused():
+    with pytest.raises(ValueError, match=r"in \[0, n_vocab=51865\), got 51865"):
+        start(prompt=[51865])
+
+
+def test_english_only_starts_with_sot_whatever_the_task():
+    english = fake_core.tokenizer(ENGLISH)
+    wanted = DecodeOptions(task="translate")
+    assert initial_tokens(english, 448, wanted, "en") == [english.special.sot]
+
+
+# --- forbidden tokens ---
+
+
+def test_minus_one_forbids_non_speech_and_control_tokens():
+    control = {SPECIAL.transcribe, SPECIAL.translate, SPECIAL.sot}
+    control |= {SPECIAL.sot_prev, SPECIAL.sot_lm, SPECIAL.no_speech}
+    expected = sorted(control | set(TOKENIZER.non_speech_tokens) | {7})
+    assert suppressed_tokens(TOKENIZER, (-1, 7)) == expected
+
+
+def test_a_list_without_minus_one_still_forbids_control_tokens():
+    forbidden = suppressed_tokens(TOKENIZER, (7,))
+    assert forbidden[0] == 7
+    assert len(forbidden) == 7
+
+
+def test_languages_and_no_timestamps_stay_allowed():
+    forbidden = set(suppressed_tokens(TOKENIZER, (-1,)))
+    assert not forbidden & {*TOKENIZER.language_tokens, SPECIAL.no_timestamps, SPECIAL.eot}
+
+
+def test_an_empty_list_switches_the_rule_off():
+    assert suppressed_tokens(TOKENIZER, ()) == []
+    assert asked(suppress_tokens="").suppress_tokens == []
+
+
+@pytest.mark.parametrize("token", [-2, MULTILINGUAL])
+def test_forbidding_what_does_not_exist_is_refused(token):
+    with pytest.raises(ValueError, match=rf"-1 or in \[0, n_vocab=51865\), got {token}"):
+        suppressed_tokens(TOKENIZER, (token,))
+
+
+def test_blank_tokens_can_be_allowed():
+    assert asked().blank_tokens == (220, SPECIAL.eot)
+    assert asked(suppress_blank=False).blank_tokens == ()
+
+
+# --- the rest of the core's options ---
+
+
+def test_special_ids_are_those_of_the_vocabulary():
+    wanted = asked(fake_core.tokenizer(LARGE_V3))
+    assert (wanted.eot, wanted.no_speech) == (50257, 50363)
+    assert (wanted.no_timestamps, wanted.timestamp_begin) == (50364, 50365)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "index"),
+    [(1.0, 50), (None, None), (0.0, None), (0.5, 25), (1e300, 1500), (float("inf"), 1500)],
+)
+def test_max_initial_timestamp_counts_steps_and_zero_means_any(seconds, index):
+    assert asked(max_initial_timestamp=seconds).max_initial_timestamp_index == index
+
+
+def test_without_timestamps_switches_the_rules_off():
+    assert asked().timestamps is True
+    assert asked(without_timestamps=True).timestamps is False
+
+
+def test_sample_len_is_half_the_context_unless_given():
+    assert [asked(sample_len=n).sample_len for n in (None, 0, 10)] == [224, 224, 10]
+
+
+def test_one_beam_is_greedy_unless_it_waits():
+    assert [asked(beam_size=n).beam_size for n in (None, 1, 5)] == [0, 0, 5]
+    waiting = asked(beam_size=1, patience=2.0)
+    assert (waiting.beam_size, waiting.patience) == (1, 2.0)
+
+
+def test_best_of_and_seed_reach_the_sampler():
+    wanted = asked(temperature=0.5, best_of=3, seed=11)
+    assert (wanted.temperature, wanted.best_of, wanted.seed) == (0.5, 3, 11)
+
+
+# --- one attempt ---
+
+
+def test_text_is_stripped_and_without_timestamps():
+    core = FakeCore([Heard([at(0), word(3), word(4), at(2)], -0.5, 0.25)])
+    heard = window.decode(core, TOKENIZER, FEATURES, DecodeOptions(language="en"))
+    assert heard.text == "w3 w4"
+    assert heard.tokens == (at(0), word(3), word(4), at(2))
+    assert (heard.avg_logprob, heard.no_speech_prob, heard.language) == (-0.5, 0.25, "en")
+    assert heard.compression_ratio == compression_ratio("w3 w4")
+
+
+def test_compression_ratio_is_bytes_over_zlib_bytes():
+    assert compression_ratio("") == 0.0
+    assert compression_ratio("ab") == 2 / 10
+    assert compression_ratio("é" * 50) == 100 / 13
+
+
+def test_the_language_is_detected_if_none_is_given():
+    core = FakeCore([Heard([])], language="de")
+    heard = window.decode(core, TOKENIZER, FEATURES, DecodeOptions())
+    assert heard.language == "de"
+    assert core.asked[0].initial_tokens[1] == TOKENIZER.language_token("de")
+
+
+def test_english_only_never_detects():
+    core = FakeCore([Heard([])], n_vocab=ENGLISH)
+    english = fake_core.tokenizer(ENGLISH)
+    assert window.decode(core, english, FEATURES, DecodeOptions()).language == "en"
+    assert core.detected_in == []
+    with pytest.raises(ValueError, match=r"must have a multilingual model"):
+        window.detect_language(core, english, FEATURES)
+
+
+# --- retries ---
+
+
+@pytest.mark.parametrize(
+    ("changes", "keywords", "expected"),
+    [
+        ({}, {}, False),
+        ({"compression_ratio": 2.5}, {}, True),
+        ({"compression_ratio": 2.4}, {}, False),  # strictly above
+        ({"compression_ratio": 9.0}, {"compression_ratio_threshold": None}, False),
+        ({"avg_logprob": -1.1}, {}, True),
+        ({"avg_logprob": -1.0}, {}, False),  # strictly below
+        ({"avg_logprob": -9.0}, {"logprob_threshold": None}, False),
+        ({"avg_logprob": -1.1, "no_speech_prob": 0.7}, {}, False),  # silence
+        ({"avg_logprob": -1.1, "no_speech_prob": 0.6}, {}, True),
+        ({"avg_logprob": -1.1, "no_speech_prob": 0.7}, {"no_speech_threshold": None}, True),
+        ({"avg_logprob": -1.1, "no_speech_prob": 0.7, "compression_ratio": 9.0}, {}, False),
+        ({"avg_logprob": -0.9, "no_speech_prob": 0.7, "compression_ratio": 9.0}, {}, True),
+        (
+            {"avg_logprob": -1.1, "no_speech_prob": 0.7, "compression_ratio": 9.0},
+            {"logprob_threshold": None},
+            True,
+        ),
+    ],
+)
+def test_repetition_and_improbable_words_are_retried_but_not_silence(changes, keywords, expected):
+    assert needs_fallback(result(**changes), options(**keywords)) is expected
+
+
+@pytest.mark.parametrize(
+    ("avg_logprob", "no_speech_prob", "keywords", "expected"),
+    [
+        (-1.5, 0.7, {}, True),
+        (-1.5, 0.6, {}, False),
+        (-0.9, 0.7, {}, False),  # confident words
+        (-1.0, 0.7, {}, True),  # not above the threshold
+        (-0.1, 0.7, {"logprob_threshold": None}, True),
+        (-9.0, 1.0, {"no_speech_threshold": None}, False),
+    ],
+)
+def test_silence_is_no_speech_without_confident_words(
+    avg_logprob, no_speech_prob, keywords, expected
+):
+    heard = result(avg_logprob=avg_logprob, no_speech_prob=no_speech_prob)
+    assert is_silence(heard, options(**keywords)) is expected
+
+
+def attempts(script, **keywords) -> tuple[WindowResult, FakeCore]:
+    core = FakeCore(script)
+    heard = all_attempts(core, options(**keywords), [5], 0)
+    return heard, core
+
+
+def all_attempts(core, wanted, prompt, seek) -> WindowResult:
+    """Answers every question of one window."""
+    asking = decode_with_fallback(TOKENIZER, core.dims, FEATURES, wanted, prompt, seek)
+    answer = None
+    while True:
+        try:
+            attempt = asking.send(answer)
+        except StopIteration as end:
+            return end.value
+        (answer,) = core.decode([attempt.features], [attempt.options])
+
+
+def test_the_first_good_attempt_stands():
+    bad, good = Heard([], avg_logprob=-2.0), Heard([word(1)])
+    heard, core = attempts([bad, bad, good, good])
+    assert heard.temperature == 0.4
+    assert [o.temperature for o in core.asked] == [0.0, 0.2, 0.4]
+
+
+def test_if_all_attempts_fail_the_last_one_stands():
+    script = [Heard([word(i)], avg_logprob=-2.0 - i) for i in range(6)]
+    heard, core = attempts(script)
+    assert (heard.temperature, heard.tokens) == (1.0, (word(5),))
+    assert len(core.asked) == 6
+
+
+def test_all_attempts_hear_the_same_features_and_prompt():
+    _, core = attempts(lambda _: Heard([], avg_logprob=-2.0))
+    assert all(features is FEATURES for features in core.heard_in)
+    assert core.encoded == []
+    assert core.prompts() == [[5]] * 6
+
+
+def test_beams_search_at_zero_and_samples_compete_above():
+    _, core = attempts(lambda _: Heard([], avg_logprob=-2.0), beam_size=4, best_of=3)
+    assert [(o.beam_size, o.best_of) for o in core.asked] == [(4, 1)] + [(0, 3)] * 5
+
+
+def test_windows_and_attempts_draw_their_own_random_numbers():
+    seeds = set()
+    for seek in (0, 3000):
+        core = FakeCore(lambda _: Heard([], avg_logprob=-2.0))
+        all_attempts(core, options(seed=1), [], seek)
+        seeds |= {o.seed for o in core.asked}
+    assert len(seeds) == 12
+    assert max(seeds) < 2**64
+
+
+def test_the_same_seed_gives_the_same_random_numbers():
+    runs = [
+        [o.seed for o in attempts(lambda _: Heard([], -2.0), seed=s)[1].asked] for s in (1, 1, 2)
+    ]
+    assert runs[0] == runs[1] != runs[2]
