@@ -6,6 +6,7 @@ SOTTOVOCE_SLOW=1       runs what is marked slow as well (so does `-m slow`)
 """
 
 import os
+import sys
 import zlib
 from pathlib import Path
 
@@ -47,6 +48,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     """Random numbers that are the test's own: the same in any order and on any worker."""
     return np.random.default_rng(zlib.crc32(request.node.name.encode()))
+
+
+@pytest.fixture
+def without_av(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if PyAV were not installed."""
+    monkeypatch.setitem(sys.modules, "av", None)
 
 
 @pytest.fixture(scope="session")

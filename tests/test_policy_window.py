@@ -1,4 +1,4 @@
-"""The policy around one window: its first tokens, forbidden tokens, retries and silence."""
+"""The policy around one window: forbidden tokens, the core's options, retries and silence."""
 
 from types import SimpleNamespace
 
@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 import fake_core
-from fake_core import ENGLISH, LARGE_V3, MULTILINGUAL, FakeCore, FakeFeatures, Heard, at, word
+from fake_core import LARGE_V3, MULTILINGUAL, FakeCore, FakeFeatures, Heard, word
 from sottovoce import _core
-from sottovoce.engine import window
 from sottovoce.options import DecodeOptions, TranscribeOptions
-from sottovoce.policy.prompt import initial_tokens
 from sottovoce.policy.window import (
     compression_ratio,
     core_options,
@@ -33,10 +31,6 @@ def open_options(monkeypatch):
     monkeypatch.setattr(_core, "DecodingOptions", SimpleNamespace)
 
 
-def start(**keywords) -> list[int]:
-    return initial_tokens(TOKENIZER, 448, DecodeOptions.from_keywords(keywords), "en")
-
-
 def asked(tokenizer=TOKENIZER, **keywords) -> SimpleNamespace:
     dims = SimpleNamespace(n_text_ctx=448)
     return core_options(tokenizer, dims, DecodeOptions.from_keywords(keywords), "en")
@@ -50,66 +44,6 @@ def result(**changes) -> WindowResult:
 
 def options(**keywords) -> TranscribeOptions:
     return TranscribeOptions.from_keywords({"language": "en", **keywords})
-
-
-# --- first tokens ---
-
-
-def test_a_window_starts_with_the_sot_sequence():
-    assert start() == SOT
-    assert start(without_timestamps=True) == [*SOT, SPECIAL.no_timestamps]
-    assert start(task="translate")[-1] == SPECIAL.translate
-
-
-def test_a_prompt_stands_before_sot_and_sot_index_points_behind_it():
-    wanted = asked(prompt=[5, 6])
-    assert wanted.initial_tokens == [SPECIAL.sot_prev, 5, 6, *SOT]
-    assert wanted.sot_index == 3
-
-
-def test_only_the_last_223_tokens_of_a_prompt_count():
-    assert start(prompt=list(range(300))) == [SPECIAL.sot_prev, *range(77, 300), *SOT]
-
-
-def test_an_empty_prompt_adds_no_sot_prev():
-    assert start(prompt="") == start(prompt=[]) == SOT
-
-
-def test_a_string_gets_one_space_in_front():
-    assert start(prompt="  hi \n") == [SPECIAL.sot_prev, *TOKENIZER.encode(" hi"), *SOT]
-    assert start(prefix="hi") == [*SOT, *TOKENIZER.encode(" hi")]
-
-
-def test_a_prefix_is_kept_whole_by_default():
-    assert start(prefix=list(range(100, 200))) == [*SOT, *range(100, 200)]
-
-
-def test_a_prefix_is_cut_to_what_sample_len_leaves_of_half_the_context():
-    assert start(prefix=[1, 2, 3, 4], sample_len=222) == [*SOT, 3, 4]
-
-
-def test_a_prefix_after_more_than_half_the_context_loses_its_start():
-    assert start(prefix=[1, 2, 3, 4], sample_len=225) == [*SOT, 2, 3, 4]
-
-
-def test_a_prefix_follows_no_timestamps():
-    assert start(prefix=[1], without_timestamps=True) == [*SOT, SPECIAL.no_timestamps, 1]
-
-
-def test_too_much_to_start_with_is_refused():
-    with pytest.raises(ValueError, match=r"must be <= n_text_ctx=448, got 503"):
-        start(prefix=[1] * 500)
-
-
-def test_prompt_ids_outside_the_vocabulary_are_refused():
-    with pytest.raises(ValueError, match=r"in \[0, n_vocab=51865\), got 51865"):
-        start(prompt=[51865])
-
-
-def test_english_only_starts_with_sot_whatever_the_task():
-    english = fake_core.tokenizer(ENGLISH)
-    wanted = DecodeOptions(task="translate")
-    assert initial_tokens(english, 448, wanted, "en") == [english.special.sot]
 
 
 # --- forbidden tokens ---
@@ -152,6 +86,12 @@ def test_blank_tokens_can_be_allowed():
 # --- the rest of the core's options ---
 
 
+def test_sot_index_points_behind_the_prompt():
+    wanted = asked(prompt=[5, 6])
+    assert wanted.initial_tokens == [SPECIAL.sot_prev, 5, 6, *SOT]
+    assert wanted.sot_index == 3
+
+
 def test_special_ids_are_those_of_the_vocabulary():
     wanted = asked(fake_core.tokenizer(LARGE_V3))
     assert (wanted.eot, wanted.no_speech) == (50257, 50363)
@@ -189,35 +129,10 @@ def test_best_of_and_seed_reach_the_sampler():
 # --- one attempt ---
 
 
-def test_text_is_stripped_and_without_timestamps():
-    core = FakeCore([Heard([at(0), word(3), word(4), at(2)], -0.5, 0.25)])
-    heard = window.decode(core, TOKENIZER, FEATURES, DecodeOptions(language="en"))
-    assert heard.text == "w3 w4"
-    assert heard.tokens == (at(0), word(3), word(4), at(2))
-    assert (heard.avg_logprob, heard.no_speech_prob, heard.language) == (-0.5, 0.25, "en")
-    assert heard.compression_ratio == compression_ratio("w3 w4")
-
-
 def test_compression_ratio_is_bytes_over_zlib_bytes():
     assert compression_ratio("") == 0.0
     assert compression_ratio("ab") == 2 / 10
     assert compression_ratio("é" * 50) == 100 / 13
-
-
-def test_the_language_is_detected_if_none_is_given():
-    core = FakeCore([Heard([])], language="de")
-    heard = window.decode(core, TOKENIZER, FEATURES, DecodeOptions())
-    assert heard.language == "de"
-    assert core.asked[0].initial_tokens[1] == TOKENIZER.language_token("de")
-
-
-def test_english_only_never_detects():
-    core = FakeCore([Heard([])], n_vocab=ENGLISH)
-    english = fake_core.tokenizer(ENGLISH)
-    assert window.decode(core, english, FEATURES, DecodeOptions()).language == "en"
-    assert core.detected_in == []
-    with pytest.raises(ValueError, match=r"must have a multilingual model"):
-        window.detect_language(core, english, FEATURES)
 
 
 # --- retries ---

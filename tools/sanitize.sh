@@ -25,7 +25,7 @@ case "${1:-}" in
     # Instrumented kernels are a hundred times slower: small models alone, and of those no long runs.
     # Forked children are left out as well, because ThreadSanitizer refuses threads there.
     unset SOTTOVOCE_TEST_MODELS SOTTOVOCE_DEV_DATA
-    tests=(tests/test_threads.py tests/test_batch.py tests/test_decode_batch.py tests/test_model.py
+    tests=(tests/test_threads.py tests/test_engine_batch.py tests/test_decode_batch.py tests/test_model.py
       -k "not fork and not memory and not hears[1] and not of_the_core and not many_recordings and not independent")
     ;;
   *)
