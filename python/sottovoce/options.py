@@ -8,7 +8,6 @@ of a language, "-1", a lone temperature) become the one form that the rest of th
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -104,6 +103,8 @@ class WindowOptions:
         known = [field.name for field in fields(cls)]
         for name in keywords:
             if name not in known:
+                import difflib
+
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise TypeError(f"{cls._where}: unknown option {name!r}{hint}")

@@ -7,7 +7,6 @@ requested, and whoever runs the generator answers.
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Generator, Sequence
 
@@ -147,5 +146,7 @@ def _timestamp_index(seconds: float | None) -> int | None:
 
 
 def _attempt_seed(seed: int, seek: int, attempt: int) -> int:
-    digest = hashlib.blake2b(f"{seed} {seek} {attempt}".encode(), digest_size=8).digest()
+    from hashlib import blake2b  # with OpenSSL behind it, slow to import
+
+    digest = blake2b(f"{seed} {seek} {attempt}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little")

@@ -6,7 +6,6 @@ large-v3 know the first 99.
 
 from __future__ import annotations
 
-import difflib
 from types import MappingProxyType
 
 _NAMES = """
@@ -53,6 +52,8 @@ def language_code(language: str) -> str:
         return word
     if word in CODES_BY_NAME:
         return CODES_BY_NAME[word]
+    import difflib
+
     near = difflib.get_close_matches(word, [*CODES_BY_NAME, *LANGUAGES], n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(
