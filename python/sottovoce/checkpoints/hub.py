@@ -44,7 +44,7 @@ _FILES: Final = (
     *("model.bin", "vocabulary.txt", "vocabulary.json"),
 )
 _REPOSITORY: Final = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
-MARKER: Final = ".sottovoce-verified.json"  # written by the demo once the digest is right
+MARKER: Final = ".sottovoce-verified.json"  # written by pypi.py once the digest is right
 
 
 def resolve(
