@@ -11,13 +11,14 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 SOURCES := $(shell git ls-files -co --exclude-standard csrc python CMakeLists.txt pyproject.toml 2>/dev/null)
 CPP := $(shell git ls-files -co --exclude-standard '*.cpp' '*.h' '*.inl' 2>/dev/null)
 
-.PHONY: help demo test lint format sanitize sanitize-threads test-aarch64 bench bench-quick bench-targets accuracy golden clean
+.PHONY: help demo test lint format guard sanitize sanitize-threads test-aarch64 bench bench-quick bench-targets accuracy golden clean
 
 help:
 	@echo "make demo      set everything up and transcribe a real recording"
 	@echo "make test      set everything up, lint, run the tests"
 	@echo "make lint      ruff, mypy, clang-format"
 	@echo "make format    let ruff and clang-format rewrite the sources"
+	@echo "make guard     the oracle and decoding suites with every array shut outside the verbs"
 	@echo "make sanitize  build with ASan and UBSan and run the tests of the core under them"
 	@echo "make sanitize-threads  the same with ThreadSanitizer and the tests that use many threads"
 	@echo "make test-aarch64  cross-build for AArch64 and run the tests of the core under qemu"
@@ -46,6 +47,11 @@ format: $(VENV)/test-tools
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP)
+
+# A back end whose memory can be touched inside its verbs alone.
+GUARDED := test_model test_oracle test_decoding test_decode_batch test_logit_rules test_search test_compute_types
+guard: $(VENV)/test-tools $(VENV)/installed
+	SOTTOVOCE_DEVICE=cpu-guarded $(BIN)/python -m pytest -n $(WORKERS) -q $(GUARDED:%=tests/%.py)
 
 sanitize: $(VENV)/test-tools
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/sanitize.sh address
