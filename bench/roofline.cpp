@@ -13,6 +13,7 @@
 #include "kernels.h"
 #include "parallel.h"
 #include "peaks.h"
+#include "thread_pool.h"
 #include "verbs.h"
 
 namespace {

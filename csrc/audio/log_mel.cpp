@@ -17,6 +17,7 @@
 #include "host.h"
 #include "kernels.h"
 #include "parallel.h"
+#include "thread_pool.h"
 
 namespace sottovoce {
 

@@ -1,11 +1,11 @@
-// A loop over independent tasks, spread over a pool.
+// A loop over independent tasks, spread over threads.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
 #include "plain_arithmetic.h"
-#include "thread_pool.h"
+#include "threads.h"
 
 namespace sottovoce {
 
@@ -20,16 +20,16 @@ int resolve_n_threads(int requested);
 // slow core holds nobody up. What a task computes must not depend on its share or thread, and it
 // must not throw: whatever it needs is allocated before.
 template <class Body>
-void parallel_for(ThreadPool& pool, std::int64_t n_tasks, Body&& body) {
+void parallel_for(Threads& threads, std::int64_t n_tasks, Body&& body) {
   constexpr std::int64_t kSharesPerThread = 8;
   if (n_tasks <= 0) return;
-  const std::int64_t most = pool.n_threads() == 1 ? 1 : pool.n_threads() * kSharesPerThread;
+  const std::int64_t most = threads.n_threads() == 1 ? 1 : threads.n_threads() * kSharesPerThread;
   struct Job {
     Body& body;
     std::int64_t n_tasks;
     std::int64_t n_shares;
   } job{body, n_tasks, n_tasks < most ? n_tasks : most};
-  pool.run(
+  threads.run(
       job.n_shares,
       [](void* opaque, std::int64_t share, int thread) noexcept {
         const Job& open = *static_cast<Job*>(opaque);
@@ -41,9 +41,9 @@ void parallel_for(ThreadPool& pool, std::int64_t n_tasks, Body&& body) {
 
 // The same on the calling thread alone, for work too small to share.
 template <class Body>
-void parallel_for_if(bool worthwhile, ThreadPool& pool, std::int64_t n_tasks, Body&& body) {
+void parallel_for_if(bool worthwhile, Threads& threads, std::int64_t n_tasks, Body&& body) {
   if (worthwhile) {
-    parallel_for(pool, n_tasks, body);
+    parallel_for(threads, n_tasks, body);
   } else if (n_tasks > 0) {
     const PlainArithmetic plain;
     body(std::int64_t{0}, n_tasks, 0);

@@ -1,7 +1,6 @@
 // Claiming, waiting and waking.
 #include "thread_pool.h"
 
-#include <pthread.h>
 #include <sched.h>
 
 #include <atomic>
@@ -11,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "forks.h"
 #include "plain_arithmetic.h"
 
 #if defined(__x86_64__)
@@ -38,10 +38,6 @@ void pause_core() {
 #endif
 }
 
-// How many forks lie between this process and the one that loaded the library.
-std::atomic<int> n_forks{0};
-const int registered = pthread_atfork(nullptr, nullptr, [] { ++n_forks; });
-
 }  // namespace
 
 struct ThreadPool::Team {
@@ -65,7 +61,7 @@ struct ThreadPool::Team {
 };
 
 ThreadPool::ThreadPool(int n_threads)
-    : team_(std::make_unique<Team>()), n_threads_(1), n_forks_at_birth_(n_forks) {
+    : team_(std::make_unique<Team>()), n_threads_(1), n_forks_at_birth_(n_forks()) {
   team_->workers.reserve(static_cast<std::size_t>(n_threads));
   try {
     for (; n_threads_ < n_threads; ++n_threads_) {
@@ -77,12 +73,8 @@ ThreadPool::ThreadPool(int n_threads)
   }
 }
 
-bool ThreadPool::born_before_fork() const {
-  return registered != 0 || n_forks != n_forks_at_birth_;
-}
-
 ThreadPool::~ThreadPool() {
-  if (born_before_fork()) {
+  if (forked_since(n_forks_at_birth_)) {
     // The workers are not here, and what they waited on would wait for them: let it lie.
     static_cast<void>(team_.release());
     return;
@@ -107,14 +99,14 @@ bool ThreadPool::Team::claim(std::int64_t& share) {
 }
 
 void ThreadPool::run(std::int64_t n_shares, Call call, void* body) {
-  const PlainArithmetic plain;
   Team& team = *team_;
-  const bool alone =
-      n_shares <= 1 || n_threads_ == 1 || born_before_fork() || team.in_use.exchange(true);
+  const bool alone = n_shares <= 1 || n_threads_ == 1 || forked_since(n_forks_at_birth_) ||
+                     team.in_use.exchange(true);
   if (alone) {
-    for (std::int64_t share = 0; share < n_shares; ++share) call(body, share, 0);
+    run_alone(n_shares, call, body);
     return;
   }
+  const PlainArithmetic plain;
   team.call = call;
   team.body = body;
   team.n_done = 0;

@@ -13,26 +13,22 @@
 #include <cstdint>
 #include <memory>
 
+#include "threads.h"
+
 namespace sottovoce {
 
-class ThreadPool {
+class ThreadPool final : public Threads {
  public:
   // n_threads counts the caller: n_threads - 1 workers, or as many as the system will start.
   explicit ThreadPool(int n_threads);
-  ~ThreadPool();
-  ThreadPool(const ThreadPool&) = delete;
-  ThreadPool& operator=(const ThreadPool&) = delete;
+  ~ThreadPool() override;
 
-  int n_threads() const { return n_threads_; }
-
-  // call(body, share, thread) for every share in [0, n_shares), thread < n_threads(). Returns when
-  // all are done. If another call is using the workers, this one does its shares alone.
-  using Call = void (*)(void* body, std::int64_t share, int thread) noexcept;
-  void run(std::int64_t n_shares, Call call, void* body);
+  int n_threads() const override { return n_threads_; }
+  // While another call is using the workers, this one does its shares alone.
+  void run(std::int64_t n_shares, Call call, void* body) override;
 
  private:
   struct Team;  // the workers and what they share with the caller
-  bool born_before_fork() const;
 
   std::unique_ptr<Team> team_;
   int n_threads_;

@@ -12,12 +12,14 @@ namespace sottovoce::bind {
 namespace py = pybind11;
 
 inline RuntimeOptions runtime_options(int n_threads, const std::string& isa,
-                                      const std::string& compute_type, const std::string& device) {
+                                      const std::string& compute_type, const std::string& threading,
+                                      const std::string& device) {
   RuntimeOptions options;
   options.device = device;
   options.n_threads = n_threads;
   options.isa = isa;
   options.compute_type = compute_type;
+  options.threading = threading;
   return options;
 }
 

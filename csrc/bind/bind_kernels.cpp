@@ -9,6 +9,7 @@
 #include "kernels.h"
 #include "numpy_array.h"
 #include "parallel.h"
+#include "thread_pool.h"
 #include "verbs.h"
 
 namespace sottovoce::bind {

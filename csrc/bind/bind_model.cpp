@@ -147,18 +147,23 @@ void bind_model(py::module_& module) {
   module.def("available_isas", &available_isas, "Kernel tables this CPU can run, slowest first.");
   module.def("default_n_threads", &default_n_threads,
              "Threads this process may use: CPU affinity and cgroup quota.");
+  module.def("available_threading", &available_threading,
+             "Whose threads a model may compute on: 'pool', and 'openmp' if it was built.");
   py::class_<Model>(module, "Model",
                     "Packed weights and what they compute. Any number of threads may share one.")
       .def(py::init([](const Checkpoint& checkpoint, int n_threads, const std::string& isa,
-                       const std::string& compute_type, const std::string& device) {
+                       const std::string& compute_type, const std::string& threading,
+                       const std::string& device) {
              const py::gil_scoped_release release;
-             return std::make_unique<Model>(checkpoint,
-                                            runtime_options(n_threads, isa, compute_type, device));
+             return std::make_unique<Model>(
+                 checkpoint, runtime_options(n_threads, isa, compute_type, threading, device));
            }),
            py::arg("checkpoint"), py::kw_only(), py::arg("n_threads") = 0, py::arg("isa") = "",
-           py::arg("compute_type") = "float32", py::arg("device") = "",
+           py::arg("compute_type") = "float32", py::arg("threading") = "pool",
+           py::arg("device") = "",
            "Packs a checkpoint's weights. n_threads 0 means all this process may use; isa '' asks "
-           "SOTTOVOCE_ISA, then the CPU; device '' asks SOTTOVOCE_DEVICE, then takes 'cpu'. Raises "
+           "SOTTOVOCE_ISA, then the CPU; threading is one of available_threading(); device '' asks "
+           "SOTTOVOCE_DEVICE, then takes 'cpu'. Raises "
            "LoadError naming a tensor that is missing, has "
            "another shape or is not finite.")
       .def_property_readonly("dims", &Model::dims)
@@ -166,6 +171,7 @@ void bind_model(py::module_& module) {
       .def_property_readonly("isa", &Model::isa)
       .def_property_readonly("compute_type", &Model::compute_type)
       .def_property_readonly("n_threads", &Model::n_threads)
+      .def_property_readonly("threading", &Model::threading)
       .def_property_readonly("alignment_heads",
                              [](const Model& self) { return to_pairs(self.alignment_heads()); })
       .def_property_readonly("weights_bytes", &Model::weights_bytes)

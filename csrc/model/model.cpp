@@ -106,6 +106,7 @@ std::string Model::device() const { return impl_->backend->device(); }
 const std::string& Model::isa() const { return impl_->isa; }
 const std::string& Model::compute_type() const { return impl_->options.compute_type; }
 int Model::n_threads() const { return impl_->backend->host().threads->n_threads(); }
+const std::string& Model::threading() const { return impl_->options.threading; }
 const std::vector<LayerHead>& Model::alignment_heads() const { return impl_->alignment_heads; }
 std::size_t Model::weights_bytes() const { return impl_->weights.n_bytes(); }
 

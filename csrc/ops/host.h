@@ -8,7 +8,7 @@
 
 #include <sottovoce/tensor.h>
 
-#include "thread_pool.h"
+#include "threads.h"
 
 namespace sottovoce::kernels {
 struct Table;
@@ -21,12 +21,12 @@ class HostMemory;
 // Where and how the host computes: belongs to a model instance, never to the process.
 struct Context {
   const kernels::Table* kernels = nullptr;
-  ThreadPool* threads = nullptr;
+  Threads* threads = nullptr;
   HostMemory* memory = nullptr;  // of what a CPU back end keeps; null: the system's
 };
 
 // The context of a new model. Throws ShapeError if the instruction set is not to be had.
-Context make_context(const std::string& isa, ThreadPool& threads);
+Context make_context(const std::string& isa, Threads& threads);
 const char* isa_name(const Context& context);
 
 // One block of a fused linear layer: `weight` (n, k) of any float dtype, scaled by `scale`; `bias`

@@ -18,6 +18,7 @@
 #include "model_impl.h"
 #include "packed_file.h"
 #include "packed_weights.h"
+#include "thread_pool.h"
 
 namespace sottovoce {
 

@@ -65,7 +65,7 @@ std::uint64_t prefix_checksum(const Prefix& prefix) {
   return checksum(&prefix, offsetof(Prefix, checksum));
 }
 
-std::vector<std::uint64_t> chunk_checksums(ThreadPool& threads, const char* data,
+std::vector<std::uint64_t> chunk_checksums(Threads& threads, const char* data,
                                            std::size_t n_bytes) {
   std::vector<std::uint64_t> sums(n_chunks(n_bytes));
   parallel_for(threads, static_cast<std::int64_t>(sums.size()),
@@ -99,7 +99,7 @@ void write_all(int fd, const std::string& path, const void* data, std::size_t n,
   }
 }
 
-std::vector<std::uint64_t> checksums_of_file(ThreadPool& threads, int fd, const std::string& path,
+std::vector<std::uint64_t> checksums_of_file(Threads& threads, int fd, const std::string& path,
                                              std::size_t begin, std::size_t n_bytes) {
   if (n_bytes == 0) return {};
   const std::size_t size = begin + n_bytes;
@@ -120,7 +120,7 @@ void reserve(int fd, const std::string& path, std::size_t size) {
 }
 
 // Everything into an empty file. The front comes last: its checksums are of what the file has.
-void write_contents(ThreadPool& threads, int fd, const std::string& path, const std::string& header,
+void write_contents(Threads& threads, int fd, const std::string& path, const std::string& header,
                     const std::vector<Section>& sections) {
   Prefix prefix;
   prefix.header_bytes = header.size();
@@ -222,7 +222,7 @@ void refuse_file_of_another_user(const std::string& path) {
 
 }  // namespace
 
-bool write_file(ThreadPool& threads, const std::string& path, const std::string& header,
+bool write_file(Threads& threads, const std::string& path, const std::string& header,
                 const std::vector<Section>& sections, double patience) {
   refuse_file_of_another_user(path);
   const std::string draft = path + ".draft";
@@ -248,7 +248,7 @@ bool write_file(ThreadPool& threads, const std::string& path, const std::string&
   return true;
 }
 
-std::shared_ptr<PackedFile> PackedFile::open(ThreadPool& threads, const std::string& path,
+std::shared_ptr<PackedFile> PackedFile::open(Threads& threads, const std::string& path,
                                              const std::string& expected) {
   // Not through a link, nor waiting for the other end of a pipe.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
@@ -267,7 +267,7 @@ std::shared_ptr<PackedFile> PackedFile::open(ThreadPool& threads, const std::str
   return opened->check(threads, expected) ? opened : nullptr;
 }
 
-bool PackedFile::check(ThreadPool& threads, const std::string& expected) {
+bool PackedFile::check(Threads& threads, const std::string& expected) {
   auto* const begin = static_cast<char*>(memory_);
   Prefix prefix;
   if (!read_prefix(begin, size_, prefix)) return false;

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "thread_pool.h"
+#include "threads.h"
 
 namespace sottovoce::packed {
 
@@ -30,7 +30,7 @@ struct Section {
 // Writes beside `path` and renames, unless a whole file with this header is there by then. Waits up
 // to `patience` seconds for somebody else who writes the same file, then returns false. Throws
 // LoadError with the path and the reason.
-bool write_file(ThreadPool& threads, const std::string& path, const std::string& header,
+bool write_file(Threads& threads, const std::string& path, const std::string& header,
                 const std::vector<Section>& sections, double patience);
 
 // A whole file in memory, read-only; every byte has been checked.
@@ -38,7 +38,7 @@ class PackedFile {
  public:
   // Null for a file that is not there, not ours, damaged, or whose header does not begin with
   // `expected`.
-  static std::shared_ptr<PackedFile> open(ThreadPool& threads, const std::string& path,
+  static std::shared_ptr<PackedFile> open(Threads& threads, const std::string& path,
                                           const std::string& expected);
   ~PackedFile();
   PackedFile(const PackedFile&) = delete;
@@ -51,7 +51,7 @@ class PackedFile {
 
  private:
   PackedFile(void* memory, std::size_t size) : memory_(memory), size_(size) {}
-  bool check(ThreadPool& threads, const std::string& expected);
+  bool check(Threads& threads, const std::string& expected);
 
   void* memory_;
   std::size_t size_;

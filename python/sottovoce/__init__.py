@@ -9,6 +9,7 @@ from ._core import (
     ModelDims,
     __version__,
     available_isas,
+    available_threading,
     default_n_threads,
     log_mel,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "WindowResult",
     "__version__",
     "available_isas",
+    "available_threading",
     "default_n_threads",
     "log_mel",
 ]

@@ -62,6 +62,7 @@ class WhisperModel:
         cpu_threads: int = 0,
         *,
         isa: str = "",
+        threading: str = "pool",
         local_files_only: bool = False,
         download_root: str | Path | None = None,
         weights_cache: bool | str | Path = False,
@@ -75,6 +76,8 @@ class WhisperModel:
                 smallest), or "auto": "int8" but on the portable kernels.
             cpu_threads: threads of one call; 0: all that this process may use.
             isa: kernel table, one of `available_isas()`; "": the best for this CPU.
+            threading: "pool": threads of the model's own; "openmp", if it is one of
+                `available_threading()`: the caller's OpenMP team, for programs that have one.
             local_files_only: never download.
             download_root: where downloads are kept; None: the hub's usual cache.
             weights_cache: a folder for packed weights, which the next start maps instead of
@@ -103,7 +106,9 @@ class WhisperModel:
         directory = hub.resolve(
             name_or_path, cache_dir=cache_dir, local_files_only=local_files_only
         )
-        runtime = Runtime(n_threads=cpu_threads, isa=isa, compute_type=compute_type)
+        runtime = Runtime(
+            n_threads=cpu_threads, isa=isa, compute_type=compute_type, threading=threading
+        )
         if weights_cache is not False:
             folder = hub.weights_cache() if weights_cache is True else Path(weights_cache)
             self.core = open_core(directory, folder.expanduser(), runtime)

@@ -80,6 +80,7 @@ class Model {
   const std::string& isa() const;  // the kernel table in use
   const std::string& compute_type() const;
   int n_threads() const;
+  const std::string& threading() const;
   const std::vector<LayerHead>& alignment_heads() const;
   std::size_t weights_bytes() const;  // packed weights
 

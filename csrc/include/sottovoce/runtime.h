@@ -8,14 +8,19 @@ namespace sottovoce {
 
 // Never what the network is or what the caller wants decoded.
 struct RuntimeOptions {
-  std::string device;  // "cpu", or "auto": the best there is; "" asks SOTTOVOCE_DEVICE, then "cpu"
-  int n_threads = 0;   // 0: all this process may use
-  std::string isa;     // "", or one of available_isas(); "" asks SOTTOVOCE_ISA, then CPUID
+  int n_threads = 0;  // 0: all this process may use
+  std::string isa;    // "", or one of available_isas(); "" asks SOTTOVOCE_ISA, then CPUID
   std::string compute_type = "float32";  // or "bfloat16", "int8", "auto"
+  std::string threading = "pool";        // or "openmp", if it is in available_threading()
+  std::string device;  // "cpu", or "auto": the best there is; "" asks SOTTOVOCE_DEVICE, then "cpu"
 };
 
 // Kernel tables this CPU can run, slowest first: "scalar", "avx2", ... "avx512_bf16".
 std::vector<std::string> available_isas();
+// Whose threads there are to compute on; the bits are the same. "pool": the model's own. "openmp",
+// if the library was built with it: the OpenMP team of the calling thread, for programs that have
+// one already; n_threads 0 is then no more than OMP_NUM_THREADS either.
+std::vector<std::string> available_threading();
 // Threads that this process may use: CPU affinity and cgroup quota.
 int default_n_threads();
 

@@ -19,7 +19,7 @@ std::vector<std::string> available_isas() {
 
 namespace ops {
 
-Context make_context(const std::string& isa, ThreadPool& threads) {
+Context make_context(const std::string& isa, Threads& threads) {
   const kernels::Table* table = kernels::choose_table(isa.c_str());
   if (!table) {
     const char* forced = std::getenv("SOTTOVOCE_ISA");

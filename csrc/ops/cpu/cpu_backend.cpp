@@ -44,8 +44,8 @@ const CpuStep& cpu_step(const Step& step) { return static_cast<const CpuStep&>(s
 
 CpuBackend::CpuBackend(const RuntimeOptions& options, std::unique_ptr<HostMemory> memory)
     : memory_(std::move(memory)),
-      threads_(resolve_n_threads(options.n_threads)),
-      context_(make_context(options.isa, threads_)) {
+      threads_(make_threads(options.threading, options.n_threads)),
+      context_(make_context(options.isa, *threads_)) {
   context_.memory = memory_.get();
 }
 
@@ -64,7 +64,7 @@ TensorView CpuBackend::view(const Array& array) {
 int CpuBackend::windows_at_once() const {
   constexpr int kThreadsOfWindow = 4;
   constexpr int kMost = 4;
-  return std::min(std::max(threads_.n_threads() / kThreadsOfWindow, 1), kMost);
+  return std::min(std::max(threads_->n_threads() / kThreadsOfWindow, 1), kMost);
 }
 
 std::int64_t CpuBackend::mlp_rows() const { return 300; }  // of 1500, in whole register tiles

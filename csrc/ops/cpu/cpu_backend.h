@@ -6,7 +6,7 @@
 
 #include "backend.h"
 #include "host_memory.h"
-#include "thread_pool.h"
+#include "threads.h"
 
 namespace sottovoce::ops {
 
@@ -78,7 +78,7 @@ class CpuBackend : public Backend {
   static float* f32(const Array& array) { return static_cast<float*>(raw(array)); }
 
   std::unique_ptr<HostMemory> memory_;
-  ThreadPool threads_;
+  std::unique_ptr<Threads> threads_;
   Context context_;
 };
 

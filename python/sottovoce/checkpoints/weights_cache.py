@@ -21,6 +21,7 @@ class Runtime(TypedDict):
     n_threads: int
     isa: str
     compute_type: str
+    threading: str
 
 
 def open_core(directory: Path, folder: Path, runtime: Runtime) -> _core.Model:

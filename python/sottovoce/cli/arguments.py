@@ -231,6 +231,13 @@ def _add_runtime(group: argparse._ArgumentGroup) -> None:
         metavar="DIR",
     )
     _flag(group, "isa", "kernels (default: the best for this CPU)", default="", metavar="NAME")
+    _flag(
+        group,
+        "threading",
+        "pool: threads of our own; openmp: OpenMP's, if it was built",
+        default="pool",
+        metavar="KIND",
+    )
 
 
 def _boolean(text: str) -> bool:

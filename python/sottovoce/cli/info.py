@@ -41,4 +41,4 @@ def _model_facts(model: _core.Checkpoint, directory: Path) -> Iterator[tuple[str
     stated = " ".join(f"{layer}.{head}" for layer, head in heads or ())
     yield "alignment heads", stated or "not stated: all of the upper half of the decoder"
     yield "kernels", f"{', '.join(_core.available_isas())} (the last is the best for this CPU)"
-    yield "threads", _core.default_n_threads()
+    yield "threads", f"{_core.default_n_threads()}, {' or '.join(_core.available_threading())}"

@@ -93,6 +93,7 @@ def _load(arguments: argparse.Namespace) -> WhisperModel:
         compute_type=arguments.compute_type,
         cpu_threads=arguments.threads,
         isa=arguments.isa,
+        threading=arguments.threading,
         local_files_only=arguments.local_files_only,
         download_root=arguments.model_dir,
         weights_cache=arguments.weights_cache,
