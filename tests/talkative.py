@@ -45,8 +45,8 @@ def checkpoint(seed: int = 0) -> _core.Checkpoint:
 
 
 @cache
-def model(isa: str = "", n_threads: int = 1) -> _core.Model:
-    return _core.Model(checkpoint(), isa=isa, n_threads=n_threads)
+def model(isa: str = "", n_threads: int = 1, **runtime: str) -> _core.Model:
+    return _core.Model(checkpoint(), isa=isa, n_threads=n_threads, **runtime)
 
 
 def encode(of: _core.Model, n: int, seed: int = 0) -> list[_core.AudioFeatures]:

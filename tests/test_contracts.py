@@ -223,6 +223,8 @@ TABLE: dict[str, Case] = {
     "compute_type": runtime({"compute_type": "int3"}, "--compute_type int3",
         r"compute_type must be 'float32', 'bfloat16', 'int8' or 'auto', got 'int3'"),
     "isa": runtime({"isa": "mmx"}, "--isa mmx", r"isa must be one .*scalar.*, got 'mmx'"),
+    "threading": runtime({"threading": "tbb"}, "--threading tbb",
+        r"threading must be one that was built \(pool.*\), got 'tbb'"),
     "weights_cache": Case(lambda at: WhisperModel(at.paths["multilingual"], weights_cache=3),
         TypeError, r"weights_cache must be True, False or a folder, got 3"),
     "weights_cache nowhere": Case(
@@ -235,6 +237,9 @@ TABLE: dict[str, Case] = {
     "open_packed compute_type": core(
         lambda at: _core.open_packed("/nowhere", "", compute_type="int3"), ShapeError,
         r"compute_type must be .*, got 'int3'"),
+    "open_packed threading": core(
+        lambda at: _core.open_packed("/nowhere", "", threading="tbb"), ShapeError,
+        r"threading must be one that was built \(pool.*\), got 'tbb'"),
     "save_packed nowhere": core(
         lambda at: _core.save_packed(at.core, "/proc/nowhere/a.packed", ""), LoadError,
         r"cannot make folder '/proc/nowhere': No such file or directory"),

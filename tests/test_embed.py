@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tiny_whisper
 from oracle import clips
 
 ROOT = Path(__file__).parents[1]
@@ -114,6 +115,14 @@ def test_packed_weights_in_a_folder(app, model_dir, tmp_path):
     assert texts == {plain}
     assert len(list((tmp_path / "cache").iterdir())) == 1
     assert run(app, model_dir, wav, "/proc/nowhere").stdout == plain  # cannot be written
+
+
+def test_a_program_with_an_openmp_team_of_its_own(prefix, tmp_path):
+    program = BUILD / "app" / "own_team"
+    if not program.exists():
+        pytest.skip("the compiler has no OpenMP")
+    done = run(program, tiny_whisper.write(tmp_path / "model"))
+    assert done.stdout == "pool: 0 wrong\nopenmp: 0 wrong\n"
 
 
 def test_errors_are_one_line(app, tmp_path):

@@ -90,6 +90,8 @@ def test_threads_and_intrinsics_stay_in_their_rooms():
             assert not re.search(r"immintrin\.h|arm_neon\.h", text), place
         if not place.startswith("base/thread_pool"):
             assert not re.search(r"std::thread\b(?!::hardware)", text), place
+        if place != "base/openmp_team.cpp":  # `simd` needs no threads
+            assert not re.search(r"omp\.h|#\s*pragma omp (?!simd)", text), place
 
 
 def test_the_core_neither_prints_nor_exits():

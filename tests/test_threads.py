@@ -1,5 +1,7 @@
 """One model and many callers: Python threads, threads of the core, forked children, and no leaks.
 
+What holds for the pool holds for OpenMP, where the core was built with it.
+
 "The same" is equality here, of tokens, times and probabilities: rule 8 of CONTRIBUTING.md.
 """
 
@@ -8,6 +10,7 @@ import gc
 import multiprocessing
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import threading
@@ -21,12 +24,24 @@ import numpy as np
 import pytest
 
 import oracle
+import talkative
 import tiny_whisper
 from sottovoce import DecodeOptions, Segment, StateError, WhisperModel, _core
 from sottovoce.policy.window import core_options
 
 # s, after which something hangs; nothing here takes a second of it, but under a sanitizer.
 PATIENCE = float(os.environ.get("SOTTOVOCE_PATIENCE", "15"))
+
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(params=["pool", "openmp"])
+def kind(request) -> str:
+    """Whose threads: one of `available_threading()`."""
+    if request.param not in _core.available_threading():
+        pytest.skip(f"built without {request.param}")
+    return request.param
 
 
 def said(model: WhisperModel, samples: np.ndarray, **options) -> list[Segment]:
@@ -66,6 +81,32 @@ def test_threads_of_the_core_change_no_bit(rng):
     assert one == two == three
 
 
+def answers(model: _core.Model) -> tuple:
+    """All that a model computes, bit by bit: features, logits, and what greedy search, sampling
+    and beams find in four windows side by side."""
+    windows = talkative.encode(model, 4)
+    logits = model.logits([1, 2, 3], windows[0])
+    searches = ({}, {"temperature": 0.7, "best_of": 3, "seed": 5}, {"beam_size": 4}, {})
+    rng = np.random.default_rng(1)
+    options = [_core.DecodingOptions(**talkative.random_options(rng, **s)) for s in searches]
+    found = [(r.tokens, r.sum_logprob, r.no_speech_prob) for r in model.decode(windows, options)]
+    return [window.values.tobytes() for window in windows], logits.tobytes(), found
+
+
+@pytest.mark.parametrize("compute_type", ["float32", "bfloat16", "int8"])
+def test_threads_of_either_kind_change_no_bit(kind, compute_type):
+    alone = answers(talkative.model(compute_type=compute_type))
+    for n in (1, 2, 3, 8):
+        model = talkative.model(n_threads=n, compute_type=compute_type, threading=kind)
+        assert (model.n_threads, model.threading) == (n, kind)
+        assert answers(model) == alone
+
+
+def test_four_callers_of_either_kind_get_what_one_gets(kind):
+    model = talkative.model(n_threads=2, threading=kind)
+    assert of_threads(answers, [model] * 4) == [answers(talkative.model())] * 4
+
+
 def test_real_weights_and_four_python_threads(tiny_en, jfk):
     clips = [jfk, jfk[16000:], jfk[:80000], jfk]
     options = {"beam_size": 1, "temperature": 0.0}
@@ -75,10 +116,10 @@ def test_real_weights_and_four_python_threads(tiny_en, jfk):
     assert "your country" in tiny_en.text(alone[0])
 
 
-def test_real_weights_and_threads_of_the_core(tiny_en_dir, jfk):
+def test_real_weights_and_threads_of_the_core(tiny_en_dir, jfk, kind):
     one, two = (
-        said(WhisperModel(tiny_en_dir, cpu_threads=n), jfk, beam_size=2, temperature=0.0)
-        for n in (1, 2)
+        said(WhisperModel(tiny_en_dir, **runtime), jfk, beam_size=2, temperature=0.0)
+        for runtime in ({"cpu_threads": 1}, {"cpu_threads": 2, "threading": kind})
     )
     assert one == two
     assert [s.avg_logprob for s in one] == [s.avg_logprob for s in two]
@@ -101,6 +142,62 @@ def test_a_state_serves_one_thread_at_a_time():
     refusals = [message for each in of_threads(step_often, [1, 2, 3]) for message in each]
     assert all("another thread is using this state" in message for message in refusals)
     assert state.n_past == [300 - len(refusals)]
+
+
+# --- OpenMP ---
+
+
+def compiled(tmp_path: Path, source: str, *more: str) -> Path:
+    """A program over csrc/base alone."""
+    compiler = shutil.which(os.environ.get("CXX", "c++"))
+    if compiler is None:
+        pytest.skip("no C++ compiler on the path")
+    (tmp_path / "main.cpp").write_text(source)
+    base = ROOT / "csrc" / "base"
+    program = tmp_path / "program"
+    command = [compiler, "-std=c++17", "-O0", "-pthread", "-I", str(base)]
+    command += ["-I", str(ROOT / "csrc/include"), "-o", str(program), str(tmp_path / "main.cpp")]
+    names = ("threads", "thread_pool", "parallel", "forks")
+    command += [str(base / f"{name}.cpp") for name in names]
+    subprocess.run([*command, *more], check=True)
+    return program
+
+
+def test_a_build_without_openmp_says_so(tmp_path):
+    source = """
+        #include <cstdio>
+        #include <exception>
+        #include "threads.h"
+        int main() {
+          if (sottovoce::make_threads("pool", 2)->n_threads() != 2) return 1;
+          try {
+            sottovoce::make_threads("openmp", 2);
+          } catch (const std::exception& error) {
+            std::puts(error.what());
+          }
+        }"""
+    program = compiled(tmp_path, source, str(ROOT / "csrc/base/openmp_absent.cpp"))
+    done = subprocess.run([program], check=True, capture_output=True, text=True)
+    assert done.stdout == "threading must be one that was built (pool), got 'openmp'\n"
+
+
+def test_openmp_has_no_more_threads_than_its_environment_says():
+    if "openmp" not in _core.available_threading():
+        pytest.skip("built without openmp")
+    script = (
+        "import tiny_whisper as t;"
+        "print(*(t.model(n_threads=n, threading='openmp').core.n_threads for n in (0, 1, 3)))"
+    )
+    for n in (1, 1000):
+        environment = {**os.environ, "OMP_NUM_THREADS": str(n), "PYTHONPATH": str(ROOT / "tests")}
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout.split() == [str(min(n, _core.default_n_threads())), "1", "3"]
 
 
 # --- what the process may use ---
@@ -140,7 +237,7 @@ def test_a_line_that_names_no_group_allows_everything(tmp_path):
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="knows the register of x86 alone")
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_a_thread_that_flushes_subnormals_computes_the_same_bits(tmp_path, rng, n_threads):
+def test_a_thread_that_flushes_subnormals_computes_the_same_bits(tmp_path, rng, n_threads, kind):
     """As torch.set_flush_denormal and libraries with -ffast-math make it. Half of these weights are
     subnormal in float16, and the scalar table widens them by arithmetic."""
     source, library = tmp_path / "flush.cpp", tmp_path / "flush.so"
@@ -154,7 +251,7 @@ def test_a_thread_that_flushes_subnormals_computes_the_same_bits(tmp_path, rng, 
 
     def features() -> np.ndarray:
         checkpoint = _core.Checkpoint(_core.ModelDims(**vars(dims)), tensors)
-        model = _core.Model(checkpoint, isa="scalar", n_threads=n_threads)
+        model = _core.Model(checkpoint, isa="scalar", n_threads=n_threads, threading=kind)
         return model.encode(np.ones((dims.n_mels, 2 * dims.n_audio_ctx), np.float32)).values
 
     def flushed() -> np.ndarray:
@@ -274,8 +371,8 @@ def test_a_forked_child_uses_the_model_of_its_parent(rng, n_threads):
     assert said(model, samples) == before  # the parent is as it was
 
 
-def test_a_forked_child_deletes_the_model_of_its_parent():
-    models = [tiny_whisper.model(n_threads=3)]
+def test_a_forked_child_deletes_the_model_of_its_parent(kind):
+    models = [tiny_whisper.model(n_threads=3, threading=kind)]
 
     def delete():
         models.clear()
@@ -285,8 +382,8 @@ def test_a_forked_child_deletes_the_model_of_its_parent():
     assert in_child(delete) == "deleted"
 
 
-def test_a_fork_in_the_middle_of_other_threads_work(rng):
-    model = tiny_whisper.model(n_threads=2)
+def test_a_fork_in_the_middle_of_other_threads_work(rng, kind):
+    model = tiny_whisper.model(n_threads=2, threading=kind)
     mel = rng.standard_normal((80, 3000)).astype(np.float32)
     expected = model.core.encode(mel).values.copy()
     stop = threading.Event()
@@ -319,6 +416,32 @@ def test_a_forked_child_makes_models_of_its_own():
         return n_during - n_before, settled_tasks(n_before) - n_before
 
     assert in_child(work) == (2, 0)
+
+
+def test_a_forked_child_has_openmp_threads_but_where_it_forked():
+    """A team that the parent left in the thread that forks would be waited for in vain."""
+    if "openmp" not in _core.available_threading():
+        pytest.skip("built without openmp")
+    expected = answers(talkative.model())
+    parent = talkative.model(n_threads=3, threading="openmp")
+    assert answers(parent) == expected
+
+    def work():
+        own = _core.Model(talkative.checkpoint(), n_threads=3, threading="openmp")
+        n_before = n_tasks()
+
+        def found(model: _core.Model) -> tuple[bool, int]:
+            same = answers(model) == expected
+            return same, n_tasks() - n_before
+
+        here = [found(model) for model in (parent, own)]
+        elsewhere = []
+        for model in (parent, own):  # on a thread of the child's own
+            elsewhere += of_threads(found, [model])
+            settled_tasks(n_before)
+        return here, elsewhere
+
+    assert in_child(work) == ([(True, 0)] * 2, [(True, 3)] * 2)
 
 
 def test_a_forked_child_with_real_weights(tiny_en, jfk):

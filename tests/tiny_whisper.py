@@ -50,10 +50,10 @@ def tensors(n_vocab: int = MULTILINGUAL) -> Tensors:
     return tensors
 
 
-def model(n_vocab: int = MULTILINGUAL, n_threads: int = 1) -> WhisperModel:
+def model(n_vocab: int = MULTILINGUAL, n_threads: int = 1, **runtime: str) -> WhisperModel:
     """One in memory."""
     checkpoint = _core.Checkpoint(_core.ModelDims(**vars(dims(n_vocab))), tensors(n_vocab))
-    core = _core.Model(checkpoint, n_threads=n_threads)
+    core = _core.Model(checkpoint, n_threads=n_threads, **runtime)
     return WhisperModel.of_parts(core, fake_core.tokenizer(n_vocab))
 
 

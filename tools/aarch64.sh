@@ -58,8 +58,9 @@ if [ ! -e "$build/fetched" ]; then
   touch "$build/fetched"
 fi
 
+# Without OpenMP, whose library is not unpacked: so it is also what shows that nothing needs it.
 cmake -Wno-unused-cli -G Ninja -B "$build/core" -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake \
-  -DCMAKE_SYSROOT="$sysroot" -DSOTTOVOCE_DEV=ON -DSOTTOVOCE_PYTHON=ON \
+  -DCMAKE_SYSROOT="$sysroot" -DSOTTOVOCE_DEV=ON -DSOTTOVOCE_PYTHON=ON -DSOTTOVOCE_OPENMP=OFF \
   -DPython_EXECUTABLE="$build/python" -Dpybind11_DIR="$(python -m pybind11 --cmakedir)" >/dev/null
 cmake --build "$build/core" --target _core
 

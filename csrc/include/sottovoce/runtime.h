@@ -12,7 +12,8 @@ struct RuntimeOptions {
   std::string isa;    // "", or one of available_isas(); "" asks SOTTOVOCE_ISA, then CPUID
   std::string compute_type = "float32";  // or "bfloat16", "int8", "auto"
   std::string threading = "pool";        // or "openmp", if it is in available_threading()
-  std::string device;  // "cpu", or "auto": the best there is; "" asks SOTTOVOCE_DEVICE, then "cpu"
+  // "cpu", or "auto": the best there is; "" asks SOTTOVOCE_DEVICE, then takes "cpu".
+  std::string device;
 };
 
 // Kernel tables this CPU can run, slowest first: "scalar", "avx2", ... "avx512_bf16".
