@@ -30,7 +30,7 @@ from work import Order
 HERE = Path(__file__).resolve().parent
 OUT = HERE.parent / "build" / "bench" / "records.jsonl"
 # In every plan; PyTorch and CTranslate2's other GEMM, rarely the best peer, in the longest alone.
-FAST = tuple(name for name in engines.SPECS if not engines.SPECS[name].n_rounds)
+FAST = tuple(name for name in (*engines.OURS, *engines.PEERS) if not engines.SPECS[name].n_rounds)
 BATCHED = tuple(n for n in FAST if n.startswith(("sottovoce", "faster-whisper")))
 MOST_S = 900  # of one process
 WORKS = ("roofline", "load", "stages", "short", "long", "batched", "many", "random")
@@ -48,7 +48,7 @@ class Comparison:
 
 def plan(args: argparse.Namespace, recordings: dict[str, speech.Recording]) -> Iterator[Comparison]:
     thorough = not args.quick and not args.targets
-    every = tuple(engines.SPECS) if thorough else FAST
+    every = (*engines.OURS, *engines.PEERS) if thorough else FAST
     few, many = (4, 6) if thorough else (2, 2) if args.quick else (3, 5)
     sizes = ("base", "tiny.en") if thorough else ("base",)
     n_times, most_s = (5, 8.0) if thorough else (3, 3.0)
@@ -66,7 +66,8 @@ def plan(args: argparse.Namespace, recordings: dict[str, speech.Recording]) -> I
         loaders = (*engines.OURS, *(n for n in FAST if n not in engines.OURS))
         yield Comparison("load", order("load", model), loaders, few)
         yield Comparison("load", order("load", model, packed=True), engines.OURS, few)
-        yield Comparison("stages", order("stages", model, "long"), every, few)
+        variants = tuple(n for n in engines.VARIANTS if n in (args.engines or ()))
+        yield Comparison("stages", order("stages", model, "long"), (*every, *variants), few)
         yield Comparison("short", order("file", model, "short"), every, many)
     if thorough:
         yield Comparison("long", order("file", "base", "long", **whole), every, few)
@@ -97,7 +98,7 @@ def run_one(order: Order) -> dict[str, Any]:
         return {"unavailable": f"not done after {MOST_S} s"}
     if done.returncode:
         last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
-        if order.engine in engines.OURS:  # not to be taken for something that is missing
+        if order.engine not in engines.PEERS:  # not to be taken for something that is missing
             raise SystemExit(f"{order.engine}, {order.work} of {order.model}: {last}")
         return {"unavailable": last}
     return json.loads(done.stdout.splitlines()[-1])

@@ -21,12 +21,18 @@ PACKED = MODELS.parent / "packed"  # the cache of packed weights
 class Adapter(Engine):
     batches = True
 
+    def __init__(self, compute_type: str, threads: int, threading: str = "pool") -> None:
+        super().__init__(compute_type, threads)
+        # Commits from before the choice know no such argument.
+        self._runtime = {} if threading == "pool" else {"threading": threading}
+
     def version(self) -> str:
         return sottovoce.__version__
 
     def settings(self) -> dict[str, Any]:
         core = self.model.core
-        return {"isa": core.isa, "n_threads": core.n_threads, "compute_type": core.compute_type}
+        found = {"isa": core.isa, "n_threads": core.n_threads, "compute_type": core.compute_type}
+        return {**found, **self._runtime}
 
     def load(self, path: Path) -> None:
         self._load(path)
@@ -38,7 +44,11 @@ class Adapter(Engine):
 
     def _load(self, path: Path, **more: Any) -> None:
         self.model = sottovoce.WhisperModel(
-            str(path), compute_type=self.compute_type, cpu_threads=self.threads, **more
+            str(path),
+            compute_type=self.compute_type,
+            cpu_threads=self.threads,
+            **self._runtime,
+            **more,
         )
         self._suppress = json.loads((path / "config.json").read_text())["suppress_ids"]
         self._steps = _core.Metrics()
