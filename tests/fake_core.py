@@ -18,8 +18,8 @@ import numpy as np
 
 from sottovoce import _core
 from sottovoce.model import WhisperModel
-from sottovoce.text.byte_pairs import BYTE_ALPHABET
 from sottovoce.text.tokenizer import SpecialTokens, Tokenizer
+from sottovoce.text.vocabulary import BYTE_ALPHABET
 
 ENGLISH, MULTILINGUAL, LARGE_V3 = 51864, 51865, 51866  # n_vocab
 _MERGED = ["Ġt", "he", "Ġthe", "Ġ-", "Ġ'", "Ġ(", "é", "Ã©", "âĻª"]
@@ -38,9 +38,7 @@ def pieces(n_vocab: int) -> tuple[str, ...]:
 @cache
 def tokenizer(n_vocab: int = MULTILINGUAL) -> Tokenizer:
     special = SpecialTokens.of_vocabulary(n_vocab)
-    names = {token: name for name, token in special.names().items()}
-    specials = [names[i] for i in range(special.eot, special.timestamp_begin)]
-    return Tokenizer([*pieces(n_vocab), *specials], special)
+    return Tokenizer(_core.Vocabulary(pieces(n_vocab), special.names()), special)
 
 
 def write_tokenizer_json(

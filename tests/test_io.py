@@ -636,14 +636,27 @@ def test_vocabulary_does_without_merges_but_not_without_a_token_of_that_name(tmp
     assert [vocabulary.bytes(i) for i in range(3)] == [b"merges", b"a", EOT.encode()]
 
 
-def test_vocabulary_spells_tokens_as_files_do(tmp_path, rng):
-    tokens = made_up_tokens(rng, 300)
-    write_vocabulary(tmp_path, tokens, SPECIAL, "tokenizer.json")
+def test_vocabulary_knows_whether_it_is_byte_level(tmp_path, rng):
+    write_vocabulary(tmp_path, made_up_tokens(rng, 300), SPECIAL, "tokenizer.json")
     vocabulary = Vocabulary.open(str(tmp_path))
-    assert vocabulary.spelled(302) == [*map(spelled, tokens), *SPECIAL[:2]]
     assert vocabulary.is_byte_level(300)
     assert not vocabulary.is_byte_level(301)  # <|endoftext|>
     assert not vocabulary.is_byte_level(255)  # a byte is missing
+
+
+def test_a_vocabulary_of_pieces_is_that_of_a_file(tmp_path, rng):
+    tokens = made_up_tokens(rng, 300)
+    write_vocabulary(tmp_path, tokens, SPECIAL, "tokenizer.json")
+    opened = Vocabulary.open(str(tmp_path))
+    special = {name: 300 + i for i, name in enumerate(SPECIAL)}
+    made = Vocabulary([spelled(token) for token in tokens], special)
+    assert len(made) == len(opened) == 305
+    assert [made.bytes(i) for i in range(305)] == [opened.bytes(i) for i in range(305)]
+    assert made.special("<|nospeech|>") == opened.special("<|nospeech|>") == 303
+    assert made.is_byte_level(300)
+    text = bytes(rng.integers(0, 256, 400, dtype=np.uint8)).decode("utf-8", "replace")
+    assert made.encode(text) == opened.encode(text)
+    assert opened.decode(opened.encode(text)) == text
 
 
 @pytest.fixture

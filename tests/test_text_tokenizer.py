@@ -7,10 +7,10 @@ import pytest
 
 import fake_core
 from fake_core import ENGLISH, LARGE_V3, MULTILINGUAL, pieces
-from sottovoce._core import LoadError, ShapeError
-from sottovoce.text.byte_pairs import BYTE_ALPHABET, to_bytes
+from sottovoce._core import LoadError, ShapeError, Vocabulary
 from sottovoce.text.languages import CODES_BY_NAME, LANGUAGES, language_code
 from sottovoce.text.tokenizer import SpecialTokens, Tokenizer
+from sottovoce.text.vocabulary import BYTE_ALPHABET
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,11 @@ def _noise(rng):
 
 
 def test_the_byte_alphabet_is_a_bijection():
-    assert to_bytes("".join(BYTE_ALPHABET)) == bytes(range(256))
+    assert len(set(BYTE_ALPHABET)) == 256
+    for data in (bytes(range(256)), b" the"):
+        spelled = "".join(BYTE_ALPHABET[byte] for byte in data)
+        vocabulary = Vocabulary([spelled], {"<|endoftext|>": 1})
+        assert vocabulary.bytes(0) == data
 
 
 @pytest.mark.parametrize("token", [-1, MULTILINGUAL])

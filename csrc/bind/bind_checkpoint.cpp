@@ -3,6 +3,7 @@
 #include <pybind11/operators.h>
 #include <pybind11/stl.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -231,7 +232,12 @@ void bind_checkpoint_class(py::module_& module) {
 }
 
 void bind_vocabulary(py::module_& module) {
+  using Pieces = std::vector<std::string>;
+  using Special = std::map<std::string, int>;
   py::class_<Vocabulary>(module, "Vocabulary", "Token ids and their bytes. Immutable.")
+      .def(py::init<const Pieces&, const Special&>(), py::arg("pieces"), py::arg("special"),
+           "pieces: ordinary tokens by id, in the byte alphabet. special: ids by name. Raises\n"
+           "LoadError for what `open` would not take in a file.")
       .def_static("open", &Vocabulary::open, py::arg("directory"),
                   py::call_guard<py::gil_scoped_release>(),
                   "Reads tokenizer.json, or vocab.json and added_tokens.json. Raises LoadError.")
@@ -240,22 +246,22 @@ void bind_vocabulary(py::module_& module) {
           "bytes", [](const Vocabulary& self, int token) { return py::bytes(self.bytes(token)); },
           py::arg("token"),
           "Bytes of one token; of a special token its name. Raises ShapeError if out of range.")
-      .def(
-          "spelled",
-          [](const Vocabulary& self, int end) {
-            py::list pieces(end);
-            for (int token = 0; token < end; ++token) {
-              pieces[static_cast<std::size_t>(token)] = py::str(self.spelled(token));
-            }
-            return pieces;
-          },
-          py::arg("end"), "Tokens below `end` in the byte alphabet, special ones by their names.")
       .def("is_byte_level", &Vocabulary::is_byte_level, py::arg("end"),
            "Whether all ids below `end` are ordinary tokens, every single byte among them.")
       .def("special", &Vocabulary::special, py::arg("name"),
            "The id of a special token by its name (\"<|startoftranscript|>\"), or None.")
       .def("decode", &Vocabulary::decode, py::arg("tokens"),
-           "Text of the tokens below <|endoftext|>; invalid UTF-8 becomes U+FFFD.");
+           "Text of the tokens below <|endoftext|>; invalid UTF-8 becomes U+FFFD.")
+      .def(
+          "encode",
+          [](const Vocabulary& self, const py::str& text) {
+            const std::string utf8 = text;  // a lone surrogate raises UnicodeEncodeError
+            const py::gil_scoped_release release;
+            return self.encode(utf8);
+          },
+          py::arg("text"),
+          "Ids of a text; names of special tokens in it are only text. Raises UnicodeEncodeError\n"
+          "for lone surrogates, LoadError for a byte that is no token.");
 }
 
 }  // namespace

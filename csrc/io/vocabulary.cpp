@@ -1,6 +1,6 @@
 // Vocabulary: what each token id stands for, in bytes. The files spell the bytes of a token with a
-// printable alphabet of 256 characters (GPT-2's); here they become bytes again. From ids to text
-// only: splitting text into tokens is done in Python.
+// printable alphabet of 256 characters (GPT-2's); here they become bytes again. How text becomes
+// ids is told in words.cpp and byte_pairs.cpp.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -10,9 +10,11 @@
 #include <sottovoce/checkpoint.h>
 #include <sottovoce/error.h>
 
+#include "byte_pairs.h"
 #include "json.h"
 #include "mapped_file.h"
 #include "utf8.h"
+#include "words.h"
 
 namespace sottovoce {
 namespace {
@@ -42,28 +44,12 @@ std::array<int, kAlphabetEnd> make_alphabet() {
   return byte_of;
 }
 
-// The character of each byte in UTF-8.
-std::array<std::string, 256> make_spellings() {
-  std::array<std::string, 256> spellings;
-  const std::array<int, kAlphabetEnd> byte_of = make_alphabet();
-  for (int code = 0; code < kAlphabetEnd; ++code) {
-    if (byte_of[code] < 0) continue;
-    std::string& spelling = spellings[static_cast<std::size_t>(byte_of[code])];
-    if (code < 0x80) {
-      spelling = static_cast<char>(code);
-    } else {
-      spelling = {static_cast<char>(0xC0 | code >> 6), static_cast<char>(0x80 | (code & 0x3F))};
-    }
-  }
-  return spellings;
-}
-
 std::string to_bytes(const std::string& spelled, const std::string& file) {
   static const std::array<int, kAlphabetEnd> byte_of = make_alphabet();
   std::string bytes;
   const char* const end = spelled.data() + spelled.size();
   for (const char* p = spelled.data(); p != end;) {
-    const Utf8Step step = next_code_point(p, end);  // valid: the JSON reader has checked
+    const Utf8Step step = next_code_point(p, end);  // code 0, not in the alphabet, if not valid
     if (step.code >= kAlphabetEnd || byte_of[step.code] < 0) {
       fail(file, "token '" + spelled + "' is not spelled in the byte alphabet");
     }
@@ -81,7 +67,7 @@ struct AddedToken {
 
 // Tokens as a file gives them: `spelled` in the byte alphabet, `added` as they are.
 struct TokenFile {
-  std::string path;
+  std::string path;  // for messages
   std::vector<std::pair<std::string, int>> spelled;
   std::vector<AddedToken> added;
 };
@@ -92,12 +78,16 @@ json::Value read_json(const std::string& path) {
   return json::parse(file.text(), path, "merges");
 }
 
-int read_id(const json::Value* value, const std::string& token, const std::string& path) {
-  const std::int64_t* id = value == nullptr ? nullptr : value->integer();
-  if (id == nullptr || *id < 0 || *id > kMaxId) {
+int check_id(std::int64_t id, const std::string& token, const std::string& path) {
+  if (id < 0 || id > kMaxId) {
     fail(path, "token '" + token + "' needs an id in 0.." + std::to_string(kMaxId));
   }
-  return static_cast<int>(*id);
+  return static_cast<int>(id);
+}
+
+int read_id(const json::Value* value, const std::string& token, const std::string& path) {
+  const std::int64_t* id = value == nullptr ? nullptr : value->integer();
+  return check_id(id == nullptr ? -1 : *id, token, path);
 }
 
 std::vector<std::pair<std::string, int>> read_ids(const json::Value* vocab,
@@ -156,6 +146,19 @@ TokenFile read_tokens(const std::string& directory) {
   throw LoadError("Vocabulary: '" + directory + "' has neither tokenizer.json nor vocab.json");
 }
 
+TokenFile in_memory(const std::vector<std::string>& pieces,
+                    const std::map<std::string, int>& special) {
+  TokenFile file{"Vocabulary", {}, {}};
+  for (const std::string& piece : pieces) {
+    const auto id = static_cast<std::int64_t>(file.spelled.size());
+    file.spelled.emplace_back(piece, check_id(id, piece, file.path));
+  }
+  for (const auto& [name, id] : special) {
+    file.added.push_back({name, check_id(id, name, file.path), true});
+  }
+  return file;
+}
+
 // <|endoftext|> is spelled in some files and added in others; either way it is special.
 void mark_end_of_text(TokenFile& file) {
   for (const AddedToken& token : file.added) {
@@ -177,12 +180,42 @@ int largest_id(const TokenFile& file) {
   return largest;
 }
 
+void append_as_text(const std::string& bytes, std::string& text) {
+  const char* const end = bytes.data() + bytes.size();
+  for (const char* p = bytes.data(); p != end;) {
+    const Utf8Step step = next_code_point(p, end);
+    if (step.valid) {
+      text.append(p, static_cast<std::size_t>(step.n_bytes));
+    } else {
+      text += kReplacement;
+    }
+    p += step.n_bytes;
+  }
+}
+
+void check_utf8(const std::string& text) {
+  const char* const end = text.data() + text.size();
+  for (const char* p = text.data(); p != end;) {
+    const Utf8Step step = next_code_point(p, end);
+    if (!step.valid) {
+      throw ShapeError("encode: text must be UTF-8, got the byte " +
+                       std::to_string(static_cast<unsigned char>(*p)) + " at " +
+                       std::to_string(p - text.data()));
+    }
+    p += step.n_bytes;
+  }
+}
+
+}  // namespace
+
 // The members of a Vocabulary in the making.
-struct Table {
-  explicit Table(const TokenFile& file)
+struct Vocabulary::Table {
+  explicit Table(TokenFile file)
       : bytes(static_cast<std::size_t>(largest_id(file)) + 1),
         is_special(bytes.size()),
-        is_taken(bytes.size()) {
+        is_taken(bytes.size()),
+        source(file.path) {
+    mark_end_of_text(file);
     for (const AddedToken& token : file.added) add(token, file.path);
     for (const auto& [spelled, id] : file.spelled) {
       const auto added =
@@ -212,37 +245,36 @@ struct Table {
     return bytes[index];
   }
 
+  // What text is made of: the ordinary tokens below <|endoftext|>, the others empty.
+  BytePairs byte_pairs() const {
+    std::vector<std::string> pieces(bytes.begin(), bytes.begin() + special.at(kEndOfText));
+    for (std::size_t id = 0; id < pieces.size(); ++id) {
+      if (is_special[id]) pieces[id].clear();
+    }
+    return BytePairs(pieces, source);
+  }
+
   std::vector<std::string> bytes;      // by id
   std::vector<bool> is_special;        // by id
   std::vector<bool> is_taken;          // by id
   std::map<std::string, int> special;  // by name
+  std::string source;                  // for messages
 };
 
-void append_as_text(const std::string& bytes, std::string& text) {
-  const char* const end = bytes.data() + bytes.size();
-  for (const char* p = bytes.data(); p != end;) {
-    const Utf8Step step = next_code_point(p, end);
-    if (step.valid) {
-      text.append(p, static_cast<std::size_t>(step.n_bytes));
-    } else {
-      text += kReplacement;
-    }
-    p += step.n_bytes;
-  }
+Vocabulary::Vocabulary(Table table)
+    : byte_pairs_(std::make_shared<const BytePairs>(table.byte_pairs())) {
+  bytes_ = std::move(table.bytes);
+  is_special_ = std::move(table.is_special);
+  is_taken_ = std::move(table.is_taken);
+  special_ = std::move(table.special);
 }
 
-}  // namespace
+Vocabulary::Vocabulary(const std::vector<std::string>& pieces,
+                       const std::map<std::string, int>& special)
+    : Vocabulary(Table(in_memory(pieces, special))) {}
 
 Vocabulary Vocabulary::open(const std::string& directory) {
-  TokenFile file = read_tokens(directory);
-  mark_end_of_text(file);
-  Table table(file);
-  Vocabulary vocabulary;
-  vocabulary.bytes_ = std::move(table.bytes);
-  vocabulary.is_special_ = std::move(table.is_special);
-  vocabulary.is_taken_ = std::move(table.is_taken);
-  vocabulary.special_ = std::move(table.special);
-  return vocabulary;
+  return Vocabulary(Table(read_tokens(directory)));
 }
 
 const std::string& Vocabulary::bytes(int token) const {
@@ -264,15 +296,6 @@ bool Vocabulary::is_byte_level(int end) const {
   return std::all_of(single.begin(), single.end(), [](bool there) { return there; });
 }
 
-std::string Vocabulary::spelled(int token) const {
-  static const std::array<std::string, 256> spelling_of = make_spellings();
-  const std::string& piece = bytes(token);
-  if (is_special_[static_cast<std::size_t>(token)]) return piece;
-  std::string text;
-  for (const char byte : piece) text += spelling_of[static_cast<unsigned char>(byte)];
-  return text;
-}
-
 std::optional<int> Vocabulary::special(const std::string& name) const {
   const auto found = special_.find(name);
   if (found == special_.end()) return std::nullopt;
@@ -292,6 +315,17 @@ std::string Vocabulary::decode(const std::vector<int>& tokens) const {
   std::string text;
   append_as_text(joined, text);
   return text;
+}
+
+std::vector<int> Vocabulary::encode(const std::string& text) const {
+  check_utf8(text);
+  std::vector<int> tokens;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view word = first_word(rest);
+    byte_pairs_->append(word, tokens);
+    rest.remove_prefix(word.size());
+  }
+  return tokens;
 }
 
 }  // namespace sottovoce

@@ -42,31 +42,41 @@ Checkpoint open_checkpoint(const std::string& directory);
 // if they cannot be read.
 std::string checkpoint_identity(const std::string& directory);
 
-// Token ids and their bytes, from tokenizer.json (or vocab.json and added_tokens.json).
+class BytePairs;
+
+// Token ids and their bytes, from tokenizer.json (or vocab.json and added_tokens.json). Immutable.
 class Vocabulary {
  public:
   static Vocabulary open(const std::string& directory);  // throws LoadError
+
+  // `pieces`: the ordinary tokens by id, in UTF-8 in the byte alphabet, as files spell them;
+  // `special`: ids by name. Throws LoadError for what open() would not take in a file.
+  Vocabulary(const std::vector<std::string>& pieces, const std::map<std::string, int>& special);
 
   int size() const { return static_cast<int>(bytes_.size()); }
   // Bytes of one token (special tokens: their name, as "<|en|>"). Throws ShapeError if out of
   // range.
   const std::string& bytes(int token) const;
-  // One token in the byte alphabet, as files spell it; a special token by its name. In UTF-8.
-  std::string spelled(int token) const;
   // Whether all ids below `end` are ordinary tokens, and every single byte is one of them.
   bool is_byte_level(int end) const;
   // The id of a special token by its name ("<|startoftranscript|>"), or nothing.
   std::optional<int> special(const std::string& name) const;
   // Text of the tokens below `end_of_text`, concatenated bytes; invalid UTF-8 becomes U+FFFD.
   std::string decode(const std::vector<int>& tokens) const;
+  // Ids of a text in UTF-8, as openai-whisper's tiktoken encodes it: GPT-2's words, merged in the
+  // order of the ids. Names of special tokens are only text. Throws ShapeError if it is not UTF-8,
+  // LoadError if it has a byte that is no token.
+  std::vector<int> encode(const std::string& text) const;
 
  private:
-  Vocabulary() = default;
+  struct Table;
+  explicit Vocabulary(Table table);
 
-  std::vector<std::string> bytes_;      // by id
-  std::vector<bool> is_special_;        // by id
-  std::vector<bool> is_taken_;          // by id: a file has a token of it
-  std::map<std::string, int> special_;  // by name
+  std::vector<std::string> bytes_;               // by id
+  std::vector<bool> is_special_;                 // by id
+  std::vector<bool> is_taken_;                   // by id: a file has a token of it
+  std::map<std::string, int> special_;           // by name
+  std::shared_ptr<const BytePairs> byte_pairs_;  // of the ordinary tokens below <|endoftext|>
 };
 
 }  // namespace sottovoce

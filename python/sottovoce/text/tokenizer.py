@@ -8,14 +8,13 @@ to a call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
 from .. import _core
-from .byte_pairs import BytePairs, to_bytes
 from .languages import LANGUAGES
 from .vocabulary import VocabularyFiles, read_sound_vocabulary, read_vocabulary
 
@@ -95,18 +94,17 @@ class Tokenizer:
         language_tokens: their ids, (n_languages,).
     """
 
-    def __init__(
-        self, pieces: Sequence[str] | Callable[[], Sequence[str]], special: SpecialTokens
-    ) -> None:
-        """`pieces`: spellings of the ids below timestamp_begin, in the byte alphabet, or a function
-        that is asked for them once there is text to encode or to decode."""
-        self._read_pieces = pieces if callable(pieces) else lambda: pieces
+    def __init__(self, vocabulary: _core.Vocabulary, special: SpecialTokens) -> None:
+        """`vocabulary` has an ordinary token for each id below eot, and for every single byte."""
+        self._vocabulary = vocabulary
         self.special = special
         self.is_multilingual = special.n_vocab >= 51865
         codes = tuple(LANGUAGES)[: special.n_languages] if self.is_multilingual else ()
         self.language_codes = codes
         self.language_tokens = tuple(special.sot + 1 + i for i in range(len(codes)))
         self._language_ids = MappingProxyType(dict(zip(codes, self.language_tokens, strict=True)))
+        names = {token: name.encode() for name, token in special.names().items()}
+        self._special_names = MappingProxyType(names)
 
     @classmethod
     def open(cls, directory: Path, n_vocab: int) -> Tokenizer:
@@ -117,12 +115,13 @@ class Tokenizer:
         special = SpecialTokens.of_vocabulary(n_vocab)
         vocabulary = read_sound_vocabulary(directory)
         if vocabulary is not None and _fits(vocabulary, special):
-            return cls(lambda: _pieces(special, vocabulary.spelled(special.eot)), special)
+            return cls(vocabulary, special)
         # Something is wrong or unusual. The slow reader knows what.
         files = read_vocabulary(directory)
         _check_vocabulary(files, special)
         texts = {token: piece for piece, token in files.pieces.items()}
-        return cls(_pieces(special, [texts[i] for i in range(special.eot)]), special)
+        pieces = [texts[i] for i in range(special.eot)]
+        return cls(_core.Vocabulary(pieces, special.names()), special)
 
     @cached_property
     def non_speech_tokens(self) -> tuple[int, ...]:
@@ -134,18 +133,12 @@ class Tokenizer:
         """Ids that must not come first: a lone space and the end of text."""
         return (*self.encode(" "), self.special.eot)
 
-    # Computed when they are asked for: threads that ask at once find the same.
-    @cached_property
-    def _pieces(self) -> tuple[str, ...]:
-        return tuple(self._read_pieces())
-
-    @cached_property
-    def _byte_pairs(self) -> BytePairs:
-        return BytePairs({piece: i for i, piece in enumerate(self._pieces[: self.special.eot])})
-
     def encode(self, text: str) -> list[int]:
-        """The ids of `text`; names of special tokens in it are spelled out like any other words."""
-        return self._byte_pairs.encode(text)
+        """The ids of `text`; names of special tokens in it are spelled out like any other words.
+
+        Raises UnicodeEncodeError for a lone surrogate, which no encoding of text has.
+        """
+        return self._vocabulary.encode(text)
 
     def decode(self, tokens: Iterable[int]) -> str:
         """Text of the ids below timestamp_begin; bytes that are not UTF-8 become U+FFFD.
@@ -175,23 +168,19 @@ class Tokenizer:
         return (self.special.sot, self.language_token(language), task_token)
 
     def _text(self, tokens: Iterable[int]) -> str:
-        spelled = "".join(self._piece(token) for token in tokens)
-        return to_bytes(spelled).decode("utf-8", errors="replace")
+        return b"".join(map(self._bytes, tokens)).decode("utf-8", errors="replace")
 
-    def _piece(self, token: int) -> str:
+    def _bytes(self, token: int) -> bytes:
         if not 0 <= token < self.special.n_vocab:
             raise _core.ShapeError(
                 f"decode: token ids must be in [0, n_vocab={self.special.n_vocab}), got {token}"
             )
+        if token < self.special.eot:
+            return self._vocabulary.bytes(token)
         if token < self.special.timestamp_begin:
-            return self._pieces[token]
-        return f"<|{(token - self.special.timestamp_begin) / _core.TOKENS_PER_SECOND:.2f}|>"
-
-
-def _pieces(special: SpecialTokens, ordinary: Sequence[str]) -> list[str]:
-    """Ordinary pieces, and the names of the special tokens that follow."""
-    names = {token: name for name, token in special.names().items()}
-    return [*ordinary, *(names[i] for i in range(special.eot, special.timestamp_begin))]
+            return self._special_names[token]
+        seconds = (token - self.special.timestamp_begin) / _core.TOKENS_PER_SECOND
+        return f"<|{seconds:.2f}|>".encode()
 
 
 def _fits(vocabulary: _core.Vocabulary, special: SpecialTokens) -> bool:

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import _core
-from .byte_pairs import BYTE_ALPHABET
+
+# GPT-2's character of each byte: itself if it prints in Latin-1, else the next from U+0100.
+_PRINTING = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+_OTHERS = [byte for byte in range(256) if byte not in _PRINTING]
+BYTE_ALPHABET = tuple(
+    chr(byte) if byte in _PRINTING else chr(256 + _OTHERS.index(byte)) for byte in range(256)
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,57 @@
+"""Texts whose ids tests/golden/tokens holds: many languages, and all that splits words."""
+
+TEXTS = [
+    "",
+    " ",
+    " And so, my fellow Americans, ask not what your country can do for you.",
+    "I'll, I've, we're, it's, don't, she'd, I'm: O'Brien's 'tis 'twas 'em CAN'T I'LL",
+    "rock'n'roll ''s '''t 'sing 'really 'very 'mine 'llama 'dog 's't",
+    " 123 4567 1,000,000.50 3rd 1990s 2³ ½ Ⅷ ٣٤٥ १२३ 一二三 ①②③ 1st2nd",
+    "two  spaces   three\n\nlines\r\nof\ttabs \n and  \n  an end   ",
+    "\n", "   ", " \n ", "\ta", "a\t", "a \t b", "\u00a0a\u00a0\u00a0b", "\u3000日本\u3000 語",
+    "\u2003wide\u2009thin\u200bzero\u2028line\u2029paragraph\u0085next\u1680ogham\u180emongol",
+    "\x00\x01\x1c\x1d\x1e\x1f\x7f control",
+    "<|endoftext|> <|startoftranscript|><|en|><|transcribe|><|0.00|> said <|notimestamps|>",
+    " ♪♪ -- [music] (laughs) « guillemets » „Anführung“ 「引用」『二重』 …!?!?",
+    "http://www.example.com/a_b-c?d=e&f=%20#g user@example.org C++ C# x==y != z <= 3",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "hahahahahahaha nooooooooo zzzzzzz ........ ------------ ================ ______",
+    "Donaudampfschifffahrtsgesellschaftskapitän Rindfleischetikettierungsüberwachungs",
+    " Der Löwe brüllt, und die Straße ist naß; größer, älter, schön.",
+    " Où est l'élève ? Ça coûte très cher, n'est-ce pas ? L'œuvre d'Émile.",
+    " El niño comió piñas; ¿qué hora es? ¡Ándale! Mañana será otro día.",
+    " São Paulo não é a capital do Brasil; informação, coração, avô e avó.",
+    " Perché no? È così, però città e università sono più belle.",
+    " Het is gezellig; 's avonds drinken wij koffie, zo'n 25 foto's.",
+    " Zażółć gęślą jaźń; Łódź, Kraków i Wrocław są piękne.",
+    " Příliš žluťoučký kůň úpěl ďábelské ódy.", " Árvíztűrő tükörfúrógép.",
+    " Yağız şoföre çabucak güvendi; İstanbul ısırgan.", " Säännöllisyys ja hääyöaie.",
+    " Τάχιστη αλώπηξ βαφής ψημένη γη, δρασκελίζει υπέρ νωθρού κυνός.",
+    " Съешь же ещё этих мягких французских булок, да выпей чаю.",
+    " Щастям б'єш жук їх глицю в фон й ґедзь пріч.",
+    " עטלף אבק נס דרך מזגן שהתפוצץ כי חם. שָׁלוֹם",
+    " نص حكيم له سر قاطع وذو شأن عظيم مكتوب على ثوب أخضر. مُحَمَّد",
+    " یک متن فارسی با نیم‌فاصله و گچ پژ.", " یہ اردو ہے؛ کیا آپ ٹھیک ہیں؟",
+    " मैं हिन्दी बोलता हूँ; क्या आप समझते हैं? क्षत्रिय।", " আমি বাংলায় গান গাই।",
+    " நான் தமிழ் பேசுகிறேன்.", " నేను తెలుగు మాట్లాడుతాను.", " ನಾನು ಕನ್ನಡ ಮಾತನಾಡುತ್ತೇನೆ.",
+    " ഞാൻ മലയാളം സംസാരിക്കുന്നു.", " ਮੈਂ ਪੰਜਾਬੀ ਬੋਲਦਾ ਹਾਂ।", " මම සිංහල කතා කරමි.",
+    " เป็นมนุษย์สุดประเสริฐเลิศคุณค่า กว่าบรรดาฝูงสัตว์เดรัจฉาน", " ຂ້ອຍເວົ້າພາສາລາວ",
+    " ကျွန်တော် မြန်မာစကားပြောတယ်။", " ខ្ញុំនិយាយភាសាខ្មែរ។", " བོད་སྐད་ཤེས།",
+    " Tôi nói tiếng Việt; Việt Nam rất đẹp, phở ngon.",
+    "日本語", "いろはにほへと ちりぬるを 私は昨日、東京タワーへ行きました。カタカナ",
+    "我昨天去了北京，天气很好。繁體中文：臺灣大學、學習漢字", "唔該，你食咗飯未呀？𠮷𨋢",
+    " 키스의 고유조건은 입술끼리 만나야 하고 특별한 기술은 필요치 않다.", "ㄱㄴㄷ 한글",
+    " Ես խոսում եմ հայերեն։", " მე ვლაპარაკობ ქართულად.", " አማርኛ እናገራለሁ።",
+    " Би монгол хэлээр ярьдаг. ᠮᠣᠩᠭᠣᠯ", " Ninazungumza Kiswahili.", " ʻŌlelo Hawaiʻi nō kākou",
+    "e\u0301 é n\u0303 ñ o\u0308\u0304 Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢L̠ͨͧͩ͘G̴̻͈͍͔̹̑͗̎̅͛́Ǫ̵̹̻̝̳͂̌̌͘",
+    "😀🎉 👩‍👩‍👧‍👦 🇩🇪🇯🇵 👍🏽 ☕️ ❤️‍🔥 ✓ → ∑∞≠ €£¥₿ ™©®",
+    "𝐁𝐨𝐥𝐝 𝟏𝟐𝟑 ｆｕｌｌ　ｗｉｄｔｈ ﬁ ﬀ Ω Å ŉ ǅ",
+    "\u1c89\u1c8a\ua7cb\ua7da \U00010d40\U00010d49 \U00016d40 new in Unicode 16",
+    "\U0001e900\ufffd\ufeff\U000e0001\U0010fffd\ue000 private and unassigned \u0378\U0003fffe",
+]  # fmt: skip
+
+
+def every_code_point() -> str:
+    """Each of them after a letter, a space and a digit, and before the latter two."""
+    chars = map(chr, (*range(0xD800), *range(0xE000, 0x110000)))
+    return "".join(f"a{char} {char}1{char}" for char in chars)
