@@ -1,6 +1,8 @@
 """Conversion to Hugging Face: the same tensors and settings come back, or nothing was written."""
 
 import json
+import resource
+import signal
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from sottovoce._core import LoadError
 from sottovoce.checkpoints import convert as convert_module
 from sottovoce.checkpoints import open_checkpoint
 from sottovoce.checkpoints.convert import convert
+from sottovoce.checkpoints.huggingface import huggingface_name
 
 DIMS = Dims()
 
@@ -74,6 +77,38 @@ def test_the_safetensors_library_reads_it(tmp_path, tensors, source):
     assert "model.decoder.layers.0.self_attn.k_proj.bias" not in loaded
     with safetensors.safe_open(out / "model.safetensors", "np") as file:
         assert file.metadata() == {"format": "pt"}
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16"])
+def test_tensors_are_written_from_where_they_lie(tmp_path, tensors, kind, monkeypatch):
+    checkpoint = open_checkpoint(write(tmp_path / "source", tensors, kind))
+    given = {}
+    monkeypatch.setattr(safetensors, "serialize_file", lambda specs, *_, **__: given.update(specs))
+    convert_module.write_safetensors(tmp_path / "model.safetensors", checkpoint, None)
+    places = {
+        huggingface_name(name): checkpoint.tensor(name).ctypes.data for name in checkpoint.names()
+    }
+    assert {name: spec.data_ptr for name, spec in given.items()} == places
+
+
+def test_every_file_may_be_read_by_the_same_people(tmp_path, source):
+    out = convert(source, tmp_path / "out")
+    (tmp_path / "usual").touch()
+    assert {path.stat().st_mode for path in out.iterdir()} == {(tmp_path / "usual").stat().st_mode}
+
+
+def test_a_full_disk_is_an_error_of_the_system(tmp_path, source):
+    """Which the command line says in one line; here a limit stands for the end of the disk."""
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"^model\.safetensors: .*File too large"):
+            convert(source, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert names_in(tmp_path) == ["source"]
 
 
 def test_configs(tmp_path, source):

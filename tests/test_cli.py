@@ -328,7 +328,7 @@ def test_starting_up_loads_no_media_library_and_no_hub():
         timeout=120,
         check=True,
     )
-    assert not {"av", "huggingface_hub", "tqdm", "tokenizers", "torch"} & set(ran.stdout.split())
+    assert not {"av", "huggingface_hub", "tqdm", "safetensors", "torch"} & set(ran.stdout.split())
 
 
 # --- with weights ---

@@ -1,16 +1,14 @@
 """Any model that loads -> a Hugging Face directory, which every Whisper tool reads.
 
-Tensors are written one at a time in the safetensors layout (a header's length u64, the header in
-JSON, the data), so that the conversion needs no second copy of the model and bfloat16, which NumPy
-lacks, passes through as bits. The directory appears whole or not at all.
+The `safetensors` library writes the tensors from where they are mapped: as they are, they need no
+second copy, and bfloat16, which NumPy lacks, passes through as bits. Another dtype takes the memory
+of the model in it. The directory appears whole or not at all.
 """
 
-import json
 import shutil
-from math import prod
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +22,6 @@ from .json_file import read_json
 
 DType = Literal["float32", "float16"]
 
-_SAFETENSORS_DTYPE: Final = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
-_SIZE: Final = {"float32": 4, "float16": 2, "bfloat16": 2}  # bytes an element
 _TOKENIZER_FILES: Final = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -68,42 +64,34 @@ def convert(
 
 
 def write_safetensors(path: Path, checkpoint: Checkpoint, dtype: DType | None) -> None:
-    """Streams every tensor of the checkpoint to `path` under its Hugging Face name."""
-    # Wider elements first, so that each tensor starts at a multiple of its element size.
-    names = sorted(
-        checkpoint.names(), key=lambda name: (-_SIZE[dtype or checkpoint.dtype(name)], name)
-    )
-    with path.open("wb") as file:
-        _write_header(file, checkpoint, names, dtype)
-        for name in names:
-            _write_tensor(file, checkpoint, name, dtype)
+    """Writes every tensor of the checkpoint to `path` under its Hugging Face name."""
+    from safetensors import SafetensorError, TensorSpec, serialize_file
+
+    tensors = {name: _tensor(checkpoint, name, dtype) for name in checkpoint.names()}
+    specs = {
+        huggingface.huggingface_name(name): TensorSpec(
+            dtype=dtype or checkpoint.dtype(name),
+            shape=tensor.shape,
+            data_ptr=tensor.ctypes.data,  # `tensors` keeps it alive
+            data_len=tensor.nbytes,
+        )
+        for name, tensor in tensors.items()
+    }
+    path.touch()
+    mode = path.stat().st_mode  # the library replaces the file by one that its owner alone may read
+    try:
+        serialize_file(specs, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise OSError(f"{path.name}: {error}") from error
+    path.chmod(mode)
 
 
-def _write_header(
-    file: BinaryIO, checkpoint: Checkpoint, names: list[str], dtype: DType | None
-) -> None:
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    offset = 0
-    for name in names:
-        shape, kind = checkpoint.tensor(name).shape, dtype or checkpoint.dtype(name)
-        end = offset + prod(shape) * _SIZE[kind]
-        header[huggingface.huggingface_name(name)] = {
-            "dtype": _SAFETENSORS_DTYPE[kind],
-            "shape": list(shape),
-            "data_offsets": [offset, end],
-        }
-        offset = end
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # data start at a multiple of 8
-    file.write(len(text).to_bytes(8, "little"))
-    file.write(text)
-
-
-def _write_tensor(file: BinaryIO, checkpoint: Checkpoint, name: str, dtype: DType | None) -> None:
+def _tensor(checkpoint: Checkpoint, name: str, dtype: DType | None) -> NDArray[Any]:
+    """A view of the checkpoint's memory, or a cast copy. C-contiguous."""
     tensor = checkpoint.tensor(name)
-    if dtype is not None and dtype != checkpoint.dtype(name):
-        tensor = _cast(tensor, dtype, name)
-    file.write(np.ascontiguousarray(tensor).data)
+    if dtype is None or dtype == checkpoint.dtype(name):
+        return tensor
+    return _cast(tensor, dtype, name)
 
 
 def _cast(tensor: NDArray[Any], dtype: DType, name: str) -> NDArray[Any]:
