@@ -318,6 +318,8 @@ TABLE: dict[str, Case] = {
         r"clip_timestamps must be a number >= 0, got -1", "--clip_timestamps=-1"),
     "initial_prompt 99999": option({"initial_prompt": [99999]}, ValueError,
         r"token ids must be in \[0, n_vocab=51865\), got 99999"),
+    "initial_prompt half a character": option({"initial_prompt": "\ud83d"}, UnicodeEncodeError,
+        r"surrogates not allowed"),
     "prefix too long": option({"prefix": [1] * 500}, ValueError,
         r"must be <= n_text_ctx=448, got 503"),
     "windows": option({"windows": "parallel"}, ValueError,

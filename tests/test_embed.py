@@ -108,6 +108,16 @@ def test_same_text_as_python(app, model_dir, tmp_path, clip):
     assert done.stderr == ""
 
 
+def test_a_prompt_reaches_the_decoder(app, model_dir, tmp_path):
+    import sottovoce
+
+    prompt, samples = "jfk, my fellow americans; ask not,", clips.build("jfk")
+    done = run(app, model_dir, write_wav(tmp_path / "clip.wav", samples), "", prompt)
+    model = sottovoce.WhisperModel(model_dir)
+    segments, _ = model.transcribe(samples, temperature=0.0, beam_size=1, initial_prompt=prompt)
+    assert done.stdout == model.text(segments) + "\n"
+
+
 def test_packed_weights_in_a_folder(app, model_dir, tmp_path):
     wav = write_wav(tmp_path / "clip.wav", clips.build("jfk"))
     plain = run(app, model_dir, wav).stdout
@@ -130,6 +140,13 @@ def test_errors_are_one_line(app, tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith(f"embed: open_checkpoint: '{tmp_path}' has no config.json")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_prompt_that_is_not_utf8(app, model_dir, tmp_path):
+    path = write_wav(tmp_path / "clip.wav", np.zeros(8000))
+    done = run(app, model_dir, path, "", "caf\udce9", check=False)  # Latin-1
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "embed: encode: text must be UTF-8, got the byte 233 at 4\n"
 
 
 def test_audio_of_another_rate(app, model_dir, tmp_path):

@@ -1,9 +1,11 @@
-// Transcribes a WAV file with the C++ library alone: embed MODEL_DIRECTORY FILE.wav [CACHE_FOLDER]
+// Transcribes a WAV file with the C++ library alone:
+//   embed MODEL_DIRECTORY FILE.wav [CACHE_FOLDER [PROMPT]]
 //
-// The model is a Hugging Face directory, the audio 16-bit PCM, 16 kHz, mono. Windows of 30 s are
-// decoded greedily at temperature 0, each prompted with the text before it, as openai-whisper does;
-// what the Python package adds is not here: retries at higher temperatures, beam search options,
-// word times, other audio formats.
+// The model is a Hugging Face directory, the audio 16-bit PCM, 16 kHz, mono. An empty CACHE_FOLDER
+// is none; PROMPT is text that might have been said before. Windows of 30 s are decoded greedily at
+// temperature 0, each prompted with the text before it, as openai-whisper does; what the Python
+// package adds is not here: retries at higher temperatures, beam search options, word times, other
+// audio formats.
 #include <sottovoce/audio.h>
 #include <sottovoce/checkpoint.h>
 #include <sottovoce/decoding.h>
@@ -89,19 +91,13 @@ int special(const Vocabulary& vocabulary, const char* name) {
   return *id;
 }
 
-int token_of(const Vocabulary& vocabulary, const std::string& bytes) {
-  for (int token = 0; token < vocabulary.size(); ++token) {
-    if (vocabulary.bytes(token) == bytes) return token;
-  }
-  throw std::runtime_error("the vocabulary has no token '" + bytes + "'");
-}
-
 // What every window of this model has in common.
 DecodingOptions base_options(const Vocabulary& vocabulary, const Tokens& suppress_tokens) {
   DecodingOptions options;
   options.special = sottovoce::special_tokens(vocabulary);
   options.suppress_tokens = suppress_tokens;
-  options.blank_tokens = {token_of(vocabulary, " "), options.special.eot};
+  options.blank_tokens = vocabulary.encode(" ");
+  options.blank_tokens.push_back(options.special.eot);
   options.max_initial_timestamp_index = sottovoce::kTokensPerSecond;  // speech starts within 1 s
   return options;
 }
@@ -189,14 +185,14 @@ bool is_silence(const DecodingResult& result) {
 }
 
 std::string transcribe(const Model& model, const Vocabulary& vocabulary, DecodingOptions options,
-                       const std::vector<float>& samples) {
+                       const Tokens& prompt, const std::vector<float>& samples) {
   // 30 s of silence follow the recording, so that its end fills a window too.
   const Tensor mel =
       sottovoce::log_mel(samples.data(), samples.size(), model.dims().n_mels, sottovoce::kNSamples);
   const Tokens sot_tokens = sot_sequence(model, vocabulary, mel);
   const int sot_prev = special(vocabulary, "<|startofprev|>");
   const int n_content = static_cast<int>(mel.shape()[1]) - sottovoce::kNFrames;
-  Tokens said;
+  Tokens said = prompt;
   for (int seek = 0; seek < n_content;) {
     const int n_frames = std::min(sottovoce::kNFrames, n_content - seek);
     const AudioFeatures features = model.encode(slice(mel, seek, n_frames).view());
@@ -211,22 +207,26 @@ std::string transcribe(const Model& model, const Vocabulary& vocabulary, Decodin
     said.insert(said.end(), heard.tokens.begin(), heard.tokens.end());
     seek = heard.seek;
   }
-  return vocabulary.decode(said);
+  const auto n_prompt = static_cast<std::ptrdiff_t>(prompt.size());
+  return vocabulary.decode(Tokens(said.begin() + n_prompt, said.end()));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3 && argc != 4) {
-    std::cerr << "usage: embed MODEL_DIRECTORY FILE.wav [CACHE_FOLDER]\n";
+  if (argc < 3 || argc > 5) {
+    std::cerr << "usage: embed MODEL_DIRECTORY FILE.wav [CACHE_FOLDER [PROMPT]]\n";
     return 2;
   }
   try {
     const sottovoce::Checkpoint checkpoint = sottovoce::open_checkpoint(argv[1]);
     const Vocabulary vocabulary = Vocabulary::open(argv[1]);
-    const Model model = argc == 4 ? sottovoce::open_model(argv[1], {}, argv[3]) : Model(checkpoint);
+    const std::string folder = argc > 3 ? argv[3] : "";
+    const Model model =
+        folder.empty() ? Model(checkpoint) : sottovoce::open_model(argv[1], {}, folder);
     const DecodingOptions options = base_options(vocabulary, checkpoint.suppress_tokens);
-    std::cout << transcribe(model, vocabulary, options, read_wav(argv[2])) << "\n";
+    const Tokens prompt = argc > 4 ? vocabulary.encode(std::string(" ") + argv[4]) : Tokens();
+    std::cout << transcribe(model, vocabulary, options, prompt, read_wav(argv[2])) << "\n";
   } catch (const std::exception& error) {  // LoadError, ShapeError, ...: all say what was wrong
     std::cerr << "embed: " << error.what() << "\n";
     return 1;
