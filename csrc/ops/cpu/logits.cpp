@@ -16,6 +16,7 @@ constexpr std::int64_t kBlock = 64;
 
 int count_above(const float* x, std::int64_t n, float threshold) {
   int n_above = 0;
+#pragma omp simd reduction(+ : n_above)
   for (std::int64_t i = 0; i < n; ++i) n_above += x[i] > threshold;
   return n_above;
 }
@@ -84,7 +85,7 @@ void rescore_best(const Context& context, const TensorView& table, const Activat
 }
 
 // Elements above the k-th of what was seen are rare after the first few thousand, so whole blocks
-// are compared with it first; that loop has no branch and the compiler turns it into vectors.
+// are compared with it first, in vectors.
 void top_k(const float* x, std::int64_t n, int k, std::vector<int>& out) {
   out.clear();
   for (int i = 0; i < k; ++i) insert(x, i, out);

@@ -21,6 +21,7 @@ std::int64_t round_up(std::int64_t n, std::int64_t multiple) {
 template <class Bits>
 bool any_with_all_bits(const void* data, std::int64_t n, Bits exponent) {
   int found = 0;
+#pragma omp simd reduction(| : found)
   for (std::int64_t i = 0; i < n; ++i) {
     Bits bits;  // by memcpy: a view into a file need not be aligned
     std::memcpy(&bits, static_cast<const unsigned char*>(data) + i * sizeof(Bits), sizeof(Bits));
@@ -54,9 +55,11 @@ class RowPacker {
  private:
   // Bytes without the offset, zeros up to a whole word. Returns their sum.
   std::int32_t center(std::uint8_t* bytes) const {
+    const int offset = kernels_.int8_offset;
     std::int32_t sum = 0;
+#pragma omp simd reduction(+ : sum)
     for (std::int64_t i = 0; i < k_; ++i) {
-      const auto weight = static_cast<std::int8_t>(bytes[i] - kernels_.int8_offset);
+      const auto weight = static_cast<std::int8_t>(bytes[i] - offset);
       sum += weight;
       bytes[i] = static_cast<std::uint8_t>(weight);
     }
