@@ -78,7 +78,7 @@ void measure_linear(const ops::Context& context, const Type& type, const Shape& 
   ops::LinearArgs args;
   args.x = x.view();
   args.m = kPositions;
-  args.out = {{out.raw(), out_type, shape.n}};
+  args.out = {ops::Destination::rows(out.raw(), out_type, shape.n)};
   args.activation = activation;
   std::printf("{\"gemm\": \"%s\", \"epilogue\": \"%s\", \"m\": %ld, \"n\": %ld, \"k\": %ld, ",
               shape.name, gelu ? "gelu" : "none", long(kPositions), long(shape.n), long(shape.k));

@@ -182,10 +182,12 @@ F32 fused_linear(const kernels::Table& table, const F32& x, const std::vector<F3
   ops::Activations inputs(context, x.shape(0), x.shape(1), packed.dtype());
   ops::convert(context, x.data(), x.shape(1), inputs);
   F32 out({x.shape(0), static_cast<py::ssize_t>(packed.n)});
-  ops::LinearArgs args{inputs.view(), x.shape(0), {}};
+  ops::LinearArgs args;
+  args.x = inputs.view();
+  args.m = x.shape(0);
   float* column = out.mutable_data();
   for (const ops::PackedLinear::Block& block : packed.blocks) {
-    args.out.push_back({column, DType::kFloat32, packed.n});
+    args.out.push_back(ops::Destination::rows(column, DType::kFloat32, packed.n));
     column += block.n;
   }
   ops::linear(context, packed, args);

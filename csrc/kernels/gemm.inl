@@ -177,7 +177,7 @@ inline __attribute__((always_inline)) void prefetch_results(const Gemm& args, pt
   const ptrdiff_t size = args.c_is_bf16 ? 2 : 4;
   const bool in_place = args.residual == args.c;
   for (ptrdiff_t row = first_row; row < first_row + rows; ++row) {
-    if (!args.scatter.columns) {
+    if (args.layout == Layout::kRows) {
       const char* c = static_cast<const char*>(args.c) + row * args.ldc * size;
       for (ptrdiff_t at = 0; at < args.n * size; at += 64) __builtin_prefetch(c + at, 1);
     }
@@ -188,57 +188,150 @@ inline __attribute__((always_inline)) void prefetch_results(const Gemm& args, pt
   }
 }
 
-// Two neighbours as one word.
-inline void store_pair(uint16_t* to, uint16_t first, uint16_t second) {
-  const uint32_t word = first | static_cast<uint32_t>(second) << 16;
-  __builtin_memcpy(to, &word, sizeof(word));
-}
-inline void store_pair(float* to, float first, float second) {
-  to[0] = first;
-  to[1] = second;
+inline ptrdiff_t divide_up(ptrdiff_t n, ptrdiff_t by) { return (n + by - 1) / by; }
+
+// Where dimension d of a key stands, e elements in a word:
+// (n_head, ceil(n_ctx / kNr), ceil(d_head / e), kNr, e)[head, position / kNr, d / e,
+// position % kNr, d % e].
+template <ptrdiff_t e>
+inline ptrdiff_t key_index(const HeadPanels& panels, ptrdiff_t head, ptrdiff_t position,
+                           ptrdiff_t d) {
+  const ptrdiff_t panel = head * divide_up(panels.n_ctx, kNr) + position / kNr;
+  const ptrdiff_t word = (panel * divide_up(panels.d_head, e) + d / e) * kNr + position % kNr;
+  return word * e + d % e;
 }
 
-// The first n elements of each line to the places that `scatter` gives them; lines are kNr words
-// apart.
-template <class Element>
-inline void scatter_rows(const Gemm& args, const float* lines, ptrdiff_t first_row,
-                         ptrdiff_t rows) {
-  const Scatter scatter = args.scatter;
-  const ptrdiff_t n = args.n;
-  const bool rows_pair = scatter.group == 2 && scatter.stride == 1;
-  const bool columns_pair = scatter.run == 2 && n % 2 == 0;
-  for (ptrdiff_t row = 0; row < rows; ++row) {
-    Element line[2][kNr];
-    __builtin_memcpy(line[0], lines + row * kNr, sizeof(line[0]));
-    const ptrdiff_t at = scatter.first_row + first_row + row;
-    Element* out = static_cast<Element*>(args.c) + at / scatter.group * scatter.group_stride +
-                   at % scatter.group * scatter.stride;
-    if (rows_pair && at % 2 == 0 && row + 1 < rows) {
-      ++row;
-      __builtin_memcpy(line[1], lines + row * kNr, sizeof(line[1]));
-      for (ptrdiff_t i = 0; i < n; ++i) {
-        store_pair(out + scatter.columns[i], line[0][i], line[1][i]);
-      }
-    } else if (columns_pair) {
-      for (ptrdiff_t i = 0; i < n; i += 2) {
-        store_pair(out + scatter.columns[i], line[0][i], line[0][i + 1]);
-      }
-    } else {
-      for (ptrdiff_t i = 0; i < n; ++i) out[scatter.columns[i]] = line[0][i];
-    }
+// Where dimension d of a value stands:
+// (n_head, ceil(d_head / kNr), ceil(n_ctx / e), kNr, e)[head, d / kNr, position / e, d % kNr,
+// position % e].
+template <ptrdiff_t e>
+inline ptrdiff_t value_index(const HeadPanels& panels, ptrdiff_t head, ptrdiff_t position,
+                             ptrdiff_t d) {
+  const ptrdiff_t panel = head * divide_up(panels.d_head, kNr) + d / kNr;
+  const ptrdiff_t word = (panel * divide_up(panels.n_ctx, e) + position / e) * kNr + d % kNr;
+  return word * e + position % e;
+}
+
+// Columns of C that are neighbours in a panel: `n` of them from `column` on are dimensions d, d +
+// 1,
+// ... of a head.
+struct HeadColumns {
+  ptrdiff_t column;
+  ptrdiff_t n;
+  ptrdiff_t head;
+  ptrdiff_t d;
+};
+
+inline HeadColumns columns_from(const Gemm& args, ptrdiff_t column) {
+  const ptrdiff_t of_all = args.panels.first_column + column;
+  const ptrdiff_t d = of_all % args.panels.d_head;
+  ptrdiff_t n = args.n - column;
+  if (n > args.panels.d_head - d) n = args.panels.d_head - d;
+  if (n > kNr - d % kNr) n = kNr - d % kNr;
+  return {column, n, of_all / args.panels.d_head, d};
+}
+
+// The key at `position`, `line` a row of C: from d to d its words are kNr apart. Two bfloat16 of
+// the line are a word as they stand; only heads of odd d_head have half a word to store.
+template <ptrdiff_t e>
+inline void store_key(const Gemm& args, const HeadColumns& columns, ptrdiff_t position,
+                      const float* line) {
+  constexpr ptrdiff_t size = kWord / e;
+  const char* from = reinterpret_cast<const char*>(line) + columns.column * size;
+  const auto place_of = [&](ptrdiff_t i) {
+    return static_cast<char*>(args.c) +
+           key_index<e>(args.panels, columns.head, position, columns.d + i) * size;
+  };
+  ptrdiff_t i = columns.d % e;
+  if (i != 0) __builtin_memcpy(place_of(0), from, size);
+  for (char* to = place_of(i); i + e <= columns.n; i += e, to += kNr * kWord) {
+    __builtin_memcpy(to, from + i * size, kWord);
+  }
+  if (i < columns.n) __builtin_memcpy(place_of(i), from + i * size, size);
+}
+
+// The value at `position`, `line` a row of C: from d to d its elements are a word apart.
+template <ptrdiff_t e>
+inline void store_value(const Gemm& args, const HeadColumns& columns, ptrdiff_t position,
+                        const float* line) {
+  constexpr ptrdiff_t size = kWord / e;
+  const char* from = reinterpret_cast<const char*>(line) + columns.column * size;
+  char* to = static_cast<char*>(args.c) +
+             value_index<e>(args.panels, columns.head, position, columns.d) * size;
+  for (ptrdiff_t i = 0; i < columns.n; ++i) {
+    __builtin_memcpy(to + i * kWord, from + i * size, size);
   }
 }
 
-// c[row, 0..n) = activation(sums[row] * scales + bias) + residual[row]. Rows that are scattered are
-// made in the place of their sums.
+// The values at `position`, which is even, and at the next, two rows of C: bfloat16 that share
+// their words.
+inline void store_value_pair(const Gemm& args, const HeadColumns& columns, ptrdiff_t position,
+                             const float* lines) {
+  uint16_t pair[2][2 * kNr];  // two to a word of `lines`
+  __builtin_memcpy(pair, lines, sizeof(pair));
+  uint16_t* to = static_cast<uint16_t*>(args.c) +
+                 value_index<2>(args.panels, columns.head, position, columns.d);
+  for (ptrdiff_t i = 0; i < columns.n; ++i) {
+    const uint32_t next = pair[1][columns.column + i];
+    const uint32_t word = pair[0][columns.column + i] | next << 16;
+    __builtin_memcpy(to + 2 * i, &word, kWord);
+  }
+}
+
+// Lines, rows of C kNr words apart, into the panels of keys.
+template <ptrdiff_t e>
+inline void store_keys(const Gemm& args, const float* lines, ptrdiff_t first_row, ptrdiff_t rows) {
+  const ptrdiff_t first = args.panels.first_position + first_row;
+  for (ptrdiff_t column = 0; column < args.n;) {
+    const HeadColumns columns = columns_from(args, column);
+    for (ptrdiff_t row = 0; row < rows; ++row) {
+      store_key<e>(args, columns, first + row, lines + row * kNr);
+    }
+    column += columns.n;
+  }
+}
+
+// The same into the panels of values.
+template <ptrdiff_t e>
+inline void store_values(const Gemm& args, const float* lines, ptrdiff_t first_row,
+                         ptrdiff_t rows) {
+  const ptrdiff_t first = args.panels.first_position + first_row;
+  for (ptrdiff_t column = 0; column < args.n;) {
+    const HeadColumns columns = columns_from(args, column);
+    for (ptrdiff_t row = 0; row < rows;) {
+      const ptrdiff_t position = first + row;
+      const bool is_pair = e == 2 && position % 2 == 0 && row + 1 < rows;
+      if (is_pair) {
+        store_value_pair(args, columns, position, lines + row * kNr);
+      } else {
+        store_value<e>(args, columns, position, lines + row * kNr);
+      }
+      row += is_pair ? 2 : 1;
+    }
+    column += columns.n;
+  }
+}
+
+__attribute__((noinline)) void store_panels(const Gemm& args, const float* lines,
+                                            ptrdiff_t first_row, ptrdiff_t rows) {
+  if (args.layout == Layout::kKeyPanels) {
+    if (args.c_is_bf16) return store_keys<2>(args, lines, first_row, rows);
+    return store_keys<1>(args, lines, first_row, rows);
+  }
+  if (args.c_is_bf16) return store_values<2>(args, lines, first_row, rows);
+  return store_values<1>(args, lines, first_row, rows);
+}
+
+// c[row, 0..n) = activation(sums[row] * scales + bias) + residual[row]. Rows that go into panels
+// are made in the place of their sums.
 template <class Operands>
 inline void finish_rows(const Gemm& shared, float* sums, ptrdiff_t first_row, ptrdiff_t rows) {
   const Gemm args = shared;  // which no store below can change
-  const bool scattered = args.scatter.columns != nullptr;
+  const bool into_panels = args.layout != Layout::kRows;
   const ptrdiff_t size = args.c_is_bf16 ? 2 : 4;
-  char* const c = scattered ? reinterpret_cast<char*>(sums)
-                            : static_cast<char*>(args.c) + first_row * args.ldc * size;
-  const ptrdiff_t row_bytes = scattered ? kNr * kWord : args.ldc * size;
+  char* const c = into_panels ? reinterpret_cast<char*>(sums)
+                              : static_cast<char*>(args.c) + first_row * args.ldc * size;
+  const ptrdiff_t row_bytes = into_panels ? kNr * kWord : args.ldc * size;
   for_vectors(args.n, [&](ptrdiff_t column, ptrdiff_t lanes) {
     const F32 bias = args.bias ? load(args.bias + column) : zero();
     const auto scaling = Operands::scaling_of(args, column);
@@ -259,18 +352,13 @@ inline void finish_rows(const Gemm& shared, float* sums, ptrdiff_t first_row, pt
       }
     }
   });
-  if (!scattered) return;
-  if (args.c_is_bf16) {
-    scatter_rows<uint16_t>(args, sums, first_row, rows);
-  } else {
-    scatter_rows<float>(args, sums, first_row, rows);
-  }
+  if (into_panels) store_panels(args, sums, first_row, rows);
 }
 
 // Whether the sums themselves are the result: then they are stored where they belong.
 inline bool is_plain(const Gemm& args) {
   return !args.b_scales && !args.a_scales && !args.bias && !args.residual && !args.c_is_bf16 &&
-         !args.scatter.columns && args.n == kNr && args.activation == Activation::kNone;
+         args.layout == Layout::kRows && args.n == kNr && args.activation == Activation::kNone;
 }
 
 template <class Operands>
@@ -317,10 +405,10 @@ inline void gemm(const Gemm& args) {
     if (args.b_sums) panel.b_sums += kNr;
     if (args.bias) panel.bias += kNr;
     if (args.residual) panel.residual += kNr;
-    if (args.scatter.columns) {
-      panel.scatter.columns += kNr;
-    } else {
+    if (args.layout == Layout::kRows) {
       panel.c = static_cast<char*>(panel.c) + kNr * size;
+    } else {
+      panel.panels.first_column += kNr;
     }
   }
 }

@@ -16,15 +16,22 @@ namespace sottovoce::kernels {
 
 enum class Activation : int { kNone, kGelu };
 
-// Where the elements of a GEMM go that are not stored row by row: element (row, column) to index
-// columns[column] + (first_row + row) / group * group_stride + (first_row + row) % group * stride.
-struct Scatter {
-  const ptrdiff_t* columns;  // (n); null: rows of stride ldc
-  ptrdiff_t first_row;
-  ptrdiff_t group;
-  ptrdiff_t group_stride;
-  ptrdiff_t stride;
-  ptrdiff_t run;  // 2: columns 2 i and 2 i + 1 stand side by side; else 1
+// How a GEMM stores C. Keys and values go into panels that attention reads as its own B: a row of C
+// is a position, a column one of the d_head dimensions of one of the heads, which stand side by
+// side. A word has e elements, one float32 or two bfloat16, that are neighbours along attention's
+// k: two dimensions of a key, two positions of a value.
+enum class Layout : int {
+  kRows,         // row by row
+  kKeyPanels,    // (n_head, ceil(n_ctx / gemm_nr)) panels of (ceil(d_head / e), gemm_nr) words
+  kValuePanels,  // (n_head, ceil(d_head / gemm_nr)) panels of (ceil(n_ctx / e), gemm_nr) words
+};
+
+// What there is to know of panels of keys or values, and the place of C among them.
+struct HeadPanels {
+  ptrdiff_t n_ctx;           // positions
+  ptrdiff_t d_head;          // dimensions of a head
+  ptrdiff_t first_position;  // of row 0 of C
+  ptrdiff_t first_column;    // of column 0 of C, in the columns of all heads
 };
 
 // C[m, n] = activation(A[m, k] * B[k, n] * scales + bias[n]) + residual[m, n]: all rows of A
@@ -48,8 +55,9 @@ struct Gemm {
   ptrdiff_t ld_residual;
   void* c;  // float32 or, if c_is_bf16, bfloat16; may be the residual
   bool c_is_bf16;
-  ptrdiff_t ldc;  // elements from row to row
-  Scatter scatter;
+  Layout layout;
+  ptrdiff_t ldc;      // elements from row to row, kRows only
+  HeadPanels panels;  // all but kRows
 };
 
 // Result of one pass over a row of logits: what log-softmax needs.

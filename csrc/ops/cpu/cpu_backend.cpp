@@ -133,7 +133,7 @@ void CpuBackend::norm_linear(const Array& x, const LayerNorm& ln, const Linear& 
   args.m = rows.n_rows();
   float* first = f32(out);
   for (const PackedLinear::Block& block : packed(weight).blocks) {
-    args.out.push_back({first, DType::kFloat32, out.n_columns()});
+    args.out.push_back(Destination::rows(first, DType::kFloat32, out.n_columns()));
     first += block.n;
   }
   linear(context_, packed(weight), args);
@@ -162,7 +162,7 @@ void CpuBackend::norm_qkv(const Array& x, const LayerNorm& ln, const Linear& wei
     void* to = static_cast<char*>(queries.raw()) +
                first * n * static_cast<std::int64_t>(size_of(queries.dtype()));
     args.x = rows.view().from(first);
-    args.out = {{to, queries.dtype(), n}, of_window.keys(), of_window.values()};
+    args.out = {Destination::rows(to, queries.dtype(), n), of_window.keys(), of_window.values()};
     linear(context_, packed(weight), args);
   }
 }
@@ -225,8 +225,8 @@ void CpuBackend::convolve(const Linear& weight, const Array& in, std::int64_t st
   const std::int64_t padding = (out.shape()[1] - args.m) / 2;
   for (std::int64_t window = 0; window < in.shape()[0]; ++window) {
     args.x = {static_cast<const char*>(raw(in)) + window * in.shape()[1] * in_row, stride * in_row};
-    args.out = {{static_cast<char*>(raw(out)) + (window * out.shape()[1] + padding) * out_row,
-                 out.dtype(), out.n_columns()}};
+    void* to = static_cast<char*>(raw(out)) + (window * out.shape()[1] + padding) * out_row;
+    args.out = {Destination::rows(to, out.dtype(), out.n_columns())};
     linear(context_, packed(weight), args);
   }
 }

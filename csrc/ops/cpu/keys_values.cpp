@@ -34,25 +34,23 @@ PackedKeysValues::PackedKeysValues(const Context& context, DType dtype, std::int
   if (dtype == DType::kInt8) {
     key_scales_ = zero_tensor(context, {n_head, keys_shape[1] * nr_});
     value_scales_ = make_tensor(context, {n_head, n_ctx});
-    return;
-  }
-  for (std::int64_t column = 0; column < n_head * d_head; ++column) {
-    const std::int64_t head = column / d_head;
-    const std::int64_t d = column % d_head;
-    key_columns_.push_back(head * keys_.shape()[1] * key_panel + d / e * nr_ * e + d % e);
-    value_columns_.push_back((head * values_.shape()[1] + d / nr_) * value_panel + d % nr_ * e);
   }
 }
 
-Destination PackedKeysValues::keys() {
-  const std::int64_t e = elements_in_word(dtype());
-  const std::int64_t run = d_head_ % e == 0 ? e : 1;
-  return {keys_.raw(), dtype(), 0, key_columns_.data(), nr_, keys_.shape()[2], e, run};
+Destination PackedKeysValues::panels(Destination::Layout layout, Tensor& of) {
+  Destination out;
+  out.data = of.raw();
+  out.dtype = of.dtype();
+  out.layout = layout;
+  out.n_ctx = n_ctx_;
+  out.d_head = d_head_;
+  return out;
 }
+
+Destination PackedKeysValues::keys() { return panels(Destination::Layout::kKeyPanels, keys_); }
 
 Destination PackedKeysValues::values() {
-  const std::int64_t e = elements_in_word(dtype());
-  return {values_.raw(), dtype(), 0, value_columns_.data(), e, nr_ * e, 1, 1};
+  return panels(Destination::Layout::kValuePanels, values_);
 }
 
 const void* PackedKeysValues::keys_of(std::int64_t head) const {
@@ -73,24 +71,25 @@ const float* PackedKeysValues::value_scales_of(std::int64_t head) const {
   return value_scales_.empty() ? nullptr : value_scales_.data() + head * n_ctx_;
 }
 
-void PackedKeysValues::quantize(const Context& context, std::int64_t head, std::int64_t first,
-                                std::int64_t n_rows, const float* keys, const float* values,
-                                std::int64_t stride, std::uint8_t* codes) {
+void PackedKeysValues::quantize(const Context& context, const HeadRows& rows, std::uint8_t* codes) {
   const kernels::Table& kernels = *context.kernels;
   const auto code = [&](std::int64_t d) {
     return static_cast<std::int8_t>(codes[d] - kernels.int8_offset);
   };
-  auto* key_bytes = static_cast<std::int8_t*>(keys_.raw()) + head * keys_.size() / keys_.shape()[0];
-  auto* value_bytes =
-      static_cast<std::int8_t*>(values_.raw()) + head * values_.size() / values_.shape()[0];
-  for (std::int64_t row = 0; row < n_rows; ++row) {
-    const std::int64_t position = first + row;
-    key_scales_.data()[head * key_scales_.shape()[1] + position] =
-        kernels.quantize_i8(keys + row * stride, d_head_, codes);
+  const std::int64_t keys_of_head = rows.head * keys_.size() / keys_.shape()[0];
+  const std::int64_t values_of_head = rows.head * values_.size() / values_.shape()[0];
+  auto* const key_bytes = static_cast<std::int8_t*>(keys_.raw()) + keys_of_head;
+  auto* const value_bytes = static_cast<std::int8_t*>(values_.raw()) + values_of_head;
+  float* const key_scales = key_scales_.data() + rows.head * key_scales_.shape()[1];
+  float* const value_scales = value_scales_.data() + rows.head * n_ctx_;
+  for (std::int64_t row = 0; row < rows.n_rows; ++row) {
+    const std::int64_t position = rows.first + row;
+    key_scales[position] = kernels.quantize_i8(rows.keys + row * rows.stride, d_head_, codes);
+    // A panel of keys is (d_head, nr) bytes, one column a position.
     std::int8_t* to = key_bytes + position / nr_ * keys_.shape()[2] + position % nr_;
     for (std::int64_t d = 0; d < d_head_; ++d) to[d * nr_] = code(d);
-    value_scales_.data()[head * n_ctx_ + position] =
-        kernels.quantize_i8(values + row * stride, d_head_, codes);
+    value_scales[position] = kernels.quantize_i8(rows.values + row * rows.stride, d_head_, codes);
+    // One of values is (n_ctx, nr), one row a position.
     to = value_bytes + position * nr_;
     for (std::int64_t d = 0; d < d_head_; ++d) {
       to[d / nr_ * values_.shape()[2] + d % nr_] = code(d);
@@ -113,7 +112,11 @@ std::int64_t PackedKeysValues::value_words() const {
 void project_keys_values(const Context& context, const PackedLinear& weight, const RowsView& x,
                          PackedKeysValues& out) {
   if (out.dtype() != DType::kInt8) {
-    linear(context, weight, {x, out.n_ctx(), {out.keys(), out.values()}});
+    LinearArgs args;
+    args.x = x;
+    args.m = out.n_ctx();
+    args.out = {out.keys(), out.values()};
+    linear(context, weight, args);
     return;
   }
   constexpr std::int64_t kBlockRows = 300;  // whose float32 stays in the cache
@@ -122,16 +125,24 @@ void project_keys_values(const Context& context, const PackedLinear& weight, con
   Tensor codes({context.threads->n_threads(), out.d_head()}, DType::kInt8);
   for (std::int64_t first = 0; first < out.n_ctx(); first += kBlockRows) {
     const std::int64_t n_rows = std::min(kBlockRows, out.n_ctx() - first);
-    linear(context, weight,
-           {x.from(first),
-            n_rows,
-            {{rows.data(), DType::kFloat32, 2 * n}, {rows.data() + n, DType::kFloat32, 2 * n}}});
+    LinearArgs args;
+    args.x = x.from(first);
+    args.m = n_rows;
+    args.out = {Destination::rows(rows.data(), DType::kFloat32, 2 * n),
+                Destination::rows(rows.data() + n, DType::kFloat32, 2 * n)};
+    linear(context, weight, args);
     parallel_for(
         *context.threads, out.n_head(), [&](std::int64_t begin, std::int64_t end, int thread) {
           auto* of_thread = static_cast<std::uint8_t*>(codes.raw()) + thread * out.d_head();
           for (std::int64_t head = begin; head < end; ++head) {
-            const float* keys = rows.data() + head * out.d_head();
-            out.quantize(context, head, first, n_rows, keys, keys + n, 2 * n, of_thread);
+            PackedKeysValues::HeadRows of_head;
+            of_head.head = head;
+            of_head.first = first;
+            of_head.n_rows = n_rows;
+            of_head.keys = rows.data() + head * out.d_head();
+            of_head.values = of_head.keys + n;
+            of_head.stride = 2 * n;
+            out.quantize(context, of_head, of_thread);
           }
         });
   }

@@ -23,13 +23,38 @@ void run_gemm(const kernels::Table& kernels, DType dtype, const kernels::Gemm& g
   }
 }
 
+kernels::Layout layout_of(const Destination& out) {
+  switch (out.layout) {
+    case Destination::Layout::kKeyPanels:
+      return kernels::Layout::kKeyPanels;
+    case Destination::Layout::kValuePanels:
+      return kernels::Layout::kValuePanels;
+    default:
+      return kernels::Layout::kRows;
+  }
+}
+
+// Where the columns from `column` on of a block go.
+void set_destination(const Destination& out, std::int64_t column, kernels::Gemm& gemm) {
+  gemm.c = out.data;
+  gemm.c_is_bf16 = out.dtype == DType::kBFloat16;
+  gemm.layout = layout_of(out);
+  if (out.layout == Destination::Layout::kRows) {
+    gemm.c = static_cast<char*>(out.data) + column * static_cast<std::int64_t>(size_of(out.dtype));
+    gemm.ldc = out.stride;
+  } else {
+    gemm.panels.n_ctx = out.n_ctx;
+    gemm.panels.d_head = out.d_head;
+    gemm.panels.first_column = column;
+  }
+}
+
 // What one panel's GEMM needs besides its rows.
 kernels::Gemm gemm_of_panel(const PackedLinear& weight, std::int64_t panel,
                             const LinearArgs& args) {
   const std::size_t block = weight.block_of(panel);
   const std::int64_t column = (panel - weight.blocks[block].first_panel) * weight.nr;
   const std::int64_t padded = panel * weight.nr;  // column of the bias and scales
-  const Destination& out = args.out[block];
   kernels::Gemm gemm{};
   gemm.lda = args.x.stride;
   gemm.b = static_cast<const float*>(weight.panels.raw()) + padded * weight.k_words;
@@ -44,13 +69,7 @@ kernels::Gemm gemm_of_panel(const PackedLinear& weight, std::int64_t panel,
                                                          : kernels::Activation::kNone;
   gemm.residual = args.residual ? args.residual + column : nullptr;
   gemm.ld_residual = args.residual_stride;
-  gemm.c_is_bf16 = out.dtype == DType::kBFloat16;
-  gemm.c = static_cast<char*>(out.data) +
-           (out.columns ? 0 : column) * static_cast<std::int64_t>(size_of(out.dtype));
-  gemm.ldc = out.stride;
-  if (out.columns) {
-    gemm.scatter = {out.columns + column, 0, out.group, out.group_stride, out.step, out.run};
-  }
+  set_destination(args.out[block], column, gemm);
   return gemm;
 }
 
@@ -60,11 +79,11 @@ void set_rows(const RowsView& x, std::int64_t first, std::int64_t m, kernels::Ge
   gemm.a_scales = x.scales ? x.scales + first : nullptr;
   gemm.m = m;
   if (gemm.residual) gemm.residual += first * gemm.ld_residual;
-  if (gemm.scatter.columns) {
-    gemm.scatter.first_row = first;
-  } else {
+  if (gemm.layout == kernels::Layout::kRows) {
     const std::int64_t size = gemm.c_is_bf16 ? 2 : 4;
     gemm.c = static_cast<char*>(gemm.c) + first * gemm.ldc * size;
+  } else {
+    gemm.panels.first_position = first;
   }
 }
 
@@ -91,7 +110,10 @@ void linear(const Context& context, const PackedLinear& weight, const LinearArgs
 void linear(const Context& context, const PackedLinear& weight, const Activations& x,
             Activation activation, Activations& out) {
   Tensor& written = out.written();
-  LinearArgs args{x.view(), out.n_rows(), {{written.raw(), written.dtype(), written.shape()[1]}}};
+  LinearArgs args;
+  args.x = x.view();
+  args.m = out.n_rows();
+  args.out = {Destination::rows(written.raw(), written.dtype(), written.shape()[1])};
   args.activation = activation;
   linear(context, weight, args);
   finish(context, out);
@@ -99,7 +121,10 @@ void linear(const Context& context, const PackedLinear& weight, const Activation
 
 void add_linear(const Context& context, const PackedLinear& weight, const Activations& inputs,
                 float* x) {
-  LinearArgs args{inputs.view(), inputs.n_rows(), {{x, DType::kFloat32, weight.n}}};
+  LinearArgs args;
+  args.x = inputs.view();
+  args.m = inputs.n_rows();
+  args.out = {Destination::rows(x, DType::kFloat32, weight.n)};
   args.residual = x;
   args.residual_stride = weight.n;
   linear(context, weight, args);

@@ -49,7 +49,7 @@ void project_logits(const Context& context, const PackedLinear& embedding, const
   LinearArgs args;
   args.x = inputs.view();
   args.m = x.n_rows();
-  args.out = {{logits, DType::kFloat32, embedding.n}};
+  args.out = {Destination::rows(logits, DType::kFloat32, embedding.n)};
   args.first_panel = *std::min_element(first.begin(), first.end()) / embedding.nr;
   for (std::int64_t row = 0; row < x.n_rows(); ++row) {
     std::fill_n(logits + row * embedding.n, args.first_panel * embedding.nr,

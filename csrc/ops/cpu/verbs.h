@@ -112,18 +112,20 @@ void transpose_frames(const Context& context, const TensorView& mel, std::int64_
 
 // --- linear ---
 
-// Where one block of a linear layer goes: float32 or bfloat16, row by row or, if `columns` is
-// given, element (row, column) to columns[column] + row / group * group_stride + row % group *
-// step.
+// Where one block of a linear layer goes, as float32 or bfloat16: row by row, or into the panels of
+// PackedKeysValues.
 struct Destination {
+  enum class Layout { kRows, kKeyPanels, kValuePanels };
   void* data = nullptr;
   DType dtype = DType::kFloat32;
-  std::int64_t stride = 0;  // elements from row to row
-  const std::ptrdiff_t* columns = nullptr;
-  std::int64_t group = 1;
-  std::int64_t group_stride = 0;
-  std::int64_t step = 0;
-  std::int64_t run = 1;  // 2: columns 2 i and 2 i + 1 stand side by side
+  std::int64_t stride = 0;  // elements from row to row, kRows only
+  Layout layout = Layout::kRows;
+  std::int64_t n_ctx = 0;   // of the panels
+  std::int64_t d_head = 0;  // of the panels
+
+  static Destination rows(void* data, DType dtype, std::int64_t stride) {
+    return {data, dtype, stride};
+  }
 };
 
 // out[m, n] = activation(x[m, k] W^T + bias) + residual. `out` may be `residual`.
@@ -133,8 +135,7 @@ struct LinearArgs {
   std::vector<Destination> out;  // one a block
   std::int64_t first_panel = 0;  // columns before it are left alone
   Activation activation = Activation::kNone;
-  const float* residual =
-      nullptr;  // (m, n of the first block), row stride residual_stride, or null
+  const float* residual = nullptr;  // (m, n of the first block), or null
   std::int64_t residual_stride = 0;
 };
 void linear(const Context& context, const PackedLinear& weight, const LinearArgs& args);
@@ -171,24 +172,31 @@ class PackedKeysValues final : public KeysValues {
   // Of the positions of one head, int8; else null.
   const float* key_scales_of(std::int64_t head) const;
   const float* value_scales_of(std::int64_t head) const;
-  // int8: quantises one head of rows [first, first + n_rows) of float32 keys and values, which
-  // begin at `keys` and `values` and are `stride` elements apart; `codes` (d_head) as scratch.
-  void quantize(const Context& context, std::int64_t head, std::int64_t first, std::int64_t n_rows,
-                const float* keys, const float* values, std::int64_t stride, std::uint8_t* codes);
+  // Keys and values of one head at positions [first, first + n_rows).
+  struct HeadRows {
+    std::int64_t head = 0;
+    std::int64_t first = 0;
+    std::int64_t n_rows = 0;
+    const float* keys = nullptr;    // (n_rows, d_head), row stride `stride`
+    const float* values = nullptr;  // (n_rows, d_head), row stride `stride`
+    std::int64_t stride = 0;        // elements from row to row
+  };
+  // Quantises them, int8 only; `codes` (d_head) as scratch.
+  void quantize(const Context& context, const HeadRows& rows, std::uint8_t* codes);
   std::int64_t key_words() const;    // of one key panel, along d_head
   std::int64_t value_words() const;  // of one value panel, along n_ctx
   std::size_t n_bytes() const override;
 
  private:
+  Destination panels(Destination::Layout layout, Tensor& of);
+
   std::int64_t n_ctx_;
   std::int64_t d_head_;
   std::int64_t nr_;
-  Tensor keys_;                                // (n_head, key panels, elements of a panel)
-  Tensor values_;                              // (n_head, value panels, elements of a panel)
-  Tensor key_scales_;                          // (n_head, n_ctx in whole panels), int8
-  Tensor value_scales_;                        // (n_head, n_ctx), int8
-  std::vector<std::ptrdiff_t> key_columns_;    // (n_head * d_head)
-  std::vector<std::ptrdiff_t> value_columns_;  // (n_head * d_head)
+  Tensor keys_;          // (n_head, key panels, elements of a panel)
+  Tensor values_;        // (n_head, value panels, elements of a panel)
+  Tensor key_scales_;    // (n_head, n_ctx in whole panels), int8
+  Tensor value_scales_;  // (n_head, n_ctx), int8
 };
 
 // Keys and values of all of a window: the two blocks of `weight` over n_ctx rows of `x`.
