@@ -101,14 +101,23 @@ inline void store_sum(float* p, I32 sum) { store_words(p, sum); }
 inline F32 add(F32 a, F32 b) { return a + b; }
 inline I32 add(I32 a, I32 b) { return add_words(a, b); }
 
-// sums[Rows, kNr] (+)= A[Rows, k] B[k, kNr]: kMr x kGemmVectors accumulators in registers. `sums`
-// holds int32 where the operands are bytes.
+// What a tile reads and writes: a few rows of A and a panel of B, along some of k.
+struct Tile {
+  const char* a;  // (rows, k_words) words
+  ptrdiff_t lda;  // bytes from row to row
+  const char* b;  // (k_words, kNr) words
+  ptrdiff_t k_words;
+  float* sums;        // (rows, kNr), int32 where the operands are bytes
+  ptrdiff_t ld_sums;  // words from row to row
+  bool accumulate;    // onto what stands there
+};
+
+// sums[Rows, kNr] (+)= A[Rows, k] B[k, kNr]: kMr x kGemmVectors accumulators in registers.
 // `prefetch`: B comes from memory, and nothing else hides how long that takes.
 template <class Operands, int Rows, bool prefetch>
-inline __attribute__((always_inline)) void tile(const char* a, ptrdiff_t lda, const char* b,
-                                                ptrdiff_t k_words, bool accumulate, float* sums,
-                                                ptrdiff_t ld_sums) {
+inline __attribute__((always_inline)) void multiply(Tile tile) {
   using Sum = typename Operands::Sum;
+  const char* b = tile.b;
   Sum acc[Rows][kGemmVectors];
 #pragma GCC unroll 8
   for (int row = 0; row < Rows; ++row) {
@@ -116,7 +125,7 @@ inline __attribute__((always_inline)) void tile(const char* a, ptrdiff_t lda, co
     for (int v = 0; v < kGemmVectors; ++v) clear(acc[row][v]);
   }
 #pragma GCC unroll 4
-  for (ptrdiff_t step = 0; step < k_words; ++step) {
+  for (ptrdiff_t step = 0; step < tile.k_words; ++step) {
     typename Operands::Word b_row[kGemmVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kGemmVectors; ++v) b_row[v] = Operands::load_b(b, v);
@@ -127,7 +136,7 @@ inline __attribute__((always_inline)) void tile(const char* a, ptrdiff_t lda, co
     }
 #pragma GCC unroll 8
     for (int row = 0; row < Rows; ++row) {
-      const auto a_word = Operands::broadcast_a(a + row * lda + step * kWord);
+      const auto a_word = Operands::broadcast_a(tile.a + row * tile.lda + step * kWord);
 #pragma GCC unroll 8
       for (int v = 0; v < kGemmVectors; ++v) {
         acc[row][v] = Operands::dot(a_word, b_row[v], acc[row][v]);
@@ -139,8 +148,8 @@ inline __attribute__((always_inline)) void tile(const char* a, ptrdiff_t lda, co
   for (int row = 0; row < Rows; ++row) {
 #pragma GCC unroll 8
     for (int v = 0; v < kGemmVectors; ++v) {
-      float* sum = sums + row * ld_sums + v * kLanes;
-      if (accumulate) {
+      float* sum = tile.sums + row * tile.ld_sums + v * kLanes;
+      if (tile.accumulate) {
         Sum before;
         load_sum(sum, before);
         acc[row][v] = add(before, acc[row][v]);
@@ -151,22 +160,20 @@ inline __attribute__((always_inline)) void tile(const char* a, ptrdiff_t lda, co
 }
 
 template <class Operands>
-__attribute__((noinline)) void tile_of(ptrdiff_t rows, const char* a, ptrdiff_t lda, const char* b,
-                                       ptrdiff_t k_words, bool accumulate, float* sums,
-                                       ptrdiff_t ld_sums) {
+__attribute__((noinline)) void multiply_rows(ptrdiff_t rows, Tile tile) {
   switch (rows) {
     case 1:
-      return tile<Operands, 1, true>(a, lda, b, k_words, accumulate, sums, ld_sums);
+      return multiply<Operands, 1, true>(tile);
     case 2:
-      return tile<Operands, 2, true>(a, lda, b, k_words, accumulate, sums, ld_sums);
+      return multiply<Operands, 2, true>(tile);
     case 3:
-      return tile<Operands, 3, true>(a, lda, b, k_words, accumulate, sums, ld_sums);
+      return multiply<Operands, 3, true>(tile);
     case 4:
-      return tile<Operands, 4, true>(a, lda, b, k_words, accumulate, sums, ld_sums);
+      return multiply<Operands, 4, true>(tile);
     case 5:
-      return tile<Operands, 5, true>(a, lda, b, k_words, accumulate, sums, ld_sums);
+      return multiply<Operands, 5, true>(tile);
     default:
-      return tile<Operands, kMr, false>(a, lda, b, k_words, accumulate, sums, ld_sums);
+      return multiply<Operands, kMr, false>(tile);
   }
 }
 
@@ -361,34 +368,80 @@ inline bool is_plain(const Gemm& args) {
          args.layout == Layout::kRows && args.n == kNr && args.activation == Activation::kNone;
 }
 
+// Where the sums of a block of rows stand while they grow: in a buffer, or where C wants them.
+struct Sums {
+  float* data;   // (rows, kNr)
+  ptrdiff_t ld;  // words from row to row
+};
+
+inline Sums sums_of(const Gemm& args, ptrdiff_t first_row, float* buffer) {
+  if (!is_plain(args)) return {buffer, kNr};
+  return {static_cast<float*>(args.c) + first_row * args.ldc, args.ldc};
+}
+
+// What a tile of rows [first_row, first_row + rows) adds to its sums along words [begin, end) of k,
+// chain by chain. The first chain of all sets them.
 template <class Operands>
-inline void gemm_panel(const Gemm& args) {
-  constexpr ptrdiff_t chain = Operands::kChain;
+inline void add_words_of_k(const Gemm& args, ptrdiff_t first_row, ptrdiff_t rows, ptrdiff_t begin,
+                           ptrdiff_t end, Sums sums) {
+  const char* a = static_cast<const char*>(args.a) + first_row * args.lda;
+  const char* b = static_cast<const char*>(args.b);
+  for (ptrdiff_t step = begin; step == 0 || step < end; step += Operands::kChain) {
+    Tile tile;
+    tile.a = a + step * kWord;
+    tile.lda = args.lda;
+    tile.b = b + step * Operands::kRow;
+    tile.k_words = end - step < Operands::kChain ? end - step : Operands::kChain;
+    tile.accumulate = step > 0;
+    tile.sums = sums.data;
+    tile.ld_sums = sums.ld;
+    multiply_rows<Operands>(rows, tile);
+  }
+}
+
+// A panel that stays in the cache: a tile of rows after the other takes all of k.
+template <class Operands>
+inline void gemm_short_panel(const Gemm& args, ptrdiff_t tile_rows) {
+  alignas(64) float buffer[kMr * kNr];
+  const bool plain = is_plain(args);
+  for (ptrdiff_t row = 0; row < args.m; row += tile_rows) {
+    const ptrdiff_t rows = args.m - row < tile_rows ? args.m - row : tile_rows;
+    const Sums sums = sums_of(args, row, buffer);
+    if (!plain) prefetch_results(args, row, rows);
+    add_words_of_k<Operands>(args, row, rows, 0, args.k_words, sums);
+    if (!plain) finish_rows<Operands>(args, sums.data, row, rows);
+  }
+}
+
+// A longer one: all tiles of a block of rows take a chunk of it before they go on to the next.
+template <class Operands>
+inline void gemm_long_panel(const Gemm& args, ptrdiff_t tile_rows) {
   alignas(64) float buffer[kBlockRows * kNr];
   const bool plain = is_plain(args);
-  const ptrdiff_t ld_sums = plain ? args.ldc : kNr;
-  // 7 to 10 rows make two tiles of at most 5, which fetch B ahead.
-  const ptrdiff_t tile_rows = args.m > kMr && args.m < 2 * kMr - 1 ? (args.m + 1) / 2 : kMr;
-  const bool fits = args.k_words <= kLongestPanel;
-  const ptrdiff_t block_rows = fits ? tile_rows : kBlockRows;
-  const ptrdiff_t chunk = fits && args.k_words > 0 ? args.k_words : kChunk;
-  for (ptrdiff_t block = 0; block < args.m; block += block_rows) {
-    const ptrdiff_t rows = args.m - block < block_rows ? args.m - block : block_rows;
-    const char* a = static_cast<const char*>(args.a) + block * args.lda;
-    float* sums = plain ? static_cast<float*>(args.c) + block * args.ldc : buffer;
-    if (!plain) prefetch_results(args, block, rows);
-    for (ptrdiff_t begin = 0; begin == 0 || begin < args.k_words; begin += chunk) {
-      const ptrdiff_t end = args.k_words - begin < chunk ? args.k_words : begin + chunk;
-      for (ptrdiff_t row = 0; row < rows; row += tile_rows) {
-        for (ptrdiff_t step = begin; step == 0 || step < end; step += chain) {
-          tile_of<Operands>(
-              rows - row < tile_rows ? rows - row : tile_rows, a + row * args.lda + step * kWord,
-              args.lda, static_cast<const char*>(args.b) + step * Operands::kRow,
-              end - step < chain ? end - step : chain, step > 0, sums + row * ld_sums, ld_sums);
-        }
+  for (ptrdiff_t block = 0; block < args.m; block += kBlockRows) {
+    const ptrdiff_t block_end = args.m - block < kBlockRows ? args.m : block + kBlockRows;
+    const Sums sums = sums_of(args, block, buffer);
+    if (!plain) prefetch_results(args, block, block_end - block);
+    for (ptrdiff_t begin = 0; begin < args.k_words; begin += kChunk) {
+      const ptrdiff_t end = args.k_words - begin < kChunk ? args.k_words : begin + kChunk;
+      for (ptrdiff_t row = block; row < block_end; row += tile_rows) {
+        const ptrdiff_t rows = block_end - row < tile_rows ? block_end - row : tile_rows;
+        const Sums of_tile{sums.data + (row - block) * sums.ld, sums.ld};
+        add_words_of_k<Operands>(args, row, rows, begin, end, of_tile);
       }
     }
-    if (!plain) finish_rows<Operands>(args, sums, block, rows);
+    if (!plain) finish_rows<Operands>(args, sums.data, block, block_end - block);
+  }
+}
+
+template <class Operands>
+inline void gemm_panel(const Gemm& args) {
+  // 7 to 10 rows make two tiles of at most 5, which fetch B ahead.
+  const ptrdiff_t tile_rows = args.m > kMr && args.m < 2 * kMr - 1 ? (args.m + 1) / 2 : kMr;
+  if (args.k_words <= kLongestPanel) {
+    gemm_short_panel<Operands>(args, tile_rows);
+  } else {
+    gemm_long_panel<Operands>(args, tile_rows);
   }
 }
 
