@@ -49,7 +49,7 @@ Tensor numbers(std::int64_t n_rows, std::int64_t n) {
 
 // Runs `body`, which takes n_ops operations, in turn with the peak of its type; the best of both.
 template <class Body>
-void measure(const ops::Context& context, const Type& type, double n_ops, Body body) {
+void measure(const ops::CpuContext& context, const Type& type, double n_ops, Body body) {
   double seconds = 1e9, peak = 0.0;
   for (int i = 0; i < kTries; ++i) {
     peak = std::max(peak, type.peak(context.threads->n_threads(), 1));
@@ -63,7 +63,7 @@ void measure(const ops::Context& context, const Type& type, double n_ops, Body b
 
 // Plain output is float32, as what is added to the residual; that of GELU is what the next layer
 // reads, 2 bytes unless all is float32.
-void measure_linear(const ops::Context& context, const Type& type, const Shape& shape,
+void measure_linear(const ops::CpuContext& context, const Type& type, const Shape& shape,
                     ops::Activation activation) {
   const bool gelu = activation == ops::Activation::kGelu;
   const Tensor weight = numbers(shape.n, shape.k);
@@ -87,7 +87,7 @@ void measure_linear(const ops::Context& context, const Type& type, const Shape& 
 }
 
 // A window's attention to itself; its softmax counts as time, not as operations.
-void measure_attention(const ops::Context& context, const Type& type) {
+void measure_attention(const ops::CpuContext& context, const Type& type) {
   constexpr std::int64_t kHeads = 8, kHead = 64, kState = kHeads * kHead;
   const Tensor x = numbers(kPositions, kState);
   // Keys and values come from a linear layer, which knows their order.
@@ -122,7 +122,7 @@ void measure_attention(const ops::Context& context, const Type& type) {
 
 int main(int argc, char** argv) {
   ThreadPool pool(sottovoce::resolve_n_threads(argc > 1 ? std::atoi(argv[1]) : 0));
-  const ops::Context context = ops::make_context("", pool);
+  const ops::CpuContext context(ops::make_context("", pool));
   std::printf("{\"kernels\": \"%s\", \"n_threads\": %d}\n", ops::isa_name(context),
               pool.n_threads());
   const Type types[] = {{"float32", DType::kFloat32, peaks::compute<peaks::Float32>},

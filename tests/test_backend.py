@@ -120,6 +120,15 @@ def test_nothing_above_the_verbs_touches_an_array(compute_type, rng):
     assert largest_shut_range() >= GUARDED_ADDRESSES  # all of it: nobody computes
 
 
+def test_packed_weights_are_a_cpus(tmp_path, rng, monkeypatch):
+    path = str(tmp_path / "small.packed")
+    assert not _core.save_packed(small_core(rng, device=GUARDED), path, "small")
+    assert list(tmp_path.iterdir()) == []
+    assert _core.save_packed(small_core(rng), path, "small")
+    monkeypatch.setenv("SOTTOVOCE_DEVICE", GUARDED)
+    assert _core.open_packed(path, "small") is None
+
+
 def test_features_outlive_a_guarded_model():
     model = tiny_whisper.model()
     checkpoint = _core.Checkpoint(model.dims, tiny_whisper.tensors())

@@ -20,7 +20,7 @@ PACKAGE = ROOT / "python" / "sottovoce"
 C_ROOMS = {
     "kernels": set(),
     "base": set(),
-    "ops": {"base", "ops/cpu"},
+    "ops": {"base", "kernels", "ops/cpu"},
     "ops/cpu": {"base", "ops", "kernels"},
     "audio": {"base", "ops", "kernels"},
     "io": set(),

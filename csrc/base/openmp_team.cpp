@@ -43,8 +43,8 @@ class OpenMPTeam final : public Threads {
 }  // namespace
 
 std::unique_ptr<Threads> make_openmp_team(int n_threads) {
-  const int most = std::min(default_n_threads(), omp_get_max_threads());
-  return std::make_unique<OpenMPTeam>(n_threads > 0 ? n_threads : most);
+  if (n_threads == 0) n_threads = std::min(default_n_threads(), omp_get_max_threads());
+  return std::make_unique<OpenMPTeam>(n_threads);
 }
 
 }  // namespace sottovoce

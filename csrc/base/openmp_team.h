@@ -5,7 +5,8 @@
 // The team belongs to the thread that calls, as OpenMP has it: callers side by side have one each,
 // and inside a parallel region of the caller's own the calling thread works alone unless nesting is
 // on. In a forked child the thread that forked works alone: libgomp would wait for threads that
-// stayed behind.
+// stayed behind. libgomp ends the process where the system starts no more threads (ThreadPool goes
+// on with fewer).
 #pragma once
 
 #include <memory>

@@ -170,7 +170,7 @@ F32 fused_linear(const kernels::Table& table, const F32& x, const std::vector<F3
          "fused_linear: weights must be (n, k), biases (n,)");
   }
   ThreadPool threads(resolve_n_threads(n_threads));
-  const ops::Context context{&table, &threads};
+  const ops::CpuContext context(ops::Context{&table, &threads});
   std::vector<TensorView> bias_views;
   bias_views.reserve(biases.size());
   std::vector<ops::LinearBlock> blocks;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 namespace sottovoce {
 
@@ -9,13 +11,14 @@ LogitRules::LogitRules(const DecodingOptions& options, int n_vocab)
     : special_(options.special),
       n_vocab_(n_vocab),
       timestamps_(options.timestamps),
-      never_(options.suppress_tokens),
-      not_first_(options.blank_tokens),
+      not_first_(std::make_shared<const std::vector<int>>(options.blank_tokens)),
       latest_first_timestamp_(n_vocab) {
+  std::vector<int> never = options.suppress_tokens;
   // <|notimestamps|> is the caller's to give, never the model's to choose.
-  if (timestamps_) never_.push_back(special_.no_timestamps);
-  std::sort(never_.begin(), never_.end());
-  never_.erase(std::unique(never_.begin(), never_.end()), never_.end());
+  if (timestamps_) never.push_back(special_.no_timestamps);
+  std::sort(never.begin(), never.end());
+  never.erase(std::unique(never.begin(), never.end()), never.end());
+  never_ = std::make_shared<const std::vector<int>>(std::move(never));
   if (options.max_initial_timestamp_index) {
     const std::int64_t latest =
         std::int64_t{special_.timestamp_begin} + std::int64_t{*options.max_initial_timestamp_index};
@@ -25,8 +28,8 @@ LogitRules::LogitRules(const DecodingOptions& options, int n_vocab)
 
 ops::RowRules LogitRules::describe(const std::vector<int>& tokens) const {
   ops::RowRules rules;
-  rules.never = &never_;
-  if (tokens.empty()) rules.not_first = &not_first_;
+  rules.never = never_;
+  if (tokens.empty()) rules.also_never = not_first_;
   if (!timestamps_) return rules;
   if (tokens.empty()) {
     open_with_timestamp(rules);  // which leaves no text to prefer timestamps to

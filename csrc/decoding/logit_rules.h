@@ -14,8 +14,7 @@ class LogitRules {
  public:
   LogitRules(const DecodingOptions& options, int n_vocab);
 
-  // What may not follow `tokens`, those chosen so far without the initial ones. The rules refer to
-  // lists of this object.
+  // What may not follow `tokens`, those chosen so far without the initial ones.
   ops::RowRules describe(const std::vector<int>& tokens) const;
   // The least id that the rules may leave possible after these tokens.
   int first_possible(const std::vector<int>& tokens) const;
@@ -30,8 +29,8 @@ class LogitRules {
   SpecialTokens special_;
   int n_vocab_;
   bool timestamps_;
-  std::vector<int> never_;      // ids, ascending
-  std::vector<int> not_first_;  // ids
+  ops::TokenList never_;        // ids, ascending
+  ops::TokenList not_first_;    // ids
   int latest_first_timestamp_;  // id; n_vocab if any may come first
 };
 

@@ -7,7 +7,6 @@
 
 #include <sottovoce/error.h>
 
-#include "decoder.h"
 #include "turn.h"
 
 namespace sottovoce {
@@ -17,26 +16,30 @@ namespace {
 constexpr const char* kBusy =
     "DecoderState: another thread is using this state; make one for each thread";
 
+[[noreturn]] void refuse_length(int n_past, int n_new, int n_text_ctx) {
+  const std::string n_ctx = std::to_string(n_text_ctx);
+  throw StateError(
+      n_past == n_text_ctx
+          ? "step: n_past=" + n_ctx + " has reached n_text_ctx=" + n_ctx + "; start a new state"
+          : "step: n_past=" + std::to_string(n_past) + " and " + std::to_string(n_new) +
+                " more tokens pass n_text_ctx=" + n_ctx + "; feed fewer tokens");
+}
+
+// Tokens of a row stand together: row after row is looked at, its tokens and then their number.
 void check_fed(const ModelDims& dims, const PageTable& pages, const std::vector<Fed>& fed) {
-  std::vector<int> n_new(static_cast<std::size_t>(pages.n_rows()), 0);
-  for (const Fed& input : fed) {
-    if (input.token < 0 || input.token >= dims.n_vocab) {
+  int n_new = 0;  // of the row
+  for (std::size_t i = 0; i < fed.size(); ++i) {
+    const int row = fed[i].row;
+    if (fed[i].token < 0 || fed[i].token >= dims.n_vocab) {
       throw ShapeError("step: token must be in 0..n_vocab-1=" + std::to_string(dims.n_vocab - 1) +
-                       ", got " + std::to_string(input.token) + " in row " +
-                       std::to_string(input.row));
+                       ", got " + std::to_string(fed[i].token) + " in row " + std::to_string(row));
     }
-    ++n_new[static_cast<std::size_t>(input.row)];
-  }
-  for (int row = 0; row < pages.n_rows(); ++row) {
-    const int n_past = pages.n_past(row);
-    const int n_tokens = n_new[static_cast<std::size_t>(row)];
-    if (n_past + n_tokens <= pages.n_ctx()) continue;
-    const std::string n_ctx = std::to_string(pages.n_ctx());
-    throw StateError(
-        n_past == pages.n_ctx()
-            ? "step: n_past=" + n_ctx + " has reached n_text_ctx=" + n_ctx + "; start a new state"
-            : "step: n_past=" + std::to_string(n_past) + " and " + std::to_string(n_tokens) +
-                  " more tokens pass n_text_ctx=" + n_ctx + "; feed fewer tokens");
+    ++n_new;
+    if (i + 1 < fed.size() && fed[i + 1].row == row) continue;
+    if (pages.n_past(row) + n_new > pages.n_ctx()) {
+      refuse_length(pages.n_past(row), n_new, pages.n_ctx());
+    }
+    n_new = 0;
   }
 }
 
@@ -76,11 +79,6 @@ class Opened {
   std::vector<int> before_;  // by row
 };
 
-ops::KVArena reserve_arena(const ops::Backend& backend, const ModelDims& dims, int n_rows) {
-  const Shape shape{dims.n_text_layer, dims.n_text_ctx, n_rows, dims.n_text_state};
-  return {backend.reserve(shape), backend.reserve(shape)};
-}
-
 }  // namespace
 
 DecoderState::Impl::Impl(std::shared_ptr<const Model::Impl> model_impl, int n_windows, int n_rows)
@@ -88,9 +86,10 @@ DecoderState::Impl::Impl(std::shared_ptr<const Model::Impl> model_impl, int n_wi
       cross(static_cast<std::size_t>(n_windows)),
       rows_per_window(n_rows / n_windows),
       pages(model->dims.n_text_ctx, n_rows),
-      arena(reserve_arena(*model->backend, model->dims, n_rows)) {
+      arena(model->backend->arena(model->dims.n_text_layer, model->dims.n_text_ctx, n_rows,
+                                  model->dims.n_text_state)) {
   for (int row = 0; row < n_rows; ++row) window_of_row.push_back(row / rows_per_window);
-  metrics.kv_cache_bytes = arena.n_bytes();
+  metrics.kv_cache_bytes = arena->n_bytes();
 }
 
 double DecoderState::Impl::listen(int window, const AudioFeatures& features) {
@@ -109,24 +108,30 @@ void DecoderState::Impl::forget(int window) {
   }
 }
 
-ops::StepPlan DecoderState::Impl::plan(const std::vector<Fed>& fed,
-                                       std::vector<std::int64_t>& place) {
+ops::StepPlan DecoderState::Impl::plan(const std::vector<Fed>& fed) {
+  const auto window_of = [&](std::size_t i) {
+    return window_of_row[static_cast<std::size_t>(fed[i].row)];
+  };
   std::vector<std::size_t> order(fed.size());  // a window's rows side by side
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return window_of(fed[a]) < window_of(fed[b]);
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return window_of(a) < window_of(b); });
   ops::StepPlan plan;
+  std::vector<std::int64_t> place(fed.size());  // of fed[i] among the inputs
+  for (const std::size_t i : order) {
+    const int row = fed[i].row;
+    const int position = pages.n_past(row);
+    pages.extend(row, 1);
+    place[i] = static_cast<std::int64_t>(plan.inputs.size());
+    plan.inputs.push_back({row, fed[i].token, position, pages.column(row, position), window_of(i)});
+  }
+  for (std::size_t i = 0; i < fed.size(); ++i) {
+    if (fed[i].first_logit >= 0) plan.wanted.push_back({place[i], fed[i].first_logit});
+  }
   plan.columns = pages.columns();
   plan.n_ctx = pages.n_ctx();
-  place.resize(fed.size());
-  for (const std::size_t i : order) {
-    const Fed& input = fed[i];
-    const int position = pages.n_past(input.row);
-    pages.extend(input.row, 1);
-    place[i] = static_cast<std::int64_t>(plan.inputs.size());
-    plan.inputs.push_back(
-        {input.row, input.token, position, pages.column(input.row, position), window_of(input)});
+  for (const auto& of_window : cross) {
+    plan.audio.push_back(of_window ? &of_window->layers : nullptr);
   }
   return plan;
 }
@@ -136,31 +141,21 @@ void DecoderState::Impl::forward(const std::vector<Fed>& fed, ops::Array& logits
   const Turn turn(busy, kBusy);
   check_fed(model->dims, pages, fed);
   if (fed.empty()) return;
+  const auto n_inputs = static_cast<std::int64_t>(fed.size());
+  if (!workspace || workspace->n_inputs != n_inputs) {
+    workspace.reset();  // before the next one is there
+    workspace =
+        std::make_unique<DecoderWorkspace>(*model->backend, model->dims, model->weights, n_inputs);
+  }
   Opened opened(pages);
-  std::vector<std::int64_t> place;  // by index of `fed`
-  const ops::StepPlan of_pass = plan(fed, place);
   const DecoderPass pass{*model->backend,
                          model->dims,
                          model->weights,
-                         cross,
-                         arena,
+                         *arena,
+                         *workspace,
                          probe,
                          metrics.attention_scratch_bytes};
-  const ops::Array x = decode_inputs(pass, of_pass);
-
-  std::vector<std::int64_t> wanted;  // rows of x
-  std::vector<int> first;            // the first id of each that counts
-  for (std::size_t i = 0; i < fed.size(); ++i) {
-    if (fed[i].first_logit < 0) continue;
-    wanted.push_back(place[i]);
-    first.push_back(fed[i].first_logit);
-  }
-  if (!wanted.empty()) {
-    ops::Array hidden =
-        model->backend->array({static_cast<std::int64_t>(wanted.size()), model->dims.n_text_state});
-    model->backend->gather(x, wanted, hidden);
-    model->backend->logits(hidden, model->weights.ln, model->weights.embedding, first, logits);
-  }
+  decode_inputs(pass, plan(fed), logits);
   opened.keep();
 }
 
@@ -206,7 +201,7 @@ Tensor DecoderState::step(const std::vector<std::vector<int>>& tokens) {
   ops::Array logits =
       impl_->model->backend->reserve({static_cast<std::int64_t>(rows.size()), n_vocab});
   impl_->forward(fed, logits);
-  Tensor dense = impl_->model->backend->take(std::move(logits));
+  Tensor dense = impl_->model->backend->take(logits);
   if (static_cast<int>(rows.size()) == n_rows()) return dense;
   Tensor spread = Tensor::zeros({n_rows(), n_vocab});
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -221,7 +216,7 @@ Tensor DecoderState::step_all(const std::vector<std::vector<int>>& tokens) {
   ops::Array logits = impl_->model->backend->reserve(
       {static_cast<std::int64_t>(fed.size()), impl_->model->dims.n_vocab});
   impl_->forward(fed, logits);
-  return impl_->model->backend->take(std::move(logits));
+  return impl_->model->backend->take(logits);
 }
 
 void DecoderState::rearrange(const std::vector<int>& sources) { impl_->rearrange(sources); }

@@ -2,17 +2,20 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <vector>
 
 #include <sottovoce/model.h>
 
 #include "backend.h"
+#include "decoder.h"
 #include "model_impl.h"
 #include "page_table.h"
 
 namespace sottovoce {
 
-// A token that a pass feeds to a row, behind those that the row has already.
+// A token that a pass feeds to a row, behind those that the row has already. Those of a row stand
+// together.
 struct Fed {
   int row = 0;
   int token = 0;
@@ -46,14 +49,14 @@ struct DecoderState::Impl {
   int rows_per_window;
   std::vector<int> window_of_row;  // (n_rows)
   PageTable pages;
-  ops::KVArena arena;
-  std::atomic<bool> busy{false};  // a call is running
-  Metrics metrics;                // bytes; times are those of the calls
+  std::unique_ptr<ops::KVArena> arena;
+  std::unique_ptr<DecoderWorkspace> workspace;  // of the last pass
+  std::atomic<bool> busy{false};                // a call is running
+  Metrics metrics;                              // bytes; times are those of the calls
 
  private:
-  int window_of(const Fed& fed) const { return window_of_row[static_cast<std::size_t>(fed.row)]; }
-  // The pass over `fed`, whose positions it opens; place[i] is where fed[i] stands in it.
-  ops::StepPlan plan(const std::vector<Fed>& fed, std::vector<std::int64_t>& place);
+  // The pass over `fed`, whose positions it opens.
+  ops::StepPlan plan(const std::vector<Fed>& fed);
 };
 
 }  // namespace sottovoce

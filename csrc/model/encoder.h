@@ -2,13 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include <sottovoce/dims.h>
 #include <sottovoce/tensor.h>
 
 #include "backend.h"
-#include "mlp.h"
 #include "weights.h"
 
 namespace sottovoce {
@@ -17,7 +17,7 @@ namespace sottovoce {
 // passes: fresh memory would cost a page fault every 4 KB.
 struct EncoderWorkspace {
   EncoderWorkspace(const ops::Backend& backend, const ModelDims& dims, const Weights& weights,
-                   int n_windows);
+                   int windows);
 
   int n_windows;
   ops::Array frames;    // (n_windows, n_frames + 2, n_mels) time-major, zero rows at both ends
@@ -27,7 +27,16 @@ struct EncoderWorkspace {
   ops::RowsPtr q;       // (n_windows * n_audio_ctx, n)
   std::vector<ops::KeysValuesPtr> keys_values;  // (n_windows)
   ops::RowsPtr mixed;                           // (n_windows * n_audio_ctx, n) out of attention
-  MlpScratch mlp;
+  std::unique_ptr<ops::MlpScratch> mlp;
+};
+
+// What one encoder pass reads and writes besides the audio.
+struct EncoderPass {
+  const ops::Backend& backend;
+  const ModelDims& dims;
+  const Weights& weights;
+  EncoderWorkspace& work;
+  std::uint64_t scratch_bytes = 0;  // grows to the largest attention scratch
 };
 
 // What becomes of one window.
@@ -37,10 +46,8 @@ struct EncodedWindow {
 };
 
 // Windows side by side: mels (n_mels, n_frames) each, n_frames <= dims.n_frames(), filled with 0.0;
-// as many as the workspace is for. `scratch_bytes` grows to the largest attention scratch.
-std::vector<EncodedWindow> encode_windows(const ops::Backend& backend, const ModelDims& dims,
-                                          const Weights& weights,
-                                          const std::vector<TensorView>& mels, bool hidden_states,
-                                          EncoderWorkspace& work, std::uint64_t& scratch_bytes);
+// as many as the workspace is for.
+std::vector<EncodedWindow> encode_windows(EncoderPass& pass, const std::vector<TensorView>& mels,
+                                          bool hidden_states);
 
 }  // namespace sottovoce

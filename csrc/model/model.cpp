@@ -76,10 +76,8 @@ std::size_t CrossKV::n_bytes() const {
 }
 
 const Tensor& AudioFeatures::values() const {
-  std::call_once(impl_->host_values_once, [this] {
-    const ops::Array& values = impl_->values;
-    impl_->host_values = impl_->backend->download(values, 0, values.n_rows());
-  });
+  std::call_once(impl_->host_values_once,
+                 [this] { impl_->host_values = impl_->backend->take(impl_->values); });
   return impl_->host_values;
 }
 const std::vector<Tensor>& AudioFeatures::hidden_states() const { return impl_->hidden_states; }
@@ -93,7 +91,7 @@ Model::Impl::Impl(const RuntimeOptions& runtime_options)
 Model::Model(const Checkpoint& checkpoint, const RuntimeOptions& options)
     : impl_(std::make_shared<Impl>(options)) {
   const PlainArithmetic plain;
-  const ComputeType type = sottovoce::compute_type(options.compute_type, impl_->isa);
+  const ComputeType type = impl_->backend->compute_type(options.compute_type);
   impl_->options.compute_type = type.name;
   checkpoint.dims.validate();
   impl_->dims = checkpoint.dims;
@@ -132,10 +130,11 @@ void Model::Impl::encode(const std::vector<TensorView>& mels, bool hidden_states
                          std::vector<AudioFeatures>& features) {
   const auto start = std::chrono::steady_clock::now();
   std::unique_ptr<EncoderWorkspace> workspace = borrow_workspace(static_cast<int>(mels.size()));
-  Metrics of_window;
-  std::vector<EncodedWindow> encoded = encode_windows(
-      *backend, dims, weights, mels, hidden_states, *workspace, of_window.attention_scratch_bytes);
+  EncoderPass pass{*backend, dims, weights, *workspace};
+  std::vector<EncodedWindow> encoded = encode_windows(pass, mels, hidden_states);
   give_back(std::move(workspace));
+  Metrics of_window;
+  of_window.attention_scratch_bytes = pass.scratch_bytes;
   of_window.encoder_calls = 1;
   of_window.encoder_forward_ms = ms_since(start) / static_cast<double>(mels.size());
   for (EncodedWindow& window : encoded) {
@@ -168,7 +167,9 @@ std::unique_ptr<EncoderWorkspace> Model::Impl::borrow_workspace(int n_windows) c
 void Model::Impl::give_back(std::unique_ptr<EncoderWorkspace> workspace) const {
   constexpr std::size_t kMostIdle = 2;  // for windows that are encoded side by side
   const std::lock_guard<std::mutex> lock(workspaces_mutex);
-  if (idle_workspaces.size() < kMostIdle) idle_workspaces.push_back(std::move(workspace));
+  idle_workspaces.push_back(std::move(workspace));
+  // What was not wanted for longest goes.
+  if (idle_workspaces.size() > kMostIdle) idle_workspaces.erase(idle_workspaces.begin());
 }
 
 std::shared_ptr<const CrossKV> Model::Impl::cross_kv(const AudioFeatures& features,
@@ -234,7 +235,7 @@ Tensor Model::cross_attention(const std::vector<int>& tokens, const AudioFeature
                              static_cast<std::int64_t>(tokens.size()), impl_->dims.n_audio_ctx})};
   ops::Array no_logits;
   new_state({features}, 1).impl().forward(fed, no_logits, &probe);
-  return impl_->backend->take(std::move(probe.out));
+  return impl_->backend->take(probe.out);
 }
 
 void Model::Impl::check_features(const char* who, const AudioFeatures& features) const {

@@ -112,6 +112,13 @@ class Reader {
     return {{backend_.upload(weight.view()), backend_.upload(bias.view())}, fused(blocks)};
   }
 
+  ops::Embedding embedding(const std::string& name, std::int64_t n_vocab, std::int64_t n) const {
+    const TensorView& weight = get(name, {n_vocab, n});
+    ops::Embedding packed = backend_.pack_embedding(type_.linear, weight);
+    pages_.drop(weight);
+    return packed;
+  }
+
   ops::LinearPtr conv1d(const std::string& name, std::int64_t n, std::int64_t n_in) const {
     constexpr std::int64_t kTaps = 3;
     return backend_.pack_conv1d(type_.conv, get(name + ".weight", {n, n_in, kTaps}),
@@ -209,10 +216,7 @@ Weights Weights::from_checkpoint(const ops::Backend& backend, const ComputeType&
   }
   weights.ln_post = reader.layer_norm("encoder.ln_post", n_audio);
 
-  const TensorView& embedding =
-      reader.get("decoder.token_embedding.weight", {dims.n_vocab, n_text});
-  if (type.linear != DType::kFloat32) weights.embedding.rows = backend.upload(embedding);
-  weights.embedding.linear = reader.fused({{embedding}});
+  weights.embedding = reader.embedding("decoder.token_embedding.weight", dims.n_vocab, n_text);
   weights.text_positions = reader.array("decoder.positional_embedding", {dims.n_text_ctx, n_text});
   const float text_scale = attention_scale(n_text, dims.n_text_head);
   for (int layer = 0; layer < dims.n_text_layer; ++layer) {
@@ -226,8 +230,8 @@ Weights Weights::from_checkpoint(const ops::Backend& backend, const ComputeType&
 }
 
 std::size_t Weights::n_bytes() const {
-  std::size_t n = sum_bytes({&conv1, &conv2, &embedding.linear}) + audio_positions.n_bytes() +
-                  text_positions.n_bytes() + embedding.rows.n_bytes();
+  std::size_t n = sum_bytes({&conv1, &conv2}) + embedding.n_bytes() + audio_positions.n_bytes() +
+                  text_positions.n_bytes();
   for (const EncoderBlockWeights& block : encoder) {
     n += sum_bytes({&block.attention.qkv, &block.attention.out, &block.mlp.up, &block.mlp.down});
   }

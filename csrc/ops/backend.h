@@ -2,13 +2,15 @@
 // and serves any number of threads at once. It checks nothing that its caller has checked, and
 // every output row has the same bits whatever other rows stand beside it.
 //
-// Above this interface nobody looks into an array: shapes go down, ids and scores come back.
+// Above this interface nobody looks into an array: shapes and integers go down, ids and scores come
+// back. What differs from step to step of a decoder is in its StepPlan and nowhere else.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sottovoce/runtime.h>
@@ -16,8 +18,10 @@
 
 #include "array.h"
 #include "choice.h"
+#include "compute_type.h"
 #include "host.h"
 #include "plan.h"
+#include "threads.h"
 
 namespace sottovoce::ops {
 
@@ -37,7 +41,9 @@ struct LayerNorm {
 // Token embedding and logits: one matrix (n_vocab, n_text_state).
 struct Embedding {
   LinearPtr linear;
-  Array rows;  // the same as the checkpoint has it, where `linear` is less exact; or empty
+  Array rows;  // the same as the checkpoint has it, if the back end wants that as well; or empty
+
+  std::size_t n_bytes() const { return linear->n_bytes() + rows.n_bytes(); }
 };
 
 // Activations (n_rows, n) in the dtype of the layer that reads them.
@@ -47,28 +53,19 @@ class Rows {
 };
 using RowsPtr = std::unique_ptr<Rows>;
 
-// Keys and values of one layer over the audio of one window, as attention reads them.
-class KeysValues {
- public:
-  virtual ~KeysValues() = default;
-  virtual std::size_t n_bytes() const = 0;
-};
-using KeysValuesPtr = std::unique_ptr<KeysValues>;
-
 // A StepPlan where the back end wants it.
 class Step {
  public:
   virtual ~Step() = default;
 };
 
-enum class Activation { kNone, kGelu };
-
-// Rows [first_row, first_row + n_rows) of queries, which attend to one window's keys and values.
-struct AttentionGroup {
-  const KeysValues* keys_values = nullptr;
-  std::int64_t first_row = 0;
-  std::int64_t n_rows = 0;
+// Room for the hidden layer of an MLP.
+class MlpScratch {
+ public:
+  virtual ~MlpScratch() = default;
 };
+
+enum class Activation { kNone, kGelu };
 
 class Backend {
  public:
@@ -76,10 +73,12 @@ class Backend {
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
 
-  virtual const char* device() const = 0;     // "cpu"
-  virtual const Context& host() const = 0;    // for what the host does beside it
-  virtual int windows_at_once() const = 0;    // more in one encoding would not be quicker
-  virtual std::int64_t mlp_rows() const = 0;  // whose hidden layer stays in the cache
+  // For what the host does beside the device.
+  const Context& host() const { return host_; }
+  virtual const char* device() const = 0;   // "cpu"
+  virtual int windows_at_once() const = 0;  // as one encoding should take at most
+  // What a name means here: "float32", "bfloat16", "int8", or "auto". Throws ShapeError.
+  virtual ComputeType compute_type(const std::string& name) const = 0;
 
   // --- memory ---
 
@@ -92,16 +91,22 @@ class Backend {
   // A copy of rows [first_row, first_row + n_rows): (n_rows, n_columns).
   virtual Tensor download(const Array& source, std::int64_t first_row,
                           std::int64_t n_rows) const = 0;
-  // All of an array that nobody needs any more; without a copy where the memory is the host's.
-  virtual Tensor take(Array source) const = 0;
+  // All of an array that is written no more: a copy, or where the memory is the host's, itself.
+  virtual Tensor take(const Array& source) const = 0;
 
   virtual LinearPtr pack_linear(DType dtype, const std::vector<LinearBlock>& blocks) const = 0;
   // `weight` (n_out, n_in, 3) as a GEMM over windows of three time-major rows.
   virtual LinearPtr pack_conv1d(DType dtype, const TensorView& weight,
                                 const TensorView& bias) const = 0;
+  virtual Embedding pack_embedding(DType dtype, const TensorView& weight) const = 0;
   virtual RowsPtr rows(std::int64_t n_rows, std::int64_t n, DType dtype) const = 0;
   virtual KeysValuesPtr keys_values(DType dtype, std::int64_t n_ctx, std::int64_t n_head,
                                     std::int64_t d_head) const = 0;
+  virtual std::unique_ptr<KVArena> arena(std::int64_t n_layer, std::int64_t n_ctx,
+                                         std::int64_t n_rows, std::int64_t n_state) const = 0;
+  // Room for add_mlp over up to n_rows rows of n.
+  virtual std::unique_ptr<MlpScratch> mlp_scratch(std::int64_t n_rows, std::int64_t n,
+                                                  DType dtype) const = 0;
 
   // --- layers; x (n_rows, n) is the float32 residual stream ---
 
@@ -120,14 +125,9 @@ class Backend {
                         Rows& q, const std::vector<KeysValuesPtr>& keys_values) const = 0;
   // x += in W^T + bias
   virtual void add_linear(const Rows& in, const Linear& weight, Array& x) const = 0;
-  // x += down(gelu(up(layer_norm(x)))), as many rows at a time as `normal` (rows, n) and `hidden`
-  // (rows, 4 n) have.
-  virtual void add_mlp(const LayerNorm& ln, const Linear& up, const Linear& down, Rows& normal,
-                       Rows& hidden, Array& x) const = 0;
-  // Full attention of groups of query rows, which carry the scale d_head^-0.5 already (it is packed
-  // into their weight): q, out (n_rows, n_head * d_head). Returns the bytes of scratch.
-  virtual std::size_t attention(const std::vector<AttentionGroup>& groups, std::int64_t n_head,
-                                const Rows& q, Rows& out) const = 0;
+  // x += down(gelu(up(layer_norm(x))))
+  virtual void add_mlp(const LayerNorm& ln, const Linear& up, const Linear& down,
+                       MlpScratch& scratch, Array& x) const = 0;
 
   // --- audio ---
 
@@ -139,6 +139,11 @@ class Backend {
   // with a row before and behind that stays as it is.
   virtual void convolve(const Linear& weight, const Array& in, std::int64_t stride,
                         const Array* residual, Array& out) const = 0;
+  // Full attention of the rows of each window to its keys and values. Queries carry the scale
+  // d_head^-0.5 already (it is packed into their weight): q, out (n_rows, n_head * d_head). Returns
+  // the bytes of scratch.
+  virtual std::size_t attend_to_window(const std::vector<KeysValuesPtr>& keys_values,
+                                       std::int64_t n_head, const Rows& q, Rows& out) const = 0;
   // out = x in its dtype.
   virtual void convert(const Array& x, Rows& out) const = 0;
   // Keys and values of a window: the two blocks of `weight` over its rows.
@@ -156,30 +161,36 @@ class Backend {
   // attends to its row's past and itself. Returns the bytes of scratch.
   virtual std::size_t append_and_attend(const Step& step, std::int64_t layer, std::int64_t n_head,
                                         const Array& qkv, Rows& out) const = 0;
+  // Full attention of each input to the audio that it hears, as attend_to_window.
+  virtual std::size_t attend_to_audio(const Step& step, std::int64_t layer, std::int64_t n_head,
+                                      const Rows& q, Rows& out) const = 0;
   // Attention of one head, out[index] (n_rows, n_ctx): weights, or the scores before the softmax.
   virtual void attention_scores(const KeysValues& keys_values, const Rows& q, std::int64_t n_head,
                                 std::int64_t head, bool softmax, Array& out,
                                 std::int64_t index) const = 0;
-  // out[i] = x[rows[i]]
-  virtual void gather(const Array& x, const std::vector<std::int64_t>& rows, Array& out) const = 0;
-  // out (n_rows, n_vocab) = layer_norm(hidden) embedding^T. Of row i those from first[i] on count:
-  // the others may be -inf. `out` may have room for more rows.
-  virtual void logits(const Array& hidden, const LayerNorm& ln, const Embedding& embedding,
-                      const std::vector<int>& first, Array& out) const = 0;
+  // out[i] (n_vocab) = layer_norm(x[input]) embedding^T of the i-th wanted input. Logits that do
+  // not count may be -inf. `out` may have room for more rows.
+  virtual void logits(const Step& step, const Array& x, const LayerNorm& ln,
+                      const Embedding& embedding, Array& out) const = 0;
   // choices[i] answers queries[i]; what a row may not choose becomes -inf in `logits`.
   virtual void choose(Array& logits, const std::vector<ChoiceQuery>& queries,
                       std::vector<Choice>& choices) const = 0;
 
  protected:
-  Backend() = default;
+  // Throws ShapeError for threads or an instruction set that are not to be had.
+  explicit Backend(const RuntimeOptions& options);
   static Array make_array(std::shared_ptr<void> memory, Shape shape, DType dtype) {
     return {std::move(memory), std::move(shape), dtype};
   }
   static const std::shared_ptr<void>& memory_of(const Array& array) { return array.memory_; }
+
+ private:
+  std::unique_ptr<Threads> threads_;
+  Context host_;
 };
 
-// The back end of a new model by RuntimeOptions::device. Throws ShapeError for a device or an
-// instruction set that is not to be had.
+// The back end of a new model by RuntimeOptions::device. Throws ShapeError for a device, threads or
+// an instruction set that are not to be had.
 std::unique_ptr<Backend> open_backend(const RuntimeOptions& options);
 
 }  // namespace sottovoce::ops

@@ -1,10 +1,11 @@
 // What a search asks of rows of logits, and what it is told: the rules as data, a few candidates in
-// return. Nobody above the back end reads a row of n_vocab logits.
+// return. No search reads a row of n_vocab logits.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <vector>
 
 namespace sottovoce::ops {
@@ -15,11 +16,14 @@ struct TokenRange {
   int end = 0;
 };
 
-// Which tokens may not come next in one row. Lists belong to the caller.
+// Ids that rules of many rows and steps share, so that a device need copy them once only.
+using TokenList = std::shared_ptr<const std::vector<int>>;
+
+// Which tokens may not come next in one row.
 struct RowRules {
-  const std::vector<int>* never = nullptr;      // ids, ascending; the same list at every step
-  const std::vector<int>* not_first = nullptr;  // ids, or null
-  TokenRange ranges[2];                         // empty ones forbid nothing
+  TokenList never;       // or null
+  TokenList also_never;  // for this step; or null
+  TokenRange ranges[2];  // empty ones forbid nothing
   // If the logits from here on are together likelier than any single one before, those before may
   // not come: log sum exp(x[begin..]) > max(x[..begin)). -1: no such rule.
   int preferred_begin = -1;

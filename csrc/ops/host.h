@@ -16,13 +16,10 @@ struct Table;
 
 namespace sottovoce::ops {
 
-class HostMemory;
-
 // Where and how the host computes: belongs to a model instance, never to the process.
 struct Context {
   const kernels::Table* kernels = nullptr;
   Threads* threads = nullptr;
-  HostMemory* memory = nullptr;  // of what a CPU back end keeps; null: the system's
 };
 
 // The context of a new model. Throws ShapeError if the instruction set is not to be had.
@@ -38,6 +35,9 @@ struct LinearBlock {
   const Tensor* column_scales = nullptr;  // (k), or null: multiply the columns of the weight
 };
 
+// out[0..n) = elements of `source`, of any float dtype, from `first` on.
+void widen(const Context& context, const TensorView& source, std::int64_t first, std::int64_t n,
+           float* out);
 // The largest magnitude in each column of weights (n, k) of any float dtype together: (k).
 Tensor column_maxima(const Context& context, const std::vector<LinearBlock>& blocks);
 // False if an element is infinite or not a number.

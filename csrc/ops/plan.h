@@ -1,20 +1,28 @@
-// One pass of the decoder as integers: what every new token is, where it stands and whom it hears.
+// One pass of the decoder as integers: what every new token is, where it stands, whom it hears and
+// whether somebody wants to know what comes after it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
-
-#include "array.h"
 
 namespace sottovoce::ops {
 
-// Keys and values of decoder rows, one column a row at every position: which row uses which column
-// is the caller's page table. A row's vectors of one position stand side by side.
-struct KVArena {
-  Array keys;    // (n_layer, n_ctx, n_rows, n_state) float32
-  Array values;  // (n_layer, n_ctx, n_rows, n_state) float32
+// Keys and values of one layer over the audio of one window, as attention reads them.
+class KeysValues {
+ public:
+  virtual ~KeysValues() = default;
+  virtual std::size_t n_bytes() const = 0;
+};
+using KeysValuesPtr = std::unique_ptr<KeysValues>;
 
-  std::size_t n_bytes() const { return keys.n_bytes() + values.n_bytes(); }
+// Self-attention keys and values of decoder rows: one column a row at every position and layer.
+// Which row uses which column is the caller's page table.
+class KVArena {
+ public:
+  virtual ~KVArena() = default;
+  virtual std::size_t n_bytes() const = 0;
 };
 
 struct StepPlan {
@@ -25,10 +33,20 @@ struct StepPlan {
     int column = 0;    // of the arena: where its keys and values go
     int window = 0;    // whose audio it hears
   };
-  std::vector<Input> inputs;  // tokens of a row in order, rows of a window side by side
-  // The column of every position of every row, (n_rows, n_ctx); outlives the pass.
+  // An input whose logits are wanted; those of tokens before `first_token` do not count.
+  struct Wanted {
+    std::int64_t input = 0;
+    int first_token = 0;
+  };
+  std::vector<Input> inputs;   // tokens of a row in order, rows of a window side by side
+  std::vector<Wanted> wanted;  // in the order of the rows of logits
+
+  // What follows outlives the pass.
+  // The column of every position of every row, (n_rows, n_ctx).
   const std::uint16_t* columns = nullptr;
   int n_ctx = 0;
+  // The keys and values of each window that is heard, a layer each; by window, null: not heard.
+  std::vector<const std::vector<KeysValuesPtr>*> audio;
 
   int column(int row, int position) const {
     return columns[static_cast<std::size_t>(row) * static_cast<std::size_t>(n_ctx) +

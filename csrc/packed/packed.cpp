@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -18,14 +19,13 @@
 #include "model_impl.h"
 #include "packed_file.h"
 #include "packed_weights.h"
-#include "thread_pool.h"
 
 namespace sottovoce {
 
 namespace {
 
-// Raised whenever the same checkpoint packs to other bytes, or walk() walks another way: a test
-// remembers the bytes of each format.
+// Raised whenever the same checkpoint packs to other bytes, or each_field() walks another way: a
+// test remembers the bytes of each format.
 constexpr int kFormat = 2;
 
 // What the header begins with: everything that must be the same for the bytes to be.
@@ -38,9 +38,14 @@ std::string expected_header(const std::string& isa, const std::string& type,
 // The machine's part of a model: threads, kernels and the types that they compute in.
 std::pair<std::shared_ptr<Model::Impl>, ComputeType> make_impl(const RuntimeOptions& options) {
   auto impl = std::make_shared<Model::Impl>(options);
-  ComputeType type = compute_type(options.compute_type, impl->isa);
+  ComputeType type = impl->backend->compute_type(options.compute_type);
   impl->options.compute_type = type.name;
   return {std::move(impl), std::move(type)};
+}
+
+// Packed weights are in the order that a CPU's kernels read.
+bool is_packed_for(const ops::Backend& backend) {
+  return std::strcmp(backend.device(), "cpu") == 0;
 }
 
 // Makes a folder and those above it that are missing.
@@ -68,9 +73,11 @@ std::string hexadecimal(std::uint64_t value) {
 std::string packed_path(const std::string& folder, const std::string& directory,
                         const RuntimeOptions& options) {
   if (folder.empty()) throw LoadError("packed weights: must be given a folder, got ''");
-  ThreadPool alone(1);
-  const std::string isa = ops::isa_name(ops::make_context(options.isa, alone));
-  const std::string type = compute_type(options.compute_type, isa).name;
+  RuntimeOptions alone = options;
+  alone.n_threads = 1;
+  const std::unique_ptr<ops::Backend> backend = ops::open_backend(alone);
+  const std::string isa = ops::isa_name(backend->host());
+  const std::string type = backend->compute_type(options.compute_type).name;
   const std::string real = real_path(directory);
   const std::string whole = real.empty() ? directory : real;
   const std::string name = whole.substr(whole.find_last_of('/') + 1);
@@ -81,6 +88,7 @@ std::string packed_path(const std::string& folder, const std::string& directory,
 std::optional<Model> open_packed(const std::string& path, const std::string& identity,
                                  const RuntimeOptions& options) {
   auto [impl, type] = make_impl(options);
+  if (!is_packed_for(*impl->backend)) return std::nullopt;
   const auto file = packed::PackedFile::open(*impl->backend->host().threads, path,
                                              expected_header(impl->isa, type.name, identity));
   if (!file) return std::nullopt;
@@ -98,6 +106,7 @@ std::optional<Model> open_packed(const std::string& path, const std::string& ide
 bool save_packed(const Model& model, const std::string& path, const std::string& identity,
                  double patience) {
   Model::Impl& impl = model.impl();
+  if (!is_packed_for(*impl.backend)) return false;
   const std::size_t slash = path.find_last_of('/');
   if (slash != std::string::npos) make_folder(path.substr(0, slash));
   std::vector<packed::Section> sections;

@@ -1,5 +1,5 @@
-// One walk over everything that Weights holds, for writing and for reading: what is in the one is
-// in the other. A field added to Weights is added to walk().
+// One visit of everything that Weights holds, for writing and for reading: what is in the one is
+// in the other. A field added to Weights is added to each_field().
 #include "packed_weights.h"
 
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace {
 
 // W is Weights or const Weights, and likewise below it.
 template <class Archive, class Linear>
-void walk_panels(Archive& archive, Linear& linear) {
+void each_panel_field(Archive& archive, Linear& linear) {
   archive.tensor(linear.panels);
   archive.tensor(linear.bias);
   archive.tensor(linear.scales);
@@ -35,45 +35,45 @@ void walk_panels(Archive& archive, Linear& linear) {
 }
 
 template <class Archive, class Norm>
-void walk_norm(Archive& archive, Norm& norm) {
+void each_norm_field(Archive& archive, Norm& norm) {
   archive.array(norm.weight);
   archive.array(norm.bias);
 }
 
 template <class Archive, class Block>
-void walk_attention_and_mlp(Archive& archive, Block& block) {
-  walk_norm(archive, block.attention.ln);
+void each_attention_and_mlp_field(Archive& archive, Block& block) {
+  each_norm_field(archive, block.attention.ln);
   archive.linear(block.attention.qkv);
   archive.linear(block.attention.out);
-  walk_norm(archive, block.mlp.ln);
+  each_norm_field(archive, block.mlp.ln);
   archive.linear(block.mlp.up);
   archive.linear(block.mlp.down);
 }
 
 template <class Archive, class W>
-void walk(Archive& archive, W& weights) {
+void each_field(Archive& archive, W& weights) {
   archive.linear(weights.conv1);
   archive.linear(weights.conv2);
   archive.array(weights.audio_positions);
   archive.count(weights.encoder);
-  for (auto& block : weights.encoder) walk_attention_and_mlp(archive, block);
-  walk_norm(archive, weights.ln_post);
+  for (auto& block : weights.encoder) each_attention_and_mlp_field(archive, block);
+  each_norm_field(archive, weights.ln_post);
   archive.linear(weights.embedding.linear);
   archive.array(weights.embedding.rows);
   archive.array(weights.text_positions);
   archive.count(weights.decoder);
   for (auto& block : weights.decoder) {
-    walk_attention_and_mlp(archive, block);
-    walk_norm(archive, block.cross.ln);
+    each_attention_and_mlp_field(archive, block);
+    each_norm_field(archive, block.cross.ln);
     archive.linear(block.cross.q);
     archive.linear(block.cross.kv);
     archive.linear(block.cross.out);
   }
-  walk_norm(archive, weights.ln);
+  each_norm_field(archive, weights.ln);
 }
 
 template <class Archive, class Dims>
-void walk_dims(Archive& archive, Dims& dims) {
+void each_dim(Archive& archive, Dims& dims) {
   for (auto* field : {&dims.n_mels, &dims.n_audio_ctx, &dims.n_audio_state, &dims.n_audio_head,
                       &dims.n_audio_layer, &dims.n_vocab, &dims.n_text_ctx, &dims.n_text_state,
                       &dims.n_text_head, &dims.n_text_layer}) {
@@ -82,7 +82,7 @@ void walk_dims(Archive& archive, Dims& dims) {
 }
 
 template <class Archive, class Heads>
-void walk_heads(Archive& archive, Heads& heads) {
+void each_head(Archive& archive, Heads& heads) {
   archive.count(heads);
   for (auto& head : heads) {
     archive.number(head.layer);
@@ -108,7 +108,7 @@ class Writer {
   void tensor(const Tensor& tensor) { view(tensor.view()); }
   void array(const ops::Array& array) { view(ops::CpuBackend::view(array)); }
   void linear(const ops::LinearPtr& linear) {
-    walk_panels(*this, static_cast<const ops::PackedLinear&>(*linear));
+    each_panel_field(*this, static_cast<const ops::PackedLinear&>(*linear));
   }
 
   std::string text() && { return std::move(text_); }
@@ -177,7 +177,7 @@ class Reader {
 
   void linear(ops::LinearPtr& linear) {
     auto read = std::make_unique<ops::PackedLinear>();
-    walk_panels(*this, *read);
+    each_panel_field(*this, *read);
     linear = std::move(read);
   }
 
@@ -206,20 +206,20 @@ class Reader {
 std::string describe(const ModelDims& dims, const std::vector<LayerHead>& alignment_heads,
                      const Weights& weights, std::vector<Section>& sections) {
   Writer writer(sections);
-  walk_dims(writer, dims);
-  walk_heads(writer, alignment_heads);
-  walk(writer, weights);
+  each_dim(writer, dims);
+  each_head(writer, alignment_heads);
+  each_field(writer, weights);
   return std::move(writer).text();
 }
 
 Network read_network(const std::shared_ptr<PackedFile>& file, const ComputeType& type) {
   Reader reader(file);
   Network network;
-  walk_dims(reader, network.dims);
+  each_dim(reader, network.dims);
   network.dims.validate();
-  walk_heads(reader, network.alignment_heads);
+  each_head(reader, network.alignment_heads);
   network.weights.type = type;
-  walk(reader, network.weights);
+  each_field(reader, network.weights);
   if (!reader.at_end()) fail();
   return network;
 }

@@ -29,7 +29,8 @@ namespace sottovoce {
 // The encoder's output of one window. Cheap to copy: copies share the same memory. The first
 // decoder that listens adds the window's cross-attention keys and values, which stay as long as
 // this does: 2 * n_audio_ctx * n_text_state * n_text_layer elements, in float32 37 MB for base
-// and 490 MB for large-v3, half of that otherwise.
+// and 490 MB for large-v3, half of that otherwise. The device and the threads of its model stay
+// too.
 class AudioFeatures {
  public:
   struct Impl;

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "host_memory.h"
 #include "kernels.h"
 #include "parallel.h"
 #include "verbs.h"
@@ -38,7 +37,8 @@ void put_row(const kernels::Table& kernels, const float* x, std::int64_t row, fl
 
 }  // namespace
 
-Activations::Activations(const Context& context, std::int64_t n_rows, std::int64_t n, DType dtype)
+Activations::Activations(const CpuContext& context, std::int64_t n_rows, std::int64_t n,
+                         DType dtype)
     : n_rows_(n_rows),
       n_(n),
       values_(make_tensor(context, {n_rows, whole_words(n, dtype)}, dtype)) {

@@ -69,10 +69,6 @@ class Scratch {
   Tensor weights_;  // (n_threads, kQueryRows * stride) bfloat16, or none: in place of the scores
 };
 
-const PackedKeysValues& packed(const AttentionGroup& group) {
-  return static_cast<const PackedKeysValues&>(*group.keys_values);
-}
-
 // One block of query rows of one group.
 struct Task {
   const AttentionGroup* group = nullptr;
@@ -135,7 +131,7 @@ std::size_t attention(const Context& context, const AttentionArgs& args) {
   const std::vector<Task> blocks = split_rows(args.groups);
   std::int64_t longest = 0;
   for (const AttentionGroup& group : args.groups) {
-    longest = std::max(longest, packed(group).n_ctx());
+    longest = std::max(longest, group.keys_values->n_ctx());
   }
   Scratch scratch(context, longest, args.q->dtype());
   Tensor& out = args.out->written();
@@ -149,7 +145,7 @@ std::size_t attention(const Context& context, const AttentionArgs& args) {
                  for (std::int64_t i = begin; i < end; ++i) {
                    const std::int64_t head = i / n_blocks;
                    const Task& task = blocks[static_cast<std::size_t>(i % n_blocks)];
-                   const PackedKeysValues& kv = packed(*task.group);
+                   const PackedKeysValues& kv = *task.group->keys_values;
                    const char* q =
                        static_cast<const char*>(args.q->row(task.first_row)) + head * d_bytes;
                    head_scores(kernels, kv, head, q, q_stride, task.n_rows, scratch.scores(thread),

@@ -16,7 +16,7 @@ namespace {
 constexpr float kForbidden = -std::numeric_limits<float>::infinity();
 constexpr std::int64_t kBlock = 512;  // probabilities that are summed together
 
-void forbid(const std::vector<int>* ids, float* logits) {
+void forbid(const TokenList& ids, float* logits) {
   if (!ids) return;
   for (const int id : *ids) logits[id] = kForbidden;
 }
@@ -36,8 +36,8 @@ bool prefers_from(const kernels::Table& kernels, const float* logits, std::int64
 }
 
 void apply(const kernels::Table& kernels, const RowRules& rules, float* logits, std::int64_t n) {
-  forbid(rules.not_first, logits);
   forbid(rules.never, logits);
+  forbid(rules.also_never, logits);
   for (const TokenRange& range : rules.ranges) {
     if (range.begin < range.end) std::fill(logits + range.begin, logits + range.end, kForbidden);
   }
@@ -116,8 +116,8 @@ class Distribution {
 // A thread's memory for answers, taken before they are given.
 struct Scratch {
   std::vector<int> best;
-  std::vector<float> probs;    // (n_vocab), if something is drawn
-  std::vector<double> blocks;  // (ceil(n_vocab / kBlock)), likewise
+  float* probs = nullptr;    // (n_vocab), if something is drawn
+  double* blocks = nullptr;  // (ceil(n_vocab / kBlock)), likewise
 };
 
 void take_best(const kernels::Table& kernels, const float* logits, std::int64_t n, int n_best,
@@ -144,7 +144,7 @@ void answer(const Context& context, const ChoiceQuery& query, float* logits, std
   choice.log_softmax = log_softmax(kernels, logits, n);
   if (query.n_best > 0) take_best(kernels, logits, n, query.n_best, scratch, choice.best);
   if (query.draws.empty() || !choice.log_softmax.has_choice()) return;
-  Distribution distribution(scratch.probs.data(), scratch.blocks.data(), n);
+  Distribution distribution(scratch.probs, scratch.blocks, n);
   distribution.fill(context, logits, choice.log_softmax.max(), query.temperature);
   for (const double u : query.draws) {
     const int token = distribution.at(u);
@@ -165,12 +165,16 @@ void choose(const Context& context, float* logits, std::int64_t n_vocab,
     choices[i].best.reserve(static_cast<std::size_t>(queries[i].n_best));
     choices[i].drawn.reserve(queries[i].draws.size());
   }
-  std::vector<Scratch> scratch(static_cast<std::size_t>(context.threads->n_threads()));
-  for (Scratch& of_thread : scratch) {
-    of_thread.best.reserve(static_cast<std::size_t>(n_best));
+  const auto n_threads = static_cast<std::size_t>(context.threads->n_threads());
+  const auto n_blocks = static_cast<std::size_t>((n_vocab + kBlock - 1) / kBlock);
+  std::vector<Scratch> scratch(n_threads);
+  Tensor probs({draws ? context.threads->n_threads() : 0, n_vocab});
+  std::vector<double> blocks(draws ? n_threads * n_blocks : 0);
+  for (std::size_t thread = 0; thread < n_threads; ++thread) {
+    scratch[thread].best.reserve(static_cast<std::size_t>(n_best));
     if (!draws) continue;
-    of_thread.probs.resize(static_cast<std::size_t>(n_vocab));
-    of_thread.blocks.resize(static_cast<std::size_t>((n_vocab + kBlock - 1) / kBlock));
+    scratch[thread].probs = probs.data() + static_cast<std::int64_t>(thread) * n_vocab;
+    scratch[thread].blocks = blocks.data() + thread * n_blocks;
   }
   parallel_for(*context.threads, static_cast<std::int64_t>(queries.size()),
                [&](std::int64_t begin, std::int64_t end, int thread) {

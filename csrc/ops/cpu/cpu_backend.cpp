@@ -16,26 +16,54 @@ const PackedLinear& packed(const Linear& weight) {
   return static_cast<const PackedLinear&>(weight);
 }
 
+PackedKeysValues& packed(KeysValues& keys_values) {
+  return static_cast<PackedKeysValues&>(keys_values);
+}
+const PackedKeysValues& packed(const KeysValues& keys_values) {
+  return static_cast<const PackedKeysValues&>(keys_values);
+}
+
 Activations& activations(Rows& rows) { return static_cast<Activations&>(rows); }
 const Activations& activations(const Rows& rows) { return static_cast<const Activations&>(rows); }
 
-// The plan, and where every past position of the rows in use stands in layer 0 of the arena.
+struct CpuArena final : KVArena {
+  Tensor keys;    // (n_layer, n_ctx, n_rows, n_state)
+  Tensor values;  // (n_layer, n_ctx, n_rows, n_state)
+
+  std::size_t n_bytes() const override { return keys.n_bytes() + values.n_bytes(); }
+  std::int64_t n_state() const { return keys.shape()[3]; }
+  std::int64_t layer_stride() const { return keys.size() / keys.shape()[0]; }  // elements
+  // Of a vector of layer 0.
+  std::int64_t offset(int position, int column) const {
+    return (position * keys.shape()[2] + column) * n_state();
+  }
+};
+
+struct CpuMlpScratch final : MlpScratch {
+  Activations normal;  // (rows at a time, n) after a layer norm
+  Activations hidden;  // (rows at a time, 4 n)
+
+  CpuMlpScratch(const CpuContext& context, std::int64_t n_rows, std::int64_t n, DType dtype)
+      : normal(context, n_rows, n, dtype), hidden(context, n_rows, 4 * n, dtype) {}
+};
+
+// The plan, and what it means for this memory.
 struct CpuStep final : Step {
+  // Where every past position of a row stands in layer 0 of the arena.
   struct Past {
     std::vector<const float*> keys;    // (n_past)
     std::vector<const float*> values;  // (n_past)
   };
+  // Inputs that hear one window: those from `first` on.
+  struct Listeners {
+    int window = 0;
+    std::int64_t first = 0;
+    std::int64_t n_inputs = 0;
+  };
   const StepPlan* plan = nullptr;
-  float* keys = nullptr;    // the arena's
-  float* values = nullptr;  // the arena's
-  std::int64_t n_rows = 0;  // of the arena
-  std::int64_t n_state = 0;
-  std::int64_t layer_stride = 0;  // elements
-  std::vector<Past> pasts;        // by row; empty: not in use
-
-  std::int64_t offset(int position, int column) const {
-    return (std::int64_t{position} * n_rows + column) * n_state;
-  }
+  CpuArena* arena = nullptr;
+  std::vector<Past> pasts;  // by row, as far as rows are fed; empty: not in use
+  std::vector<Listeners> listeners;
 };
 
 const CpuStep& cpu_step(const Step& step) { return static_cast<const CpuStep&>(step); }
@@ -43,11 +71,7 @@ const CpuStep& cpu_step(const Step& step) { return static_cast<const CpuStep&>(s
 }  // namespace
 
 CpuBackend::CpuBackend(const RuntimeOptions& options, std::unique_ptr<HostMemory> memory)
-    : memory_(std::move(memory)),
-      threads_(make_threads(options.threading, options.n_threads)),
-      context_(make_context(options.isa, *threads_)) {
-  context_.memory = memory_.get();
-}
+    : Backend(options), memory_(std::move(memory)), context_(host(), memory_.get()) {}
 
 Array CpuBackend::adopt(Tensor tensor) {
   const Shape shape = tensor.shape();
@@ -59,15 +83,14 @@ TensorView CpuBackend::view(const Array& array) {
   return {raw(array), array.dtype(), array.shape()};
 }
 
-// One window's layers are tasks enough for four threads to share evenly, and leave its activations
-// in the caches; with more threads, windows side by side are.
+// A layer of one window is some two hundred tasks (csrc/README, on paper): enough for a few threads
+// to share evenly, and its activations stay in the caches. With more threads, windows side by side
+// are.
 int CpuBackend::windows_at_once() const {
   constexpr int kThreadsOfWindow = 4;
   constexpr int kMost = 4;
-  return std::min(std::max(threads_->n_threads() / kThreadsOfWindow, 1), kMost);
+  return std::min(std::max(host().threads->n_threads() / kThreadsOfWindow, 1), kMost);
 }
-
-std::int64_t CpuBackend::mlp_rows() const { return 300; }  // of 1500, in whole register tiles
 
 Array CpuBackend::array(Shape shape, DType dtype) const {
   Tensor tensor = make_tensor(context_, std::move(shape), dtype);
@@ -93,10 +116,10 @@ Tensor CpuBackend::download(const Array& source, std::int64_t first_row,
   const std::size_t row_bytes = static_cast<std::size_t>(n) * size_of(source.dtype());
   const auto* from =
       static_cast<const char*>(raw(source)) + static_cast<std::size_t>(first_row) * row_bytes;
-  return copy_of({context_.kernels, context_.threads}, {from, source.dtype(), {n_rows, n}});
+  return copy_of(CpuContext(host()), {from, source.dtype(), {n_rows, n}});
 }
 
-Tensor CpuBackend::take(Array source) const {
+Tensor CpuBackend::take(const Array& source) const {
   return Tensor::over(memory_of(source), source.shape(), source.dtype());
 }
 
@@ -109,6 +132,14 @@ LinearPtr CpuBackend::pack_conv1d(DType dtype, const TensorView& weight,
   return std::make_unique<PackedLinear>(ops::pack_conv1d(context_, dtype, weight, bias));
 }
 
+Embedding CpuBackend::pack_embedding(DType dtype, const TensorView& weight) const {
+  Embedding embedding;
+  embedding.linear = pack_linear(dtype, {{weight}});
+  // Tokens are embedded, and the likeliest logits computed again, as the checkpoint has them.
+  if (dtype != DType::kFloat32) embedding.rows = upload(weight);
+  return embedding;
+}
+
 RowsPtr CpuBackend::rows(std::int64_t n_rows, std::int64_t n, DType dtype) const {
   return std::make_unique<Activations>(context_, n_rows, n, dtype);
 }
@@ -116,6 +147,21 @@ RowsPtr CpuBackend::rows(std::int64_t n_rows, std::int64_t n, DType dtype) const
 KeysValuesPtr CpuBackend::keys_values(DType dtype, std::int64_t n_ctx, std::int64_t n_head,
                                       std::int64_t d_head) const {
   return std::make_unique<PackedKeysValues>(context_, dtype, n_ctx, n_head, d_head);
+}
+
+std::unique_ptr<KVArena> CpuBackend::arena(std::int64_t n_layer, std::int64_t n_ctx,
+                                           std::int64_t n_rows, std::int64_t n_state) const {
+  auto arena = std::make_unique<CpuArena>();
+  const Shape shape{n_layer, n_ctx, n_rows, n_state};
+  arena->keys = make_tensor(context_, shape);
+  arena->values = make_tensor(context_, shape);
+  return arena;
+}
+
+std::unique_ptr<MlpScratch> CpuBackend::mlp_scratch(std::int64_t n_rows, std::int64_t n,
+                                                    DType dtype) const {
+  constexpr std::int64_t kMostRows = 300;  // of 1500, in whole register tiles: stays in the cache
+  return std::make_unique<CpuMlpScratch>(context_, std::min(n_rows, kMostRows), n, dtype);
 }
 
 void CpuBackend::layer_norm(const Array& x, std::int64_t first_row, const LayerNorm& ln,
@@ -156,8 +202,7 @@ void CpuBackend::norm_qkv(const Array& x, const LayerNorm& ln, const Linear& wei
   LinearArgs args;
   args.m = rows.n_rows() / n_windows;
   for (std::int64_t window = 0; window < n_windows; ++window) {
-    auto& of_window =
-        static_cast<PackedKeysValues&>(*keys_values[static_cast<std::size_t>(window)]);
+    PackedKeysValues& of_window = packed(*keys_values[static_cast<std::size_t>(window)]);
     const std::int64_t first = window * args.m;
     void* to = static_cast<char*>(queries.raw()) +
                first * n * static_cast<std::int64_t>(size_of(queries.dtype()));
@@ -171,30 +216,18 @@ void CpuBackend::add_linear(const Rows& in, const Linear& weight, Array& x) cons
   ops::add_linear(context_, packed(weight), activations(in), f32(x));
 }
 
-void CpuBackend::add_mlp(const LayerNorm& ln, const Linear& up, const Linear& down, Rows& normal,
-                         Rows& hidden, Array& x) const {
-  Activations& rows = activations(normal);
-  const std::int64_t block = rows.n_rows();
-  for (std::int64_t first = 0; first < x.n_rows(); first += block) {
-    float* of_block = f32(x) + first * x.n_columns();
-    rows.use_rows(std::min(block, x.n_rows() - first));
-    activations(hidden).use_rows(rows.n_rows());
-    ops::layer_norm(context_, of_block, f32(ln.weight), f32(ln.bias), rows);
-    linear(context_, packed(up), rows, Activation::kGelu, activations(hidden));
-    ops::add_linear(context_, packed(down), activations(hidden), of_block);
+void CpuBackend::add_mlp(const LayerNorm& ln, const Linear& up, const Linear& down,
+                         MlpScratch& scratch, Array& x) const {
+  auto& [normal, hidden] = static_cast<CpuMlpScratch&>(scratch);
+  for (std::int64_t first = 0; first < x.n_rows(); first += normal.capacity()) {
+    float* rows = f32(x) + first * x.n_columns();
+    const std::int64_t n_rows = std::min(normal.capacity(), x.n_rows() - first);
+    normal.use_rows(n_rows);
+    hidden.use_rows(n_rows);
+    ops::layer_norm(context_, rows, f32(ln.weight), f32(ln.bias), normal);
+    linear(context_, packed(up), normal, Activation::kGelu, hidden);
+    ops::add_linear(context_, packed(down), hidden, rows);
   }
-  rows.use_rows(block);
-}
-
-std::size_t CpuBackend::attention(const std::vector<AttentionGroup>& groups, std::int64_t n_head,
-                                  const Rows& q, Rows& out) const {
-  AttentionArgs args;
-  args.groups = groups;
-  args.q = &activations(q);
-  args.out = &activations(out);
-  args.n_head = n_head;
-  args.d_head = args.q->n() / n_head;
-  return ops::attention(context_, args);
 }
 
 void CpuBackend::frames(const std::vector<TensorView>& mels, Array& out) const {
@@ -231,32 +264,56 @@ void CpuBackend::convolve(const Linear& weight, const Array& in, std::int64_t st
   }
 }
 
+std::size_t CpuBackend::attend_to_window(const std::vector<KeysValuesPtr>& keys_values,
+                                         std::int64_t n_head, const Rows& q, Rows& out) const {
+  std::vector<AttentionGroup> groups;
+  const std::int64_t n_rows =
+      activations(q).n_rows() / static_cast<std::int64_t>(keys_values.size());
+  for (const KeysValuesPtr& of_window : keys_values) {
+    const auto window = static_cast<std::int64_t>(groups.size());
+    groups.push_back({&packed(*of_window), window * n_rows, n_rows});
+  }
+  return attend(groups, n_head, q, out);
+}
+
+std::size_t CpuBackend::attend(const std::vector<AttentionGroup>& groups, std::int64_t n_head,
+                               const Rows& q, Rows& out) const {
+  AttentionArgs args;
+  args.groups = groups;
+  args.q = &activations(q);
+  args.out = &activations(out);
+  args.n_head = n_head;
+  args.d_head = args.q->n() / n_head;
+  return attention(context_, args);
+}
+
 void CpuBackend::convert(const Array& x, Rows& out) const {
   ops::convert(context_, f32(x), x.n_columns(), activations(out));
 }
 
 void CpuBackend::project_keys_values(const Linear& weight, const Rows& audio,
                                      KeysValues& out) const {
-  ops::project_keys_values(context_, packed(weight), activations(audio).view(),
-                           static_cast<PackedKeysValues&>(out));
+  ops::project_keys_values(context_, packed(weight), activations(audio).view(), packed(out));
 }
 
 std::unique_ptr<Step> CpuBackend::prepare(const StepPlan& plan, KVArena& arena) const {
   auto step = std::make_unique<CpuStep>();
   step->plan = &plan;
-  step->keys = f32(arena.keys);
-  step->values = f32(arena.values);
-  step->n_rows = arena.keys.shape()[2];
-  step->n_state = arena.keys.shape()[3];
-  step->layer_stride = arena.keys.size() / arena.keys.shape()[0];
-  step->pasts.resize(static_cast<std::size_t>(step->n_rows));
-  for (const StepPlan::Input& input : plan.inputs) {
-    CpuStep::Past& past = step->pasts[static_cast<std::size_t>(input.row)];
+  step->arena = &static_cast<CpuArena&>(arena);
+  for (std::size_t i = 0; i < plan.inputs.size(); ++i) {
+    const StepPlan::Input& input = plan.inputs[i];
+    const auto row = static_cast<std::size_t>(input.row);
+    if (row >= step->pasts.size()) step->pasts.resize(row + 1);
+    CpuStep::Past& past = step->pasts[row];
     for (int pos = static_cast<int>(past.keys.size()); pos <= input.position; ++pos) {
-      const std::int64_t offset = step->offset(pos, plan.column(input.row, pos));
-      past.keys.push_back(step->keys + offset);
-      past.values.push_back(step->values + offset);
+      const std::int64_t offset = step->arena->offset(pos, plan.column(input.row, pos));
+      past.keys.push_back(step->arena->keys.data() + offset);
+      past.values.push_back(step->arena->values.data() + offset);
     }
+    if (step->listeners.empty() || step->listeners.back().window != input.window) {
+      step->listeners.push_back({input.window, static_cast<std::int64_t>(i), 0});
+    }
+    ++step->listeners.back().n_inputs;
   }
   return step;
 }
@@ -280,21 +337,31 @@ void CpuBackend::embed(const Step& step, const Embedding& embedding, const Array
 
 std::size_t CpuBackend::append_and_attend(const Step& step, std::int64_t layer, std::int64_t n_head,
                                           const Array& qkv, Rows& out) const {
-  const CpuStep& of_pass = cpu_step(step);
-  const std::int64_t n = of_pass.n_state;
-  const std::int64_t layer_offset = layer * of_pass.layer_stride;
+  const auto& [plan, arena, pasts, listeners] = cpu_step(step);
+  const std::int64_t n = arena->n_state();
+  const std::int64_t layer_offset = layer * arena->layer_stride();
   const float* q = f32(qkv);
   std::vector<CachedRow> rows;
-  rows.reserve(of_pass.plan->inputs.size());
-  for (const StepPlan::Input& input : of_pass.plan->inputs) {
-    const std::int64_t offset = layer_offset + of_pass.offset(input.position, input.column);
-    std::copy_n(q + n, n, of_pass.keys + offset);
-    std::copy_n(q + 2 * n, n, of_pass.values + offset);
-    const CpuStep::Past& past = of_pass.pasts[static_cast<std::size_t>(input.row)];
+  rows.reserve(plan->inputs.size());
+  for (const StepPlan::Input& input : plan->inputs) {
+    const std::int64_t offset = layer_offset + arena->offset(input.position, input.column);
+    std::copy_n(q + n, n, arena->keys.data() + offset);
+    std::copy_n(q + 2 * n, n, arena->values.data() + offset);
+    const CpuStep::Past& past = pasts[static_cast<std::size_t>(input.row)];
     rows.push_back({q, past.keys.data(), past.values.data(), input.position + 1});
     q += 3 * n;
   }
   return cached_attention(context_, rows, layer_offset, n_head, n / n_head, activations(out));
+}
+
+std::size_t CpuBackend::attend_to_audio(const Step& step, std::int64_t layer, std::int64_t n_head,
+                                        const Rows& q, Rows& out) const {
+  std::vector<AttentionGroup> groups;
+  for (const CpuStep::Listeners& of : cpu_step(step).listeners) {
+    const auto& layers = *cpu_step(step).plan->audio[static_cast<std::size_t>(of.window)];
+    groups.push_back({&packed(*layers[static_cast<std::size_t>(layer)]), of.first, of.n_inputs});
+  }
+  return attend(groups, n_head, q, out);
 }
 
 void CpuBackend::attention_scores(const KeysValues& keys_values, const Rows& q, std::int64_t n_head,
@@ -303,27 +370,24 @@ void CpuBackend::attention_scores(const KeysValues& keys_values, const Rows& q, 
   const Activations& queries = activations(q);
   const std::int64_t n_ctx = out.n_columns();
   float* scores = f32(out) + index * queries.n_rows() * n_ctx;
-  ops::attention_scores(context_, static_cast<const PackedKeysValues&>(keys_values), queries, head,
-                        queries.n() / n_head, scores);
+  ops::attention_scores(context_, packed(keys_values), queries, head, queries.n() / n_head, scores);
   if (softmax) softmax_rows(context_, scores, queries.n_rows(), n_ctx);
 }
 
-void CpuBackend::gather(const Array& x, const std::vector<std::int64_t>& rows, Array& out) const {
+void CpuBackend::logits(const Step& step, const Array& x, const LayerNorm& ln,
+                        const Embedding& embedding, Array& out) const {
+  const std::vector<StepPlan::Wanted>& wanted = cpu_step(step).plan->wanted;
+  const auto n_rows = static_cast<std::int64_t>(wanted.size());
   const std::int64_t n = x.n_columns();
-  float* to = f32(out);
-  for (const std::int64_t row : rows) {
-    std::copy_n(f32(x) + row * n, n, to);
-    to += n;
+  Tensor hidden({n_rows, n});
+  std::vector<int> first;  // the first token of each row that counts
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    std::copy_n(f32(x) + wanted[i].input * n, n, hidden.data() + static_cast<std::int64_t>(i) * n);
+    first.push_back(wanted[i].first_token);
   }
-}
-
-void CpuBackend::logits(const Array& hidden, const LayerNorm& ln, const Embedding& embedding,
-                        const std::vector<int>& first, Array& out) const {
-  const PackedLinear& weight = packed(*embedding.linear);
-  Activations normal({context_.kernels, context_.threads}, hidden.n_rows(), hidden.n_columns(),
-                     DType::kFloat32);
-  ops::layer_norm(context_, f32(hidden), f32(ln.weight), f32(ln.bias), normal);
-  project_logits(context_, weight, normal, first, f32(out));
+  Activations normal(CpuContext(host()), n_rows, n, DType::kFloat32);
+  ops::layer_norm(context_, hidden.data(), f32(ln.weight), f32(ln.bias), normal);
+  project_logits(context_, packed(*embedding.linear), normal, first, f32(out));
   if (!embedding.rows.empty()) {
     rescore_best(context_, view(embedding.rows), normal, first, f32(out));
   }

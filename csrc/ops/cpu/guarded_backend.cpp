@@ -8,7 +8,7 @@ namespace sottovoce::ops {
 
 GuardedBackend::GuardedBackend(const RuntimeOptions& options)
     : CpuBackend(options, std::make_unique<GuardedMemory>()),
-      guarded_(static_cast<GuardedMemory&>(*host().memory)) {}
+      guarded_(static_cast<GuardedMemory&>(memory())) {}
 
 Array GuardedBackend::array(Shape shape, DType dtype) const {
   const GuardedMemory::Access access(guarded_);
@@ -36,7 +36,7 @@ Tensor GuardedBackend::download(const Array& source, std::int64_t first_row,
   return CpuBackend::download(source, first_row, n_rows);
 }
 
-Tensor GuardedBackend::take(Array source) const {
+Tensor GuardedBackend::take(const Array& source) const {
   const GuardedMemory::Access access(guarded_);
   Tensor copy(source.shape(), source.dtype());
   std::memcpy(copy.raw(), view(source).data, copy.n_bytes());
@@ -54,6 +54,11 @@ LinearPtr GuardedBackend::pack_conv1d(DType dtype, const TensorView& weight,
   return CpuBackend::pack_conv1d(dtype, weight, bias);
 }
 
+Embedding GuardedBackend::pack_embedding(DType dtype, const TensorView& weight) const {
+  const GuardedMemory::Access access(guarded_);
+  return CpuBackend::pack_embedding(dtype, weight);
+}
+
 RowsPtr GuardedBackend::rows(std::int64_t n_rows, std::int64_t n, DType dtype) const {
   const GuardedMemory::Access access(guarded_);
   return CpuBackend::rows(n_rows, n, dtype);
@@ -63,6 +68,18 @@ KeysValuesPtr GuardedBackend::keys_values(DType dtype, std::int64_t n_ctx, std::
                                           std::int64_t d_head) const {
   const GuardedMemory::Access access(guarded_);
   return CpuBackend::keys_values(dtype, n_ctx, n_head, d_head);
+}
+
+std::unique_ptr<KVArena> GuardedBackend::arena(std::int64_t n_layer, std::int64_t n_ctx,
+                                               std::int64_t n_rows, std::int64_t n_state) const {
+  const GuardedMemory::Access access(guarded_);
+  return CpuBackend::arena(n_layer, n_ctx, n_rows, n_state);
+}
+
+std::unique_ptr<MlpScratch> GuardedBackend::mlp_scratch(std::int64_t n_rows, std::int64_t n,
+                                                        DType dtype) const {
+  const GuardedMemory::Access access(guarded_);
+  return CpuBackend::mlp_scratch(n_rows, n, dtype);
 }
 
 void GuardedBackend::layer_norm(const Array& x, std::int64_t first_row, const LayerNorm& ln,
@@ -96,15 +113,9 @@ void GuardedBackend::add_linear(const Rows& in, const Linear& weight, Array& x) 
 }
 
 void GuardedBackend::add_mlp(const LayerNorm& ln, const Linear& up, const Linear& down,
-                             Rows& normal, Rows& hidden, Array& x) const {
+                             MlpScratch& scratch, Array& x) const {
   const GuardedMemory::Access access(guarded_);
-  return CpuBackend::add_mlp(ln, up, down, normal, hidden, x);
-}
-
-std::size_t GuardedBackend::attention(const std::vector<AttentionGroup>& groups,
-                                      std::int64_t n_head, const Rows& q, Rows& out) const {
-  const GuardedMemory::Access access(guarded_);
-  return CpuBackend::attention(groups, n_head, q, out);
+  return CpuBackend::add_mlp(ln, up, down, scratch, x);
 }
 
 void GuardedBackend::frames(const std::vector<TensorView>& mels, Array& out) const {
@@ -116,6 +127,12 @@ void GuardedBackend::convolve(const Linear& weight, const Array& in, std::int64_
                               const Array* residual, Array& out) const {
   const GuardedMemory::Access access(guarded_);
   return CpuBackend::convolve(weight, in, stride, residual, out);
+}
+
+std::size_t GuardedBackend::attend_to_window(const std::vector<KeysValuesPtr>& keys_values,
+                                             std::int64_t n_head, const Rows& q, Rows& out) const {
+  const GuardedMemory::Access access(guarded_);
+  return CpuBackend::attend_to_window(keys_values, n_head, q, out);
 }
 
 void GuardedBackend::convert(const Array& x, Rows& out) const {
@@ -147,6 +164,12 @@ std::size_t GuardedBackend::append_and_attend(const Step& step, std::int64_t lay
   return CpuBackend::append_and_attend(step, layer, n_head, qkv, out);
 }
 
+std::size_t GuardedBackend::attend_to_audio(const Step& step, std::int64_t layer,
+                                            std::int64_t n_head, const Rows& q, Rows& out) const {
+  const GuardedMemory::Access access(guarded_);
+  return CpuBackend::attend_to_audio(step, layer, n_head, q, out);
+}
+
 void GuardedBackend::attention_scores(const KeysValues& keys_values, const Rows& q,
                                       std::int64_t n_head, std::int64_t head, bool softmax,
                                       Array& out, std::int64_t index) const {
@@ -154,16 +177,10 @@ void GuardedBackend::attention_scores(const KeysValues& keys_values, const Rows&
   return CpuBackend::attention_scores(keys_values, q, n_head, head, softmax, out, index);
 }
 
-void GuardedBackend::gather(const Array& x, const std::vector<std::int64_t>& rows,
-                            Array& out) const {
+void GuardedBackend::logits(const Step& step, const Array& x, const LayerNorm& ln,
+                            const Embedding& embedding, Array& out) const {
   const GuardedMemory::Access access(guarded_);
-  return CpuBackend::gather(x, rows, out);
-}
-
-void GuardedBackend::logits(const Array& hidden, const LayerNorm& ln, const Embedding& embedding,
-                            const std::vector<int>& first, Array& out) const {
-  const GuardedMemory::Access access(guarded_);
-  return CpuBackend::logits(hidden, ln, embedding, first, out);
+  return CpuBackend::logits(step, x, ln, embedding, out);
 }
 
 void GuardedBackend::choose(Array& logits, const std::vector<ChoiceQuery>& queries,

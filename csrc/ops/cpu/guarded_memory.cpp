@@ -40,7 +40,8 @@ GuardedMemory::GuardedMemory() : range_(std::make_shared<Range>()) {}
 
 void GuardedMemory::open() {
   const std::lock_guard<std::mutex> lock(range_->mutex);
-  if (range_->n_open++ == 0) range_->protect(PROT_READ | PROT_WRITE);
+  if (range_->n_open == 0) range_->protect(PROT_READ | PROT_WRITE);
+  ++range_->n_open;
 }
 
 void GuardedMemory::close() {

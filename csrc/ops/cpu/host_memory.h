@@ -17,8 +17,15 @@ class HostMemory {
   virtual std::shared_ptr<void> take(std::size_t n_bytes) = 0;
 };
 
+// A context, and whose memory it is that outlives a verb.
+struct CpuContext : Context {
+  explicit CpuContext(const Context& context, HostMemory* of_backend = nullptr)
+      : Context(context), memory(of_backend) {}
+  HostMemory* memory;  // null: the system's
+};
+
 // A tensor that outlives the verb which makes it.
-Tensor make_tensor(const Context& context, Shape shape, DType dtype = DType::kFloat32);
-Tensor zero_tensor(const Context& context, Shape shape, DType dtype = DType::kFloat32);
+Tensor make_tensor(const CpuContext& context, Shape shape, DType dtype = DType::kFloat32);
+Tensor zero_tensor(const CpuContext& context, Shape shape, DType dtype = DType::kFloat32);
 
 }  // namespace sottovoce::ops

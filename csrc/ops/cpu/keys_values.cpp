@@ -2,7 +2,6 @@
 // they get there.
 #include <algorithm>
 
-#include "host_memory.h"
 #include "kernels.h"
 #include "parallel.h"
 #include "verbs.h"
@@ -18,7 +17,7 @@ std::int64_t elements_in_word(DType dtype) { return dtype == DType::kFloat32 ? 1
 
 }  // namespace
 
-PackedKeysValues::PackedKeysValues(const Context& context, DType dtype, std::int64_t n_ctx,
+PackedKeysValues::PackedKeysValues(const CpuContext& context, DType dtype, std::int64_t n_ctx,
                                    std::int64_t n_head, std::int64_t d_head)
     : n_ctx_(n_ctx), d_head_(d_head), nr_(context.kernels->gemm_nr) {
   const std::int64_t e = elements_in_word(dtype);

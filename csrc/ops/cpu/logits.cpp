@@ -6,7 +6,6 @@
 #include "kernels.h"
 #include "parallel.h"
 #include "verbs.h"
-#include "widen.h"
 
 namespace sottovoce::ops {
 
@@ -30,13 +29,6 @@ void insert(const float* x, int index, std::vector<int>& out) {
 
 }  // namespace
 
-void softmax_rows(const Context& context, float* x, std::int64_t n_rows, std::int64_t n) {
-  for (std::int64_t row = 0; row < n_rows; ++row) {
-    const float scale = context.kernels->softmax_f32(x + row * n, n);
-    context.kernels->scale_f32(x + row * n, scale, n);
-  }
-}
-
 void read_row(const Context& context, const TensorView& table, std::int64_t row, float* out) {
   const std::int64_t n = table.shape[1];
   widen(context, table, row * n, n, out);
@@ -44,7 +36,7 @@ void read_row(const Context& context, const TensorView& table, std::int64_t row,
 
 void project_logits(const Context& context, const PackedLinear& embedding, const Activations& x,
                     const std::vector<int>& first, float* logits) {
-  Activations inputs({context.kernels, context.threads}, x.n_rows(), x.n(), embedding.dtype());
+  Activations inputs(CpuContext(context), x.n_rows(), x.n(), embedding.dtype());
   convert(context, static_cast<const float*>(x.row(0)), x.n(), inputs);
   LinearArgs args;
   args.x = inputs.view();

@@ -4,11 +4,9 @@
 #include <cstring>
 #include <vector>
 
-#include "host_memory.h"
 #include "kernels.h"
 #include "parallel.h"
 #include "verbs.h"
-#include "widen.h"
 
 namespace sottovoce::ops {
 
@@ -16,18 +14,6 @@ namespace {
 
 std::int64_t round_up(std::int64_t n, std::int64_t multiple) {
   return (n + multiple - 1) / multiple * multiple;
-}
-
-template <class Bits>
-bool any_with_all_bits(const void* data, std::int64_t n, Bits exponent) {
-  int found = 0;
-#pragma omp simd reduction(| : found)
-  for (std::int64_t i = 0; i < n; ++i) {
-    Bits bits;  // by memcpy: a view into a file need not be aligned
-    std::memcpy(&bits, static_cast<const unsigned char*>(data) + i * sizeof(Bits), sizeof(Bits));
-    found |= (bits & exponent) == exponent;
-  }
-  return found != 0;
 }
 
 // A row of weights as words along k, (k_words), and what int8 needs besides.
@@ -72,8 +58,8 @@ class RowPacker {
   std::int64_t k_;
 };
 
-PackedLinear make_packed(const Context& context, DType dtype, const std::vector<std::int64_t>& ns,
-                         std::int64_t k, bool with_bias) {
+PackedLinear make_packed(const CpuContext& context, DType dtype,
+                         const std::vector<std::int64_t>& ns, std::int64_t k, bool with_bias) {
   PackedLinear packed;
   packed.k = k;
   packed.nr = context.kernels->gemm_nr;
@@ -148,80 +134,7 @@ void fill_panels(const Context& context, PackedLinear& packed, RowOf row_of) {
 
 }  // namespace
 
-void widen(const Context& context, const TensorView& source, std::int64_t first, std::int64_t n,
-           float* out) {
-  const auto* bytes = static_cast<const unsigned char*>(source.data) +
-                      static_cast<std::size_t>(first) * size_of(source.dtype);
-  switch (source.dtype) {
-    case DType::kFloat32:
-      std::memcpy(out, bytes, static_cast<std::size_t>(n) * sizeof(float));
-      return;
-    case DType::kFloat16:
-      return context.kernels->widen_f16(bytes, n, out);
-    case DType::kBFloat16:
-      return context.kernels->widen_bf16(bytes, n, out);
-    case DType::kInt8:
-      std::copy_n(reinterpret_cast<const std::int8_t*>(bytes), n, out);
-      return;
-  }
-}
-
-Tensor column_maxima(const Context& context, const std::vector<LinearBlock>& blocks) {
-  const std::int64_t k = blocks.front().weight.shape[1];
-  const std::int64_t n_threads = context.threads->n_threads();
-  Tensor maxima = Tensor::zeros({n_threads, k});
-  Tensor rows({n_threads, k});
-  for (const LinearBlock& block : blocks) {
-    parallel_for(*context.threads, block.weight.shape[0],
-                 [&](std::int64_t begin, std::int64_t end, int thread) {
-                   float* row = rows.data() + thread * k;
-                   float* of_thread = maxima.data() + thread * k;
-                   for (std::int64_t i = begin; i < end; ++i) {
-                     widen(context, block.weight, i * k, k, row);
-                     for (std::int64_t j = 0; j < k; ++j) {
-                       of_thread[j] = std::max(of_thread[j], std::abs(block.scale * row[j]));
-                     }
-                   }
-                 });
-  }
-  Tensor largest = Tensor::zeros({k});
-  for (std::int64_t i = 0; i < maxima.size(); ++i) {
-    largest.data()[i % k] = std::max(largest.data()[i % k], maxima.data()[i]);
-  }
-  return largest;
-}
-
-bool all_finite(const Context& context, const TensorView& source) {
-  constexpr std::int64_t kBlock = 1 << 18;
-  const std::int64_t n = source.size();
-  std::vector<char> bad(static_cast<std::size_t>((n + kBlock - 1) / kBlock), 0);
-  parallel_for(*context.threads, static_cast<std::int64_t>(bad.size()),
-               [&](std::int64_t begin, std::int64_t end, int) {
-                 for (std::int64_t block = begin; block < end; ++block) {
-                   const std::int64_t first = block * kBlock;
-                   const std::int64_t count = std::min(kBlock, n - first);
-                   const auto* data = static_cast<const unsigned char*>(source.data) +
-                                      static_cast<std::size_t>(first) * size_of(source.dtype);
-                   char& flag = bad[static_cast<std::size_t>(block)];
-                   if (source.dtype == DType::kFloat32) {
-                     flag = any_with_all_bits<std::uint32_t>(data, count, 0x7f800000u);
-                   } else if (source.dtype == DType::kFloat16) {
-                     flag = any_with_all_bits<std::uint16_t>(data, count, 0x7c00u);
-                   } else if (source.dtype == DType::kBFloat16) {
-                     flag = any_with_all_bits<std::uint16_t>(data, count, 0x7f80u);
-                   }
-                 }
-               });
-  return std::none_of(bad.begin(), bad.end(), [](char flag) { return flag != 0; });
-}
-
-Tensor to_float32(const Context& context, const TensorView& source) {
-  Tensor tensor(source.shape);
-  widen(context, source, 0, source.size(), tensor.data());
-  return tensor;
-}
-
-Tensor copy_of(const Context& context, const TensorView& source) {
+Tensor copy_of(const CpuContext& context, const TensorView& source) {
   Tensor tensor = make_tensor(context, source.shape, source.dtype);
   tensor.use_huge_pages();
   constexpr std::size_t kBlock = std::size_t{1} << 20;
@@ -235,7 +148,7 @@ Tensor copy_of(const Context& context, const TensorView& source) {
   return tensor;
 }
 
-PackedLinear pack_linear(const Context& context, DType dtype,
+PackedLinear pack_linear(const CpuContext& context, DType dtype,
                          const std::vector<LinearBlock>& blocks) {
   std::vector<std::int64_t> ns;
   bool with_bias = false;
@@ -263,7 +176,7 @@ PackedLinear pack_linear(const Context& context, DType dtype,
   return packed;
 }
 
-PackedLinear pack_conv1d(const Context& context, DType dtype, const TensorView& weight,
+PackedLinear pack_conv1d(const CpuContext& context, DType dtype, const TensorView& weight,
                          const TensorView& bias) {
   const std::int64_t n = weight.shape[0];
   const std::int64_t n_in = weight.shape[1];

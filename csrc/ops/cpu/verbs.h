@@ -11,6 +11,7 @@
 #include <sottovoce/tensor.h>
 
 #include "backend.h"
+#include "host_memory.h"
 
 namespace sottovoce::ops {
 
@@ -44,16 +45,16 @@ struct PackedLinear final : Linear {
 
 // Packs blocks that share k side by side, in `dtype` (float32, bfloat16, or int8 with a scale for
 // each output column).
-PackedLinear pack_linear(const Context& context, DType dtype,
+PackedLinear pack_linear(const CpuContext& context, DType dtype,
                          const std::vector<LinearBlock>& blocks);
 
 // Packs a convolution weight (n_out, n_in, taps) so that one output position is one row of a GEMM
 // over the contiguous window (taps, n_in) of a time-major input.
-PackedLinear pack_conv1d(const Context& context, DType dtype, const TensorView& weight,
+PackedLinear pack_conv1d(const CpuContext& context, DType dtype, const TensorView& weight,
                          const TensorView& bias);
 
 // A copy in the same dtype.
-Tensor copy_of(const Context& context, const TensorView& source);
+Tensor copy_of(const CpuContext& context, const TensorView& source);
 
 // --- activations ---
 
@@ -72,11 +73,11 @@ struct RowsView {
 // and quantised row by row once a row is whole.
 class Activations final : public Rows {
  public:
-  Activations(const Context& context, std::int64_t n_rows, std::int64_t n, DType dtype);
+  Activations(const CpuContext& context, std::int64_t n_rows, std::int64_t n, DType dtype);
 
   DType dtype() const { return values_.dtype(); }
-  // Rows in use: those of the constructor, or fewer.
-  std::int64_t n_rows() const { return n_rows_; }
+  std::int64_t capacity() const { return values_.shape()[0]; }  // rows of the constructor
+  std::int64_t n_rows() const { return n_rows_; }               // those in use, or fewer
   void use_rows(std::int64_t n_rows) { n_rows_ = n_rows; }
   std::int64_t n() const { return n_; }
   RowsView view() const;
@@ -155,7 +156,7 @@ void add_linear(const Context& context, const PackedLinear& weight, const Activa
 // every position of a head.
 class PackedKeysValues final : public KeysValues {
  public:
-  PackedKeysValues(const Context& context, DType dtype, std::int64_t n_ctx, std::int64_t n_head,
+  PackedKeysValues(const CpuContext& context, DType dtype, std::int64_t n_ctx, std::int64_t n_head,
                    std::int64_t d_head);
 
   DType dtype() const { return keys_.dtype(); }
@@ -206,10 +207,15 @@ void project_keys_values(const Context& context, const PackedLinear& weight, con
 // Full attention of groups of query rows over packed keys and values. Queries have the dtype of the
 // keys (bfloat16 for int8) and carry the scale d_head^-0.5 already (it is packed into their
 // weight).
+struct AttentionGroup {
+  const PackedKeysValues* keys_values = nullptr;
+  std::int64_t first_row = 0;  // of q and out
+  std::int64_t n_rows = 0;
+};
 struct AttentionArgs {
-  std::vector<AttentionGroup> groups;  // of PackedKeysValues
-  const Activations* q = nullptr;      // (n_rows, n_head * d_head)
-  Activations* out = nullptr;          // (n_rows, n_head * d_head)
+  std::vector<AttentionGroup> groups;
+  const Activations* q = nullptr;  // (n_rows, n_head * d_head)
+  Activations* out = nullptr;      // (n_rows, n_head * d_head)
   std::int64_t n_head = 0;
   std::int64_t d_head = 0;
 };

@@ -16,8 +16,4 @@ struct ComputeType {
   DType cross = DType::kFloat32;      // keys and values over a window's audio, as the decoder's
 };
 
-// "float32", "bfloat16", "int8", or "auto" for the fastest on an instruction set. Throws ShapeError
-// for another name.
-ComputeType compute_type(const std::string& name, const std::string& isa);
-
 }  // namespace sottovoce

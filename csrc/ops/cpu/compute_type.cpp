@@ -1,19 +1,27 @@
+// What a CPU computes in, by name.
 #include "compute_type.h"
+
+#include <cstring>
 
 #include <sottovoce/error.h>
 
-namespace sottovoce {
+#include "cpu_backend.h"
 
-ComputeType compute_type(const std::string& name, const std::string& isa) {
+namespace sottovoce::ops {
+
+ComputeType CpuBackend::compute_type(const std::string& name) const {
   constexpr DType kF32 = DType::kFloat32;
   constexpr DType kBF16 = DType::kBFloat16;
   if (name == "float32") return {name, kF32, kF32, kF32, kF32};
   if (name == "bfloat16") return {name, kBF16, kBF16, kBF16, kBF16};
   if (name == "int8") return {name, DType::kInt8, kBF16, kBF16, DType::kInt8};
   // The portable table multiplies bytes no faster than floats.
-  if (name == "auto") return compute_type(isa == "scalar" ? "float32" : "int8", isa);
+  if (name == "auto") {
+    const bool portable = std::strcmp(isa_name(host()), "scalar") == 0;
+    return compute_type(portable ? "float32" : "int8");
+  }
   throw ShapeError("Model: compute_type must be 'float32', 'bfloat16', 'int8' or 'auto', got '" +
                    name + "'");
 }
 
-}  // namespace sottovoce
+}  // namespace sottovoce::ops

@@ -1,15 +1,20 @@
-// Device names to back ends.
+// What every back end has, and which one a name means.
+#include "backend.h"
+
 #include <cstdlib>
 #include <memory>
 #include <string>
 
 #include <sottovoce/error.h>
 
-#include "backend.h"
 #include "cpu_backend.h"
 #include "guarded_backend.h"
 
 namespace sottovoce::ops {
+
+Backend::Backend(const RuntimeOptions& options)
+    : threads_(make_threads(options.threading, options.n_threads)),
+      host_(make_context(options.isa, *threads_)) {}
 
 std::unique_ptr<Backend> open_backend(const RuntimeOptions& options) {
   const char* asked = std::getenv("SOTTOVOCE_DEVICE");
