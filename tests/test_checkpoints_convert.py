@@ -1,8 +1,9 @@
 """Conversion to Hugging Face: the same tensors and settings come back, or nothing was written."""
 
+import errno
 import json
-import resource
-import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -99,15 +100,31 @@ def test_every_file_may_be_read_by_the_same_people(tmp_path, source):
 
 def test_a_full_disk_is_an_error_of_the_system(tmp_path, source):
     """Which the command line says in one line; here a limit stands for the end of the disk."""
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
-    try:
-        with pytest.raises(OSError, match=r"^model\.safetensors: .*File too large"):
-            convert(source, tmp_path / "out")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, before)
+    program = (
+        "import resource, sys\n"
+        "from sottovoce.checkpoints.convert import convert\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))\n"
+        "try:\n"
+        "    convert(sys.argv[1], sys.argv[2])\n"
+        "except OSError as error:\n"
+        "    print(error.errno, error.filename)\n"
+    )
+    command = [sys.executable, "-c", program, str(source), str(tmp_path / "out")]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    number, path = ran.stdout.split(maxsplit=1)
+    assert int(number) == errno.EFBIG
+    assert path.startswith(str(tmp_path))
+    assert path.endswith("/model.safetensors\n")
+    assert names_in(tmp_path) == ["source"]
+
+
+def test_other_errors_of_the_library_pass_through(tmp_path, source, monkeypatch):
+    def fail(*_, **__):
+        raise safetensors.SafetensorError("no such dtype")
+
+    monkeypatch.setattr(safetensors, "serialize_file", fail)
+    with pytest.raises(safetensors.SafetensorError, match="no such dtype"):
+        convert(source, tmp_path / "out")
     assert names_in(tmp_path) == ["source"]
 
 

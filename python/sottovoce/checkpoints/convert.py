@@ -5,6 +5,8 @@ second copy, and bfloat16, which NumPy lacks, passes through as bits. Another dt
 of the model in it. The directory appears whole or not at all.
 """
 
+import os
+import re
 import shutil
 from os import PathLike
 from pathlib import Path
@@ -64,7 +66,10 @@ def convert(
 
 
 def write_safetensors(path: Path, checkpoint: Checkpoint, dtype: DType | None) -> None:
-    """Writes every tensor of the checkpoint to `path` under its Hugging Face name."""
+    """Writes every tensor of the checkpoint to `path` under its Hugging Face name.
+
+    Raises OSError if the file system refuses.
+    """
     from safetensors import SafetensorError, TensorSpec, serialize_file
 
     tensors = {name: _tensor(checkpoint, name, dtype) for name in checkpoint.names()}
@@ -82,7 +87,10 @@ def write_safetensors(path: Path, checkpoint: Checkpoint, dtype: DType | None) -
     try:
         serialize_file(specs, path, metadata={"format": "pt"})
     except SafetensorError as error:
-        raise OSError(f"{path.name}: {error}") from error
+        if number := re.search(r"os error (\d+)", str(error)):  # the one thing it tells of errno
+            code = int(number[1])
+            raise OSError(code, os.strerror(code), str(path)) from error
+        raise
     path.chmod(mode)
 
 
