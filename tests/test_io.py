@@ -208,7 +208,7 @@ BAD_DIRECTORIES = {
     "pickle": (renamed("model.safetensors", "pytorch_model.bin"),
         r"neither model\.safetensors.* pytorch_model\.bin, a pickle, .*safe_serialization=True"),
     "CTranslate2": (renamed("model.safetensors", "model.bin"),
-        r"neither .* has model\.bin, as CTranslate2 models do: sottovoce\.checkpoint\.convert"),
+        r"neither .* has model\.bin, as CTranslate2 models do: `sottovoce convert` makes a"),
     "config is a list": (lambda d: write_json(d / "config.json", [1]),
         r"config\.json: must hold an object, got an array"),
     "no model_type": (with_config(model_type=...), r"config\.json: has no model_type"),

@@ -81,8 +81,8 @@ void read_sharded(Checkpoint& checkpoint, Shards& shards, const std::string& dir
         "save_pretrained(..., safe_serialization=True)";
   } else if (is_file(directory + "/model.bin")) {
     what +=
-        "; it has model.bin, as CTranslate2 models do: sottovoce.checkpoint.convert makes a "
-        "Hugging Face directory of it";
+        "; it has model.bin, as CTranslate2 models do: `sottovoce convert` makes a Hugging Face "
+        "directory of it";
   }
   fail(directory, what);
 }
