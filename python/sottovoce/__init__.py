@@ -14,13 +14,14 @@ from ._core import (
     log_mel,
 )
 from .engine.batch import Transcripts
-from .errors import Error, LoadError, ShapeError, StateError
+from .errors import AudioError, Error, LoadError, ShapeError, StateError
 from .model import WhisperModel
 from .options import DecodeOptions, TranscribeOptions
 from .results import Segment, TranscriptionInfo, WindowResult
 from .text.tokenizer import Tokenizer
 
 __all__ = [
+    "AudioError",
     "AudioFeatures",
     "Checkpoint",
     "DecodeOptions",
