@@ -95,11 +95,11 @@ def dev_data() -> Path:
 def tiny_en(tiny_en_dir: Path):
     import sottovoce
 
-    return sottovoce.WhisperModel(str(tiny_en_dir), compute_type="float32")
+    return sottovoce.WhisperModel(str(tiny_en_dir), device="")  # SOTTOVOCE_DEVICE's
 
 
 @pytest.fixture(scope="session")
 def base(base_dir: Path):
     import sottovoce
 
-    return sottovoce.WhisperModel(str(base_dir), compute_type="float32")
+    return sottovoce.WhisperModel(str(base_dir), device="")

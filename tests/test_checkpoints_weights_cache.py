@@ -19,7 +19,9 @@ from sottovoce import WhisperModel, _core
 from sottovoce.checkpoints import formats, hub, weights_cache
 from test_packed import DIMS, assert_same, output
 
-RUNTIME = weights_cache.Runtime(n_threads=2, isa="", compute_type="int8", threading="pool")
+RUNTIME = weights_cache.Runtime(
+    n_threads=2, isa="", compute_type="int8", threading="pool", device=""
+)
 
 
 @pytest.fixture

@@ -88,12 +88,12 @@ def model(prepare: Callable[[Path], object], message: str) -> Case:
     )
 
 
-def runtime(keywords: dict, flags: str, message: str, status: int = 1) -> Case:
+def runtime(keywords: dict, flags: str, message: str) -> Case:
     return Case(
         lambda at: WhisperModel(at.paths["multilingual"], **keywords),
         ValueError,
         message,
-        f"{status}: transcribe {{clip}} --model {{multilingual}} {flags}",
+        f"1: transcribe {{clip}} --model {{multilingual}} {flags}",
     )
 
 
@@ -219,7 +219,8 @@ TABLE: dict[str, Case] = {
         LoadError, r"small: openai/whisper-small is not in the local cache, and the network is off",
         "1: transcribe {clip} --model small --local-files-only --model_dir {tmp}"),
     # Runtime.
-    "device": runtime({"device": "cuda"}, "--device cuda", r"device.* 'cuda'", 2),
+    "device": runtime({"device": "cuda"}, "--device cuda",
+        r"device must be 'cpu' or 'auto', got 'cuda'"),
     "compute_type": runtime({"compute_type": "int3"}, "--compute_type int3",
         r"compute_type must be 'float32', 'bfloat16', 'int8' or 'auto', got 'int3'"),
     "isa": runtime({"isa": "mmx"}, "--isa mmx", r"isa must be one .*scalar.*, got 'mmx'"),
@@ -240,6 +241,9 @@ TABLE: dict[str, Case] = {
     "open_packed threading": core(
         lambda at: _core.open_packed("/nowhere", "", threading="tbb"), ShapeError,
         r"threading must be one that was built \(pool.*\), got 'tbb'"),
+    "open_packed device": core(
+        lambda at: _core.open_packed("/nowhere", "", device="cuda"), ShapeError,
+        r"device must be 'cpu' or 'auto', got 'cuda'"),
     "save_packed nowhere": core(
         lambda at: _core.save_packed(at.core, "/proc/nowhere/a.packed", ""), LoadError,
         r"cannot make folder '/proc/nowhere': No such file or directory"),

@@ -11,6 +11,7 @@ import pytest
 
 import fake_core
 import sottovoce
+import tiny_whisper
 from fake_core import ENGLISH, FakeCore, Heard, at, run, silence, word
 from sottovoce import _core
 
@@ -197,9 +198,16 @@ def test_decode_takes_a_mel_or_features():
         model.decode(mel, clip_timestamps="0")
 
 
-def test_a_device_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match=r"device must be 'cpu', got 'cuda'"):
-        sottovoce.WhisperModel("tiny.en", device="cuda")
+@pytest.mark.parametrize("cached", [False, True])
+def test_the_device_asked_for_is_taken_whatever_the_environment_says(tmp_path, monkeypatch, cached):
+    monkeypatch.setenv("SOTTOVOCE_DEVICE", "abacus")
+    directory = tiny_whisper.write(tmp_path / "model")
+    folder = tmp_path / "packed" if cached else False
+    for device in ("cpu", "auto", "cpu"):
+        model = sottovoce.WhisperModel(directory, device=device, weights_cache=folder)
+        assert model.core.device == "cpu"
+    with pytest.raises(ValueError, match=r"got 'abacus' from SOTTOVOCE_DEVICE"):
+        sottovoce.WhisperModel(directory, device="")
 
 
 def test_every_exported_name_exists():

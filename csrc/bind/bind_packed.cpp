@@ -23,13 +23,14 @@ void bind_packed(py::module_& module) {
   module.def(
       "open_packed",
       [](const std::string& path, const std::string& identity, int n_threads,
-         const std::string& isa, const std::string& compute_type, const std::string& threading) {
+         const std::string& isa, const std::string& compute_type, const std::string& threading,
+         const std::string& device) {
         return open_packed(path, identity,
-                           runtime_options(n_threads, isa, compute_type, threading, ""));
+                           runtime_options(n_threads, isa, compute_type, threading, device));
       },
       py::arg("path"), py::arg("identity"), py::kw_only(), py::arg("n_threads") = 0,
       py::arg("isa") = "", py::arg("compute_type") = "float32", py::arg("threading") = "pool",
-      py::call_guard<py::gil_scoped_release>(),
+      py::arg("device") = "", py::call_guard<py::gil_scoped_release>(),
       "The model that was saved at `path` under this identity, or None: no such file, another\n"
       "identity, version, instruction set or compute type, or damage. Raises ShapeError for\n"
       "options.");

@@ -198,6 +198,7 @@ def open_packed(
     isa: str = "",
     compute_type: str = "float32",
     threading: str = "pool",
+    device: str = "",
 ) -> Model | None: ...
 def save_packed(model: Model, path: str, identity: str, *, patience: float = 10.0) -> bool: ...
 

@@ -71,10 +71,11 @@ class WhisperModel:
 
         Args:
             name_or_path: a directory or file, or a name such as "base" or "tiny.en".
-            device: "cpu".
+            device: "cpu", or "auto": the best there is.
             compute_type: "float32" (openai-whisper's words), "bfloat16", "int8" (quickest and
                 smallest), or "auto": "int8" but on the portable kernels.
-            cpu_threads: threads of one call; 0: all that this process may use.
+            cpu_threads: threads of one call; 0: all that this process may use, and with "openmp"
+                no more than OMP_NUM_THREADS.
             isa: kernel table, one of `available_isas()`; "": the best for this CPU.
             threading: "pool": threads of the model's own; "openmp", if it is one of
                 `available_threading()`: the caller's OpenMP team, for programs that have one.
@@ -83,13 +84,12 @@ class WhisperModel:
             weights_cache: a folder for packed weights, which the next start maps instead of
                 opening the checkpoint; True: `sottovoce/packed` in the user's cache.
 
-        Raises LoadError if the model cannot be had or read, ValueError for an unknown device.
+        Raises LoadError if the model cannot be had or read, ValueError for what this machine or
+        build does not have.
         """
         from .checkpoints import formats, hub
         from .checkpoints.weights_cache import Runtime, open_core
 
-        if device != "cpu":
-            raise ValueError(f"WhisperModel: device must be 'cpu', got {device!r}")
         most_threads = 1024  # the core's
         if not isinstance(cpu_threads, int) or not 0 <= cpu_threads <= most_threads:
             raise ValueError(
@@ -107,7 +107,11 @@ class WhisperModel:
             name_or_path, cache_dir=cache_dir, local_files_only=local_files_only
         )
         runtime = Runtime(
-            n_threads=cpu_threads, isa=isa, compute_type=compute_type, threading=threading
+            n_threads=cpu_threads,
+            isa=isa,
+            compute_type=compute_type,
+            threading=threading,
+            device=device,
         )
         if weights_cache is not False:
             folder = hub.weights_cache() if weights_cache is True else Path(weights_cache)

@@ -22,6 +22,7 @@ class Runtime(TypedDict):
     isa: str
     compute_type: str
     threading: str
+    device: str
 
 
 def open_core(directory: Path, folder: Path, runtime: Runtime) -> _core.Model:

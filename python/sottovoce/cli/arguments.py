@@ -208,7 +208,14 @@ def _add_policy(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_runtime(group: argparse._ArgumentGroup) -> None:
-    _flag(group, "threads", "0: all that are allowed", type=int, default=0, metavar="N")
+    _flag(
+        group,
+        "threads",
+        "0: all that are allowed, with openmp at most OMP_NUM_THREADS",
+        type=int,
+        default=0,
+        metavar="N",
+    )
     _flag(
         group,
         "batch_size",
@@ -217,7 +224,7 @@ def _add_runtime(group: argparse._ArgumentGroup) -> None:
         default=8,
         metavar="N",
     )
-    _flag(group, "device", "where to run", choices=["cpu"], default="cpu")
+    _flag(group, "device", "cpu, or auto: the best there is", default="cpu", metavar="NAME")
     _flag(
         group, "compute_type", "float32, bfloat16, int8 or auto", default="float32", metavar="DTYPE"
     )
