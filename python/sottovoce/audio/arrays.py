@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import ShapeError
+from ..errors import ShapeError
 from .resampling import RATES, resample
 
 INT16_SCALE = 2.0**15

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .._core import Checkpoint, LoadError
+from .._core import Checkpoint
+from ..errors import LoadError
 
 AlignmentHeads = Sequence[tuple[int, int]]  # (decoder layer, head)
 

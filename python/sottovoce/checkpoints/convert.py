@@ -15,8 +15,9 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import Checkpoint, LoadError
+from .._core import Checkpoint
 from ..atomic import atomic_directory
+from ..errors import LoadError
 from . import huggingface
 from .alignment_heads import AlignmentHeads
 from .formats import model_directory, open_checkpoint

@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import Checkpoint, LoadError, ModelDims
+from .._core import Checkpoint, ModelDims
+from ..errors import LoadError
 from .ctranslate2_file import Array, ModelFile, read_model_file
 from .json_file import int_list, int_pairs, read_json
 

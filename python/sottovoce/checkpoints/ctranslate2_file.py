@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import LoadError
+from ..errors import LoadError
 
 Array = NDArray[Any]
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
-from .._core import Checkpoint, LoadError
+from .._core import Checkpoint
+from ..errors import LoadError
 from .alignment_heads import (
     AlignmentHeads,
     alignment_heads_from_base85,

@@ -17,7 +17,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Final
 
-from .._core import LoadError
+from ..errors import LoadError
 from .formats import is_model_directory, model_directory
 
 _OPENAI: Final = (

@@ -17,9 +17,9 @@ from .._core import (
     N_SAMPLES,
     SAMPLE_RATE,
     Checkpoint,
-    LoadError,
     ModelDims,
 )
+from ..errors import LoadError
 from .json_file import read_json
 
 _FIXED: Final = {

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .._core import LoadError
+from ..errors import LoadError
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from .. import _core
+from ..errors import LoadError
 from . import formats
 
 
@@ -42,7 +43,7 @@ def open_core(directory: Path, folder: Path, runtime: Runtime) -> _core.Model:
         return core  # the files changed while they were read
     try:
         _core.save_packed(core, path, identity)
-    except _core.LoadError as error:
+    except LoadError as error:
         warnings.warn(f"packed weights are not kept: {error}", RuntimeWarning, stacklevel=3)
         return core
     # From the file, to share its pages with the processes to come.

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import _core
+from ..errors import ShapeError
 from ..options import TranscribeOptions
 from ..policy.requests import DecodeRequest, EncodeRequest, Request
 from ..policy.seek import SeekLoop
@@ -214,7 +215,7 @@ class Batch:
             run = self._decoding.pop(finished.id)
             run.metrics.merge(finished.metrics)
             if finished.error:
-                run.entry.fail(_core.ShapeError(finished.error), run)
+                run.entry.fail(ShapeError(finished.error), run)
             self._resume(run, finished.result, again=True)
 
 

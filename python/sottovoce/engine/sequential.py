@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import _core
+from ..errors import ShapeError
 from ..policy.requests import DecodeRequest, EncodeRequest
 from ..policy.seek import SeekLoop
 from ..results import Segment
@@ -43,5 +44,5 @@ def _decode(
         pass  # in Python for a moment, where Ctrl-C gets through
     metrics.merge(finished[0].metrics)
     if finished[0].error:
-        raise _core.ShapeError(finished[0].error)
+        raise ShapeError(finished[0].error)
     return finished[0].result

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from .. import _core
+from ..errors import LoadError, ShapeError
 from .languages import LANGUAGES
 from .vocabulary import VocabularyFiles, read_sound_vocabulary, read_vocabulary
 
@@ -48,7 +49,7 @@ class SpecialTokens:
         """
         kinds = {51864: (50256, 99), 51865: (50257, 99), 51866: (50257, 100)}
         if n_vocab not in kinds:
-            raise _core.LoadError(
+            raise LoadError(
                 "tokenizer: n_vocab must be 51864 (English-only), 51865 (multilingual) or "
                 f"51866 (large-v3), got {n_vocab}"
             )
@@ -172,7 +173,7 @@ class Tokenizer:
 
     def _bytes(self, token: int) -> bytes:
         if not 0 <= token < self.special.n_vocab:
-            raise _core.ShapeError(
+            raise ShapeError(
                 f"decode: token ids must be in [0, n_vocab={self.special.n_vocab}), got {token}"
             )
         if token < self.special.eot:
@@ -196,13 +197,13 @@ def _check_vocabulary(files: VocabularyFiles, special: SpecialTokens) -> None:
     for name, expected in special.names().items():
         got = files.added.get(name, files.added.get(_OTHER_NAMES.get(name, name)))
         if got != expected:
-            raise _core.LoadError(
+            raise LoadError(
                 f"{files.source}: token {name} must have the id {expected} for a model of "
                 f"n_vocab={special.n_vocab}, got {got}"
             )
     missing = set(range(special.eot)) - set(files.pieces.values())
     if missing:
-        raise _core.LoadError(
+        raise LoadError(
             f"{files.source}: every id below {special.eot} must have a piece, got none for "
             f"{min(missing)} ({len(missing)} missing)"
         )

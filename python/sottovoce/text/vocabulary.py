@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import _core
+from ..errors import LoadError
 
 # GPT-2's character of each byte: itself if it prints in Latin-1, else the next from U+0100.
 _PRINTING = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
@@ -38,17 +39,17 @@ def read_vocabulary(directory: Path) -> VocabularyFiles:
     single, older = directory / "tokenizer.json", directory / "vocab.json"
     source = single if single.is_file() else older
     if not source.is_file():
-        raise _core.LoadError(f"{directory}: must hold tokenizer.json (or vocab.json), got neither")
+        raise LoadError(f"{directory}: must hold tokenizer.json (or vocab.json), got neither")
     try:
         files = _read_tokenizer_json(single) if source == single else _read_vocab_json(older)
         characters = set("".join(files.pieces))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _core.LoadError(
+        raise LoadError(
             f"{source}: must be a byte-level BPE vocabulary, got {type(error).__name__}: {error}"
         ) from error
     odd = sorted(characters - set(BYTE_ALPHABET)) or sorted(set(BYTE_ALPHABET) - set(files.pieces))
     if odd:
-        raise _core.LoadError(
+        raise LoadError(
             f"{source}: must be a byte-level BPE vocabulary of all 256 bytes, but see {odd[0]!r}"
         )
     return files
@@ -58,7 +59,7 @@ def read_sound_vocabulary(directory: Path) -> _core.Vocabulary | None:
     """The same by the core's reader, many times as fast; None for whatever it does not take."""
     try:
         return _core.Vocabulary.open(str(directory if directory.is_dir() else directory.parent))
-    except _core.LoadError:
+    except LoadError:
         return None
 
 
