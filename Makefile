@@ -77,6 +77,7 @@ golden: $(PEERS)/ready
 	$(PEERS)/bin/python tools/make_golden.py \
 	  --models "$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" \
 	  $${SOTTOVOCE_DEV_DATA:+--dev "$$SOTTOVOCE_DEV_DATA"}
+	$(PEERS)/bin/python tools/make_token_golden.py
 
 clean:
 	rm -rf $(VENV) $(PEERS) build

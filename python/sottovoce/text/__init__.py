@@ -1,4 +1,5 @@
-"""Text and the ids of one model's vocabulary: tokenizer, byte pairs, vocabulary files, languages.
+"""Text and the ids of one model's vocabulary: tokenizer, vocabulary files, languages.
 
-Deliberately not here: which tokens a window starts with or must not say; that is policy.
+Deliberately not here: byte pairs, which are the core's; which tokens a window starts with or must
+not say, which is policy.
 """
