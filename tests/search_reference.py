@@ -58,7 +58,7 @@ def allowed(logits: Row, tokens: Sequence[int], options: dict[str, Any]) -> Row:
     return logits
 
 
-def walk(
+def one_row(
     logits_of: Logits,
     options: dict[str, Any],
     max_steps: int,
@@ -78,7 +78,7 @@ def walk(
 
 
 def greedy(logits_of: Logits, options: dict[str, Any], max_steps: int) -> Hypothesis:
-    return walk(logits_of, options, max_steps, lambda logits, _: int(np.argmax(logits)))
+    return one_row(logits_of, options, max_steps, lambda logits, _: int(np.argmax(logits)))
 
 
 def uniform(seed: int, row: int, step: int) -> float:
@@ -104,7 +104,7 @@ def samples(logits_of: Logits, options: dict[str, Any], max_steps: int) -> list[
             quantile = uniform(options.get("seed", 0), row, step) * cumulative[-1]
             return int(np.searchsorted(cumulative, quantile, side="right"))
 
-        return walk(logits_of, options, max_steps, choose)
+        return one_row(logits_of, options, max_steps, choose)
 
     return [sample(row) for row in range(options.get("best_of", 1))]
 

@@ -15,8 +15,8 @@ import ctranslate2_writer as ct2
 import oracle
 import tiny_whisper
 from huggingface_writer import write_model
-from sottovoce import WhisperModel, _core
-from sottovoce.checkpoints import formats, hub, weights_cache
+from sottovoce import WhisperModel, _core, checkpoints
+from sottovoce.checkpoints import formats, weights_cache
 from test_packed import DIMS, assert_same, output
 
 RUNTIME = weights_cache.Runtime(
@@ -36,7 +36,8 @@ def opened(monkeypatch):
     """The checkpoints that were opened."""
     seen = []
     real = formats.open_checkpoint
-    monkeypatch.setattr(formats, "open_checkpoint", lambda path: (seen.append(path), real(path))[1])
+    for door in (formats, checkpoints):
+        monkeypatch.setattr(door, "open_checkpoint", lambda p: (seen.append(p), real(p))[1])
     return seen
 
 
@@ -145,5 +146,6 @@ def test_whisper_model_takes_a_folder_or_the_users_cache(tmp_path, monkeypatch, 
             texts.add(json.dumps([segment.tokens for segment in segments]))
     assert len(texts) == 1
     assert len(opened) == 3
-    assert hub.weights_cache() == tmp_path / "user" / "packed"
-    assert [len(list(f.iterdir())) for f in (hub.weights_cache(), tmp_path / "named")] == [1, 1]
+    assert weights_cache.default_folder() == tmp_path / "user" / "packed"
+    folders = (weights_cache.default_folder(), tmp_path / "named")
+    assert [len(list(folder.iterdir())) for folder in folders] == [1, 1]

@@ -1,4 +1,4 @@
-"""A worker's tasks: their order, what comes back, and its end."""
+"""A worker's calls: their order, what comes back, and its end."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from sottovoce.engine.worker import Task, Worker
+from sottovoce.engine.worker import Call, Worker
 
 
 @pytest.fixture
@@ -17,10 +17,10 @@ def worker():
     assert "test-worker" not in {thread.name for thread in threading.enumerate()}
 
 
-def heard(worker: Worker, n: int, submit) -> list[object]:
-    """The results of n tasks, in the order in which they are collected."""
+def results_of(worker: Worker, n: int, submit) -> list[object]:
+    """Of n calls, in the order in which they are collected."""
     found: list[object] = []
-    submit(lambda task: found.append(task.result))
+    submit(lambda call: found.append(call.result))
     while len(found) < n:
         assert worker.has_pending
         worker.collect(wait=True)
@@ -36,14 +36,14 @@ def test_what_is_urgent_goes_first(worker):
         assert begun.wait(15)
         for name, urgent in (("b", False), ("A", True), ("c", False), ("B", True)):
             worker.submit(lambda name=name: name, on_done, urgent=urgent)
-        assert not worker.next_is_urgent  # the present task
+        assert not worker.next_is_urgent  # the present call
         worker.collect(wait=False)  # nothing yet
         go.set()
 
-    assert heard(worker, 5, submit) == ["first", "A", "B", "b", "c"]
+    assert results_of(worker, 5, submit) == ["first", "A", "B", "b", "c"]
 
 
-def test_the_present_task_may_be_urgent(worker):
+def test_the_present_call_may_be_urgent(worker):
     begun, go = threading.Event(), threading.Event()
 
     def submit(on_done):
@@ -53,28 +53,28 @@ def test_the_present_task_may_be_urgent(worker):
         assert worker.next_is_urgent
         go.set()
 
-    heard(worker, 1, submit)
+    results_of(worker, 1, submit)
     assert not worker.next_is_urgent
 
 
-def test_a_task_has_what_the_call_returned_or_raised(worker):
+def test_a_call_has_what_the_function_returned_or_raised(worker):
     def fail():
         raise error
 
     error = ValueError("no")
-    found: list[Task] = []
+    found: list[Call] = []
     worker.submit(lambda: 3, found.append, urgent=True)
     worker.submit(fail, found.append, urgent=True)
     while len(found) < 2:
         worker.collect(wait=True)
-    assert [(task.result, task.error) for task in found] == [(3, None), (None, error)]
+    assert [(call.result, call.error) for call in found] == [(3, None), (None, error)]
 
 
 def test_ctrl_c_is_for_who_collects(worker):
     def interrupt():
         raise KeyboardInterrupt
 
-    found: list[Task] = []
+    found: list[Call] = []
     worker.submit(interrupt, found.append, urgent=True)
     with pytest.raises(KeyboardInterrupt):
         worker.collect(wait=True)
@@ -100,8 +100,8 @@ def test_a_program_that_ends_does_not_wait_for_what_was_not_begun():
         "from sottovoce.engine.worker import Worker\n"
         "worker = Worker('left')\n"
         "for i in range(200):\n"
-        "    call = lambda: (print('.', flush=True), time.sleep(0.05))\n"
-        "    worker.submit(call, print, urgent=True)\n"
+        "    function = lambda: (print('.', flush=True), time.sleep(0.05))\n"
+        "    worker.submit(function, print, urgent=True)\n"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
     assert ran.returncode == 0, ran.stderr

@@ -4,7 +4,8 @@ import pytest
 
 import fake_core
 from fake_core import at, word
-from sottovoce.policy.segments import Cut, Window, cut_window, full_text, without_empty_speech
+from sottovoce.policy.segments import Cut, cut_window, full_text, without_empty_speech
+from sottovoce.policy.window import Window
 from sottovoce.results import WindowResult
 
 TOKENIZER = fake_core.tokenizer()

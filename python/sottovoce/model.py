@@ -27,7 +27,7 @@ from .engine.batch import Transcripts
 from .engine.job import Job
 from .options import DecodeKeywords, DecodeOptions, TranscribeKeywords, TranscribeOptions
 from .policy.chunking import clips_between_pauses
-from .policy.seek import Transcriber
+from .policy.seek import seek_loops
 from .policy.segments import full_text, numbered
 from .results import CallMetrics, Segment, TranscriptionInfo, WindowResult
 from .text.tokenizer import Tokenizer
@@ -87,8 +87,8 @@ class WhisperModel:
         Raises LoadError if the model cannot be had or read, ValueError for what this machine or
         build does not have.
         """
-        from .checkpoints import formats, hub
-        from .checkpoints.weights_cache import Runtime, open_core
+        from .checkpoints import hub, open_checkpoint
+        from .checkpoints.weights_cache import Runtime, default_folder, open_core
 
         most_threads = 1024  # the core's
         if not isinstance(cpu_threads, int) or not 0 <= cpu_threads <= most_threads:
@@ -114,11 +114,11 @@ class WhisperModel:
             device=device,
         )
         if weights_cache is not False:
-            folder = hub.weights_cache() if weights_cache is True else Path(weights_cache)
+            folder = default_folder() if weights_cache is True else Path(weights_cache)
             self.core = open_core(directory, folder.expanduser(), runtime)
             self.tokenizer = Tokenizer.open(directory, self.core.dims.n_vocab)
             return
-        tensors = formats.open_checkpoint(directory)
+        tensors = open_checkpoint(directory)
         # The tokenizer first: a wrong one is worth knowing before gigabytes are packed.
         self.tokenizer = Tokenizer.open(directory, tensors.dims.n_vocab)
         self.core = _core.Model(tensors, **runtime)
@@ -160,7 +160,7 @@ class WhisperModel:
         """
         wanted = TranscribeOptions.from_keywords(options)
         self._check_language(wanted.language)
-        job = self._open(audio, sample_rate, wanted)
+        job = self._job(audio, sample_rate, wanted)
         if len(job.loops) > 1:
             segments = batch.segments(self.core, job, job.info.options)
         else:
@@ -199,7 +199,7 @@ class WhisperModel:
             )
         wanted = TranscribeOptions.from_keywords(options)
         self._check_language(wanted.language)
-        jobs = (self._opener(audio, sample_rate, wanted) for audio in audios)
+        jobs = (self._job_later(audio, sample_rate, wanted) for audio in audios)
         return Transcripts(self.core, wanted, jobs)
 
     def detect_language(
@@ -215,7 +215,8 @@ class WhisperModel:
             )
         metrics = CallMetrics()
         mel = self._padded_mel(self._samples(audio, sample_rate, metrics), metrics)
-        return window.detect_language(self.core, self.tokenizer, self._opening(mel, metrics))
+        features = self._encode_first_window(mel, metrics)
+        return window.detect_language(self.core, self.tokenizer, features)
 
     def decode(
         self,
@@ -248,18 +249,18 @@ class WhisperModel:
         if code != "en":
             raise ValueError(f"language must be 'en' for an English-only model, got {code!r}")
 
-    def _opener(
+    def _job_later(
         self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions
     ) -> Callable[[], Job]:
-        """`_open` for later, when the caller may have changed or closed what was given."""
+        """`_job` for later, when the caller may have changed or closed what was given."""
         from . import audio as media
 
         try:
-            return partial(self._open, media.held(audio), sample_rate, wanted)
+            return partial(self._job, media.snapshot(audio), sample_rate, wanted)
         except Exception as error:
             return partial(_fail, error)
 
-    def _open(self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions) -> Job:
+    def _job(self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions) -> Job:
         """Reads a recording and finds out its language; nothing of it is decoded yet."""
         metrics = CallMetrics()
         samples = self._samples(audio, sample_rate, metrics)
@@ -276,8 +277,7 @@ class WhisperModel:
             options=options,
             metrics=metrics,
         )
-        transcriber = Transcriber(self.tokenizer, self.dims, options, mel)
-        return Job(info, transcriber.seek_loops(language.features))
+        return Job(info, seek_loops(self.tokenizer, self.dims, options, mel, language.features))
 
     def _samples(
         self, audio: Audio, sample_rate: int | None, metrics: CallMetrics
@@ -309,7 +309,7 @@ class WhisperModel:
         if code is not None or not self.is_multilingual:
             return _Language(code or "en")
         started = time.perf_counter()
-        features = self._opening(mel, metrics)
+        features = self._encode_first_window(mel, metrics)
         found, probabilities = window.detect_language(self.core, self.tokenizer, features)
         metrics.language_ms = _ms_since(started)
         # Shorter recordings are heard twice, as in openai-whisper: here followed by the silence of
@@ -319,7 +319,9 @@ class WhisperModel:
             found, probabilities[found], probabilities, features if is_whole_window else None
         )
 
-    def _opening(self, mel: NDArray[np.float32], metrics: CallMetrics) -> _core.AudioFeatures:
+    def _encode_first_window(
+        self, mel: NDArray[np.float32], metrics: CallMetrics
+    ) -> _core.AudioFeatures:
         features = self.core.encode(np.ascontiguousarray(mel[:, : _core.N_FRAMES]))
         metrics.core.merge(features.metrics)
         return features

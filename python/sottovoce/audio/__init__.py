@@ -8,6 +8,6 @@ Deliberately not here: URLs and playlists (the file itself is read, nothing it p
 """
 
 from ..errors import AudioError
-from .loading import Audio, held, load
+from .loading import Audio, load, snapshot
 
-__all__ = ["Audio", "AudioError", "held", "load"]
+__all__ = ["Audio", "AudioError", "load", "snapshot"]

@@ -1,4 +1,4 @@
-"""`load`: whatever a caller has -> samples; `held`: the same, safe to load later."""
+"""`load`: whatever a caller has -> samples; `snapshot`: the same, safe to load later."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def load(audio: Audio, *, sample_rate: int | None = None) -> NDArray[np.float32]
     return np.multiply(pcm, np.float32(1 / INT16_SCALE), dtype=np.float32)
 
 
-def held(audio: Audio) -> Audio:
+def snapshot(audio: Audio) -> Audio:
     """The same, in memory of its own where the caller could change it before it is loaded.
 
     An array, a buffer and the rest of a file are copied; a path stays what it is, and so does what

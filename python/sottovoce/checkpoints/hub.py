@@ -74,15 +74,10 @@ def resolve(
 
 def models_cache() -> Path:
     """Where the demo keeps models: `models` in the cache folder."""
-    return _cache() / "models"
+    return cache_folder() / "models"
 
 
-def weights_cache() -> Path:
-    """Where packed weights are kept by default: `packed` in the cache folder."""
-    return _cache() / "packed"
-
-
-def _cache() -> Path:
+def cache_folder() -> Path:
     """$SOTTOVOCE_CACHE, else `sottovoce` in $XDG_CACHE_HOME, else ~/.cache/sottovoce."""
     if root := os.environ.get("SOTTOVOCE_CACHE"):
         return Path(root).expanduser()

@@ -13,7 +13,7 @@ from typing import TypedDict
 
 from .. import _core
 from ..errors import LoadError
-from . import formats
+from . import formats, hub
 
 
 class Runtime(TypedDict):
@@ -24,6 +24,11 @@ class Runtime(TypedDict):
     compute_type: str
     threading: str
     device: str
+
+
+def default_folder() -> Path:
+    """Where packed weights are kept unless a folder is named: `packed` in the cache folder."""
+    return hub.cache_folder() / "packed"
 
 
 def open_core(directory: Path, folder: Path, runtime: Runtime) -> _core.Model:

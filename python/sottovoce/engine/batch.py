@@ -21,9 +21,9 @@ from ..policy.requests import DecodeRequest, EncodeRequest, Request
 from ..policy.seek import SeekLoop
 from ..policy.segments import numbered
 from ..results import Segment, TranscriptionInfo
-from .job import Job
-from .window import MAX_PASSES, encode
-from .worker import Task, Worker
+from .job import MAX_PASSES, Job
+from .window import encode
+from .worker import Call, Worker
 
 _MOST_OPENINGS = 2  # recordings that wait for the worker to open them
 _MOST_ENTRIES = 1000  # recordings, most of them over, while the first is not
@@ -111,7 +111,7 @@ class Batch:
     """The seek loops of some recordings, on their way through one decoder and one worker."""
 
     def __init__(self, core: _core.Model, n_slots: int, n_rows: int) -> None:
-        """`n_rows`: most beams or samples of a window."""
+        """`n_slots`: most windows side by side; `n_rows`: most beams or samples of a window."""
         self._core = core
         self._decoder = core.new_batch(n_slots, n_rows)
         self._worker = Worker("sottovoce-encoder")
@@ -132,12 +132,12 @@ class Batch:
     def open(self, entry: _Entry, open_job: Callable[[], Job]) -> None:
         """Has the worker open a recording, then runs it; what fails is the entry's error."""
 
-        def opened(task: Task) -> None:
+        def opened(call: Call) -> None:
             self._n_openings -= 1
-            if task.error is not None:
-                entry.fail(task.error)
+            if call.error is not None:
+                entry.fail(call.error)
             else:
-                self.add(entry, task.result)
+                self.add(entry, call.result)
 
         self._n_openings += 1
         self._worker.submit(open_job, opened, urgent=False)
@@ -162,7 +162,7 @@ class Batch:
             self._decode()
 
     def close(self) -> None:
-        """Ends the worker, whose present task is waited for, and gives the memory back."""
+        """Ends the worker, whose present call is waited for, and gives the memory back."""
         self._worker.close()
         self._requests.clear()
         del self._decoder  # whatever tracebacks hold the batch
@@ -184,17 +184,17 @@ class Batch:
             self._requests.append((run, request))
 
     def _submit_encode(self, run: _Run, request: EncodeRequest) -> None:
-        def encoded(task: Task) -> None:
-            if task.error is not None:
-                run.entry.fail(task.error, run)
-            if task.result is not None:
-                run.metrics.merge(task.result.metrics)
-            self._resume(run, task.result)
-
-        def call() -> _core.AudioFeatures | None:
+        def features() -> _core.AudioFeatures | None:
             return encode(self._core, request) if run.is_wanted else None
 
-        self._worker.submit(call, encoded, urgent=True)
+        def encoded(call: Call) -> None:
+            if call.error is not None:
+                run.entry.fail(call.error, run)
+            if call.result is not None:
+                run.metrics.merge(call.result.metrics)
+            self._resume(run, call.result)
+
+        self._worker.submit(features, encoded, urgent=True)
 
     def _fill_slots(self) -> None:
         while self._requests and self._decoder.n_free:

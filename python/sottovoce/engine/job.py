@@ -1,4 +1,4 @@
-"""One recording on its way through the engine."""
+"""One recording on its way through the engine, and the length of a step on that way."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from ..policy.seek import SeekLoop
 from ..results import TranscriptionInfo
+
+MAX_PASSES = 8  # of the decoder, before Python looks at what else there is
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from ..errors import ShapeError
 from ..policy.requests import DecodeRequest, EncodeRequest
 from ..policy.seek import SeekLoop
 from ..results import Segment
-from .window import MAX_PASSES, encode
+from .job import MAX_PASSES
+from .window import encode
 
 
 def segments(

@@ -11,11 +11,9 @@ from ..policy.window import core_options, window_result
 from ..results import WindowResult
 from ..text.tokenizer import Tokenizer
 
-MAX_PASSES = 8  # of the decoder, before Python looks at what else there is
-
 
 def encode(core: _core.Model, request: EncodeRequest) -> _core.AudioFeatures:
-    """The answer to a request."""
+    """The features of the request's frames, (n_mels, n_frames <= 3000)."""
     # The core wants consecutive memory; it fills a short window with zeros in log-mel space.
     return core.encode(np.ascontiguousarray(request.frames))
 
@@ -25,10 +23,8 @@ def detect_language(
 ) -> tuple[str, dict[str, float]]:
     """The likeliest language of a window and the probability of each, in token order.
 
-    Raises ValueError for an English-only model, which has no languages to choose from.
+    The model is multilingual: an English-only one has no languages to choose from.
     """
-    if not tokenizer.is_multilingual:
-        raise ValueError("detect_language: must have a multilingual model, got an English-only one")
     found = core.detect_language(features, tokenizer.special.sot, tokenizer.language_tokens)
     probabilities = dict(zip(tokenizer.language_codes, found.tolist(), strict=True))
     return tokenizer.language_codes[int(np.argmax(found))], probabilities
@@ -46,5 +42,5 @@ def decode(
         language, _ = detect_language(core, tokenizer, features)
     language = language or "en"
     wanted = core_options(tokenizer, core.dims, options, language)
-    (heard,) = core.decode([features], [wanted])
-    return window_result(tokenizer, heard, options, language)
+    (decoded,) = core.decode([features], [wanted])
+    return window_result(tokenizer, decoded, options, language)

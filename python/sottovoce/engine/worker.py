@@ -12,39 +12,39 @@ _POLL_INTERVAL = 0.2  # s, after which an idle thread sees whether the program h
 
 
 @dataclass(eq=False)
-class Task:
-    """Something to do, and what is called once it is done."""
+class Call:
+    """A function to call, and what is told once it has returned."""
 
-    call: Callable[[], Any]
-    on_done: Callable[[Task], None]
+    function: Callable[[], Any]
+    on_done: Callable[[Call], None]
     is_urgent: bool
-    result: Any = None  # what the call returned
+    result: Any = None  # what the function returned
     error: Exception | None = None  # or raised
 
 
 class Worker:
-    """One thread and its tasks: the urgent first, in the order in which they were submitted.
+    """One thread and its calls: the urgent first, in the order in which they were submitted.
 
     `collect` calls `on_done` of what is finished, in the thread that calls it. The thread ends with
-    `close`, and after its present task when the program ends.
+    `close`, and after its present call when the program ends.
     """
 
     def __init__(self, name: str) -> None:
         self._change = threading.Condition()
-        self._urgent: deque[Task] = deque()
-        self._other: deque[Task] = deque()
-        self._doing: Task | None = None
-        self._done: deque[Task] = deque()
+        self._urgent: deque[Call] = deque()
+        self._other: deque[Call] = deque()
+        self._doing: Call | None = None
+        self._done: deque[Call] = deque()
         self._interruption: BaseException | None = None
         self._is_closed = False
         self._thread = threading.Thread(target=self._work, name=name)
         self._thread.start()
 
     def submit(
-        self, call: Callable[[], Any], on_done: Callable[[Task], None], *, urgent: bool
+        self, function: Callable[[], Any], on_done: Callable[[Call], None], *, urgent: bool
     ) -> None:
         with self._change:
-            (self._urgent if urgent else self._other).append(Task(call, on_done, urgent))
+            (self._urgent if urgent else self._other).append(Call(function, on_done, urgent))
             self._change.notify_all()
 
     @property
@@ -55,12 +55,12 @@ class Worker:
 
     @property
     def next_is_urgent(self) -> bool:
-        """Whether the present task, or else the next one, is urgent."""
+        """Whether the present call, or else the next one, is urgent."""
         with self._change:
             return self._doing.is_urgent if self._doing else bool(self._urgent)
 
     def collect(self, *, wait: bool) -> None:
-        """Calls `on_done` of the finished tasks; with `wait`, of one at least.
+        """Calls `on_done` of the finished calls; with `wait`, of one at least.
 
         Raises what is no Exception, such as KeyboardInterrupt, here.
         """
@@ -69,13 +69,13 @@ class Worker:
                 self._change.wait()
             done = list(self._done)
             self._done.clear()
-        for task in done:
+        for call in done:
             if self._interruption is not None:
                 raise self._interruption
-            task.on_done(task)
+            call.on_done(call)
 
     def close(self) -> None:
-        """Ends the thread. Its present task is waited for, and nobody is told of it."""
+        """Ends the thread. Its present call is waited for, and nobody is told of it."""
         with self._change:
             self._is_closed = True
             self._urgent.clear()
@@ -86,20 +86,20 @@ class Worker:
         self._done.clear()
 
     def _work(self) -> None:
-        while (task := self._next()) is not None:
+        while (call := self._next()) is not None:
             try:
-                task.result = task.call()
+                call.result = call.function()
             except Exception as error:
-                task.error = error
+                call.error = error
             except BaseException as interruption:
                 self._interruption = interruption
             with self._change:
                 self._doing = None
-                self._done.append(task)
+                self._done.append(call)
                 self._change.notify_all()
-            del task  # which holds what it was about
+            del call  # which holds what it was about
 
-    def _next(self) -> Task | None:
+    def _next(self) -> Call | None:
         with self._change:
             # While executors join their threads at the end of a program, all that was submitted
             # is still done; the main thread is over by the time plain threads are joined.

@@ -19,8 +19,8 @@ from ..results import Segment, WindowResult
 from ..text.tokenizer import Tokenizer
 from .prompt import History
 from .requests import EncodeRequest, Request
-from .segments import Window, cut_window, without_empty_speech
-from .window import decode_with_fallback, is_silence
+from .segments import cut_window, without_empty_speech
+from .window import Window, decode_with_fallback, is_silence
 
 
 def clips(timestamps: Sequence[float], content_frames: int) -> list[tuple[int, int]]:
@@ -40,38 +40,55 @@ def clips(timestamps: Sequence[float], content_frames: int) -> list[tuple[int, i
 SeekLoop = Generator[Segment | Request, Any, None]
 
 
+def seek_loops(
+    tokenizer: Tokenizer,
+    dims: _core.ModelDims,
+    options: TranscribeOptions,
+    mel: NDArray[np.float32],
+    first_features: _core.AudioFeatures | None = None,
+) -> list[SeekLoop]:
+    """Loops whose segments, one after the other, are the transcript; none waits for another.
+
+    One through all clips, or with windows="independent" one a clip.
+
+    Args:
+        options: with the language known.
+        mel: (n_mels, content_frames + 3000) of the recording and 30 s of silence.
+        first_features: mel[:, :3000] already encoded, for the window that covers exactly that.
+    """
+    recording = _Recording(tokenizer, dims, options, mel)
+    groups = [clips(options.clip_timestamps, int(mel.shape[1]) - _core.N_FRAMES)]
+    if options.windows == "independent":
+        groups = [[clip] for clip in groups[0]]
+    return [
+        recording.seek_loop(group, first_features if i == 0 else None)
+        for i, group in enumerate(groups)
+    ]
+
+
 @dataclass(frozen=True)
-class Transcriber:
-    """The seek loops of one recording; they request and never call the core."""
+class _Recording:
+    """What every window of a recording shares."""
 
     tokenizer: Tokenizer
     dims: _core.ModelDims
-    options: TranscribeOptions  # with the language known
-    mel: NDArray[np.float32]  # (n_mels, content_frames + 3000), padded with 30 s of silence
-
-    def seek_loops(self, opening: _core.AudioFeatures | None = None) -> list[SeekLoop]:
-        """Loops whose segments, one after the other, are the transcript; none waits for another.
-
-        One through all clips, or with windows="independent" one a clip. `opening`: mel[:, :3000]
-        already encoded, for the window that covers exactly that.
-        """
-        content_frames = int(self.mel.shape[1]) - _core.N_FRAMES
-        groups = [clips(self.options.clip_timestamps, content_frames)]
-        if self.options.windows == "independent":
-            groups = [[clip] for clip in groups[0]]
-        return [self.seek_loop(group, None if i else opening) for i, group in enumerate(groups)]
+    options: TranscribeOptions
+    mel: NDArray[np.float32]  # (n_mels, content_frames + 3000)
 
     def seek_loop(
-        self, ranges: Sequence[tuple[int, int]], opening: _core.AudioFeatures | None = None
+        self, ranges: Sequence[tuple[int, int]], first_features: _core.AudioFeatures | None
     ) -> SeekLoop:
-        """Yields the segments of some clips in order, and the requests for what it has to know."""
+        """Yields the segments of some clips in order, and the requests for what it has to know.
+
+        `ranges`: (first frame, frame after the last) of each clip; a frame is 10 ms.
+        """
         history = History(self.tokenizer, self.dims.n_text_ctx, self.options)
         for start, end in ranges:
             seek = start
             while seek < end:
                 window = Window(seek, min(_core.N_FRAMES, end - seek))
-                result = yield from self._transcribe_window(window, history, opening)
-                opening = None  # its memory is needed no longer
+                result = yield from self._transcribe_window(window, history, first_features)
+                first_features = None  # its memory is needed no longer
                 if is_silence(result, self.options):
                     seek = window.end
                     continue
@@ -82,9 +99,9 @@ class Transcriber:
                 yield from segments
 
     def _transcribe_window(
-        self, window: Window, history: History, opening: _core.AudioFeatures | None
+        self, window: Window, history: History, first_features: _core.AudioFeatures | None
     ) -> Generator[Request, Any, WindowResult]:
-        features = opening
+        features = first_features
         if features is None or window != Window(0, _core.N_FRAMES):
             features = yield EncodeRequest(self.mel[:, window.seek : window.end])
         prompt = history.prompt()

@@ -11,29 +11,7 @@ from dataclasses import dataclass, replace
 from .. import _core
 from ..results import Segment, WindowResult
 from ..text.tokenizer import Tokenizer
-
-
-@dataclass(frozen=True)
-class Window:
-    """A piece of the recording, at most 30 s, in mel frames."""
-
-    seek: int  # first frame
-    size: int  # frames
-
-    @property
-    def offset(self) -> float:
-        """Start in seconds."""
-        return self.seek * _core.HOP_LENGTH / _core.SAMPLE_RATE
-
-    @property
-    def duration(self) -> float:
-        """Length in seconds."""
-        return self.size * _core.HOP_LENGTH / _core.SAMPLE_RATE
-
-    @property
-    def end(self) -> int:
-        """The frame after the last."""
-        return self.seek + self.size
+from .window import Window
 
 
 @dataclass(frozen=True)
@@ -68,9 +46,9 @@ def cut_window(window: Window, result: WindowResult, tokenizer: Tokenizer) -> Cu
         segments.append(_segment(window, result, tokens, start, end, tokenizer))
     if ends_spoken:
         return Cut(segments, window.end)
-    heard = (result.tokens[cuts[-1] - 1] - begin) * _core.INPUT_STRIDE
+    n_frames = (result.tokens[cuts[-1] - 1] - begin) * _core.INPUT_STRIDE  # of whole segments
     # openai-whisper would hear the same window again, perhaps for ever, after a lone <|0.00|>.
-    return Cut(segments, window.seek + heard if heard > 0 else window.end)
+    return Cut(segments, window.seek + n_frames if n_frames > 0 else window.end)
 
 
 def without_empty_speech(segment: Segment) -> Segment:

@@ -1,4 +1,4 @@
-"""One window: what it must not say, one attempt as the core's options, whether to try again.
+"""One window: its place, what it must not say, an attempt as the core's options, a second try.
 
 Behaviour is openai-whisper's. The rules for single tokens and the search are the core's; this file
 only turns options into the core's token-level ones and judges what comes back. Decoding itself is
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 
 from .. import _core
 from ..options import DecodeOptions, TranscribeOptions
@@ -16,6 +17,29 @@ from ..results import WindowResult
 from ..text.tokenizer import N_TIMESTAMPS, Tokenizer
 from .prompt import initial_tokens, most_sampled_tokens
 from .requests import DecodeRequest
+
+
+@dataclass(frozen=True)
+class Window:
+    """A piece of the recording, at most 30 s, in mel frames."""
+
+    seek: int  # first frame
+    size: int  # frames
+
+    @property
+    def offset(self) -> float:
+        """Start in seconds."""
+        return self.seek * _core.HOP_LENGTH / _core.SAMPLE_RATE
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.size * _core.HOP_LENGTH / _core.SAMPLE_RATE
+
+    @property
+    def end(self) -> int:
+        """The frame after the last."""
+        return self.seek + self.size
 
 
 def compression_ratio(text: str) -> float:
@@ -93,8 +117,8 @@ def decode_with_fallback(
     for number, temperature in enumerate(options.temperature):
         seed = _attempt_seed(options.seed, seek, number)
         attempt = options.attempt(temperature, tuple(prompt), seed)
-        heard = yield DecodeRequest(features, core_options(tokenizer, dims, attempt, language))
-        result = window_result(tokenizer, heard, attempt, language)
+        decoded = yield DecodeRequest(features, core_options(tokenizer, dims, attempt, language))
+        result = window_result(tokenizer, decoded, attempt, language)
         if not needs_fallback(result, options):
             break
     return result
@@ -118,17 +142,17 @@ def is_silence(result: WindowResult, options: TranscribeOptions) -> bool:
 
 
 def window_result(
-    tokenizer: Tokenizer, heard: _core.DecodingResult, options: DecodeOptions, language: str
+    tokenizer: Tokenizer, decoded: _core.DecodingResult, options: DecodeOptions, language: str
 ) -> WindowResult:
     """What the tokens of an attempt say, and how far to believe them."""
-    text = tokenizer.decode(heard.tokens).strip()
+    text = tokenizer.decode(decoded.tokens).strip()
     return WindowResult(
-        tokens=tuple(heard.tokens),
+        tokens=tuple(decoded.tokens),
         text=text,
         language=language,
         temperature=float(options.temperature),
-        avg_logprob=heard.avg_logprob,
-        no_speech_prob=heard.no_speech_prob,
+        avg_logprob=decoded.avg_logprob,
+        no_speech_prob=decoded.no_speech_prob,
         compression_ratio=compression_ratio(text),
     )
 

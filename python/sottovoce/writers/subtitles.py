@@ -27,7 +27,8 @@ def _subtitles(transcript: Transcript) -> Iterator[Segment]:
     """The segments that become subtitles.
 
     openai-whisper shows an emptied segment as a blank subtitle, but none at all if the first
-    segment is an emptied one (it then takes its way for words, which emptied segments lack).
+    segment is an emptied one (it then takes its path for word timestamps, which emptied segments
+    lack).
     """
     hide_empty = bool(transcript.segments) and transcript.segments[0].is_empty
     return (s for s in transcript.segments if not (hide_empty and s.is_empty))
