@@ -75,9 +75,11 @@ def beside_torch(how: str, threads: int) -> Iterator[Callable[[], object]]:
 
     thread = threading.Thread(target=work)
     thread.start()
-    yield lambda: None
-    stop.set()
-    thread.join()
+    try:
+        yield lambda: None
+    finally:
+        stop.set()
+        thread.join()
 
 
 def mean_ms(call: Callable[[], object], before: Callable[[], object], n: int) -> float:

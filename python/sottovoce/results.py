@@ -6,16 +6,11 @@ Plain values: nothing here decodes, writes or waits. What makes them is in polic
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from . import _core
 from .options import TranscribeOptions
-
-_SEGMENT_FIELDS = (
-    *("id", "seek", "start", "end", "text", "tokens"),
-    *("temperature", "avg_logprob", "compression_ratio", "no_speech_prob"),
-)
 
 
 @dataclass(frozen=True)
@@ -63,7 +58,7 @@ class Transcript:
         """openai-whisper's result dictionary; emptied segments carry its empty list of words."""
         segments: list[dict[str, Any]] = []
         for segment in self.segments:
-            entry = {name: getattr(segment, name) for name in _SEGMENT_FIELDS}
+            entry = {f.name: getattr(segment, f.name) for f in fields(segment)}
             entry["tokens"] = list(segment.tokens)
             segments.append({**entry, "words": []} if segment.is_empty else entry)
         return {"text": self.text, "segments": segments, "language": self.language}

@@ -65,7 +65,11 @@ def as_float32(array: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def down_mix(samples: NDArray[np.float32], channel_axis: int | None) -> NDArray[np.float32]:
-    """The mean of the channels: for stereo, also what ffmpeg's down-mix to s16 takes."""
+    """(n_samples,): the mean of the channels; for stereo, also what ffmpeg's down-mix to s16 takes.
+
+    `samples`: (n_samples,), or with the channels on `channel_axis` (n_samples, n_channels) or
+    (n_channels, n_samples).
+    """
     if channel_axis is None:
         return samples
     if 1 in samples.shape or not samples.size:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import SAMPLE_RATE
-from .arrays import as_float32, down_mix
+from .arrays import INT16_SCALE, as_float32, down_mix
 from .resampling import RATES, resample
 
 
@@ -33,5 +33,6 @@ def decode_wav(file: BinaryIO, name: str, missing: ImportError) -> NDArray[np.in
     if n_channels == 1 and rate == SAMPLE_RATE:
         return (samples[:, 0] >> 16).astype(np.int16)
     mono = resample(down_mix(as_float32(samples), channel_axis=1), rate)
-    pcm: NDArray[np.int16] = (mono * 2**15).round().clip(-(2**15), 2**15 - 1).astype(np.int16)
+    steps = (mono * np.float32(INT16_SCALE)).round()
+    pcm: NDArray[np.int16] = steps.clip(-INT16_SCALE, INT16_SCALE - 1).astype(np.int16)
     return pcm

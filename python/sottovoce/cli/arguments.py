@@ -6,14 +6,16 @@ Flags are openai-whisper's, in either spelling (--beam_size, --beam-size).
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn, get_args
 
 from .. import _core
+from ..options import Task, TranscribeOptions, Windows
 from ..text.languages import CODES_BY_NAME, LANGUAGES, language_code
 from ..writers import FORMATS
 from . import convert, demo, info, transcribe
 
+_DEFAULTS = TranscribeOptions()
 _TRANSCRIBE = """\
 Transcribes audio or video files; "-" reads standard input. Windows of several files share a batch.
 
@@ -86,6 +88,15 @@ def _flag(
         )
 
 
+def _option(group: argparse._ActionsContainer, name: str, help: str, **keywords: Any) -> None:
+    """`_flag` for the option of that name, with its default."""
+    _flag(group, name, help, **{"default": getattr(_DEFAULTS, name), **keywords})
+
+
+def _listed(numbers: Iterable[float]) -> str:
+    return ",".join(f"{number:g}" for number in numbers)
+
+
 def _add_info(parser: argparse.ArgumentParser) -> None:
     _add_model_source(parser)
     parser.add_argument("model", metavar="MODEL", help="name or directory")
@@ -136,14 +147,8 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_task(group: argparse._ArgumentGroup) -> None:
-    _flag(
-        group,
-        "task",
-        "translate: into English",
-        choices=["transcribe", "translate"],
-        default="transcribe",
-    )
-    _flag(
+    _option(group, "task", "translate: into English", choices=get_args(Task))
+    _option(
         group,
         "language",
         "code or name of the spoken language (default: detected)",
@@ -153,57 +158,67 @@ def _add_task(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_search(group: argparse._ArgumentGroup) -> None:
-    _flag(group, "temperature", "where retries start", type=float, default=0.0, metavar="T")
-    _flag(group, "best_of", "samples at T > 0", type=_optional(int), default=5, metavar="N")
-    _flag(
-        group, "beam_size", "beams at T = 0; 1: greedy", type=_optional(int), default=5, metavar="N"
+    start = _DEFAULTS.temperature[0]
+    _option(group, "temperature", "where retries start", type=float, default=start, metavar="T")
+    _option(group, "best_of", "samples at T > 0", type=_optional(int), metavar="N")
+    _option(group, "beam_size", "beams at T = 0; 1: greedy", type=_optional(int), metavar="N")
+    _option(group, "patience", "wait for N * P beams", type=_optional(float), metavar="P")
+    _option(
+        group, "length_penalty", "0..1 (default: plain mean)", type=_optional(float), metavar="A"
     )
-    _flag(group, "patience", "wait for N * P beams", type=_optional(float), metavar="P")
-    _flag(group, "length_penalty", "0..1 (default: plain mean)", type=_optional(float), metavar="A")
-    _flag(
+    _option(
         group,
         "suppress_tokens",
         'ids never chosen, with commas; "-1": non-speech',
-        default="-1",
+        default=_listed(_DEFAULTS.suppress_tokens),
         metavar="IDS",
     )
-    _flag(group, "seed", "of the sampler", type=int, default=0, metavar="N")
+    _option(group, "seed", "of the sampler", type=int, metavar="N")
 
 
 def _add_policy(group: argparse._ArgumentGroup) -> None:
-    def number(name: str, help: str, default: float) -> None:
-        _flag(
-            group, name, help + '; "None": off', type=_optional(float), default=default, metavar="X"
-        )
+    def number(name: str, help: str) -> None:
+        _option(group, name, help + '; "None": off', type=_optional(float), metavar="X")
 
-    number("temperature_increment_on_fallback", "step of T after a failed attempt, up to 1", 0.2)
-    number("compression_ratio_threshold", "retry above this: repetition", 2.4)
-    number("logprob_threshold", "retry below this: improbable words", -1.0)
-    number("no_speech_threshold", "skip improbable windows above this: silence", 0.6)
+    first, second = _DEFAULTS.temperature[:2]
     _flag(
+        group,
+        "temperature_increment_on_fallback",
+        'step of T after a failed attempt, up to 1; "None": off',
+        type=_optional(float),
+        default=second - first,
+        metavar="X",
+    )
+    number("compression_ratio_threshold", "retry above this: repetition")
+    number("logprob_threshold", "retry below this: improbable words")
+    number("no_speech_threshold", "skip improbable windows above this: silence")
+    _option(
         group,
         "condition_on_previous_text",
         "prompt windows with what was said before",
         type=_boolean,
-        default=True,
         metavar="BOOL",
     )
-    _flag(group, "initial_prompt", "text before the first window", metavar="TEXT")
-    _flag(
+    _option(group, "initial_prompt", "text before the first window", metavar="TEXT")
+    _option(
         group,
         "carry_initial_prompt",
         "put it before every window",
         type=_boolean,
-        default=False,
         metavar="BOOL",
     )
-    _flag(group, "clip_timestamps", "start,end,start,... in seconds", default="0", metavar="TIMES")
-    _flag(
+    _option(
+        group,
+        "clip_timestamps",
+        "start,end,start,... in seconds",
+        default=_listed(_DEFAULTS.clip_timestamps),
+        metavar="TIMES",
+    )
+    _option(
         group,
         "windows",
         "independent: clips cut at pauses, side by side, none knowing what the others said",
-        choices=["sequential", "independent"],
-        default="sequential",
+        choices=get_args(Windows),
     )
 
 
@@ -216,12 +231,11 @@ def _add_runtime(group: argparse._ArgumentGroup) -> None:
         default=0,
         metavar="N",
     )
-    _flag(
+    _option(
         group,
         "batch_size",
         "most windows side by side, of several files or independent; changes no word",
         type=int,
-        default=8,
         metavar="N",
     )
     _flag(group, "device", "cpu, or auto: the best there is", default="cpu", metavar="NAME")
