@@ -17,6 +17,10 @@ from oracle import clips
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # OpenMP reads these when the module is loaded, which no test has done yet: teams are as large
+    # as the tests ask for.
+    for name in [name for name in os.environ if name.startswith("OMP_")]:
+        del os.environ[name]
     config.addinivalue_line("markers", "slow: left out unless SOTTOVOCE_SLOW=1 or `-m slow`")
 
 

@@ -1,5 +1,7 @@
 """Files and directories: whole, or as they were."""
 
+import os
+
 import pytest
 
 from sottovoce.atomic import atomic_directory, atomic_file
@@ -31,11 +33,12 @@ def test_a_file_that_fails_leaves_what_was_there(tmp_path):
 
 
 def test_the_longest_name_will_do(tmp_path):
-    with atomic_file(tmp_path / ("a" * 255)) as file:
+    longest = os.pathconf(tmp_path, "PC_NAME_MAX")
+    with atomic_file(tmp_path / ("a" * longest)) as file:
         file.write("x")
-    with atomic_directory(tmp_path / ("b" * 255)):
+    with atomic_directory(tmp_path / ("b" * longest)):
         pass
-    assert [len(name) for name in names(tmp_path)] == [255, 255]
+    assert [len(name) for name in names(tmp_path)] == [longest, longest]
 
 
 def test_a_directory_appears_when_it_is_whole(tmp_path):
