@@ -29,6 +29,7 @@ def windows(core: _core.Model, n: int, rng) -> list[np.ndarray]:
 
 
 def test_devices_have_names(rng, monkeypatch):
+    monkeypatch.delenv("SOTTOVOCE_DEVICE", raising=False)
     assert small_core(rng).device == "cpu"
     assert small_core(rng, device="auto").device == "cpu"
     monkeypatch.setenv("SOTTOVOCE_DEVICE", GUARDED)
