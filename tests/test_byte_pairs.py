@@ -153,7 +153,7 @@ def test_only_pieces_below_the_end_of_text_are_merged():
     assert texts_of(vocabulary, "bcab") == ["b", "c", "ab"]
 
 
-def test_long_words_take_time_in_proportion():
+def test_very_long_words():
     vocabulary = vocabulary_with("aa", "aaaa", "aaaaaaaa")
     assert len(vocabulary.encode("a" * 400_000)) == 50_000
     assert len(vocabulary.encode(" " * 400_000 + "a")) == 400_001

@@ -181,7 +181,7 @@ def test_a_build_without_openmp_says_so(tmp_path):
     assert done.stdout == "threading must be one that was built (pool), got 'openmp'\n"
 
 
-def test_openmp_has_no_more_threads_than_its_environment_says():
+def test_openmp_takes_by_default_what_its_environment_says():
     if "openmp" not in _core.available_threading():
         pytest.skip("built without openmp")
     script = (

@@ -237,3 +237,17 @@ def test_real_languages_are_told_apart(base, jfk):
     code, probabilities = base.detect_language(jfk)
     assert code == "en"
     assert sum(probabilities.values()) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "unavailable",
+    [{"device": "tpu"}, {"isa": "mmx"}, {"compute_type": "int3"}, {"threading": "fibers"}],
+    ids=lambda option: next(iter(option)),
+)
+def test_what_this_machine_lacks_is_told_before_a_download(unavailable, monkeypatch):
+    from sottovoce.checkpoints import hub
+
+    monkeypatch.setattr(hub, "resolve", lambda *_, **__: pytest.fail("asked the hub"))
+    (value,) = unavailable.values()
+    with pytest.raises(_core.ShapeError, match=rf"got '{value}'"):
+        sottovoce.WhisperModel("base", **unavailable)

@@ -147,6 +147,15 @@ void bind_model(py::module_& module) {
   module.def("available_isas", &available_isas, "Kernel tables this CPU can run, slowest first.");
   module.def("default_n_threads", &default_n_threads,
              "Threads this process may use: CPU affinity and cgroup quota.");
+  module.def(
+      "check_runtime",
+      [](int n_threads, const std::string& isa, const std::string& compute_type,
+         const std::string& threading, const std::string& device) {
+        check_runtime(runtime_options(n_threads, isa, compute_type, threading, device));
+      },
+      py::kw_only(), py::arg("n_threads") = 0, py::arg("isa") = "",
+      py::arg("compute_type") = "float32", py::arg("threading") = "pool", py::arg("device") = "",
+      "Raises ShapeError as a Model with these options would, before there is one.");
   module.def("available_threading", &available_threading,
              "Whose threads a model may compute on: 'pool', and 'openmp' if it was built.");
   py::class_<Model>(module, "Model",

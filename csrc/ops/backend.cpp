@@ -9,6 +9,7 @@
 
 #include "cpu_backend.h"
 #include "guarded_backend.h"
+#include "parallel.h"
 
 namespace sottovoce::ops {
 
@@ -29,3 +30,14 @@ std::unique_ptr<Backend> open_backend(const RuntimeOptions& options) {
 }
 
 }  // namespace sottovoce::ops
+
+namespace sottovoce {
+
+void check_runtime(const RuntimeOptions& options) {
+  resolve_n_threads(options.n_threads);
+  RuntimeOptions alone = options;
+  alone.n_threads = 1;  // nobody waits for threads to start
+  ops::open_backend(alone)->compute_type(options.compute_type);
+}
+
+}  // namespace sottovoce

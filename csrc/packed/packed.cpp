@@ -75,6 +75,7 @@ std::string packed_path(const std::string& folder, const std::string& directory,
   if (folder.empty()) throw LoadError("packed weights: must be given a folder, got ''");
   RuntimeOptions alone = options;
   alone.n_threads = 1;
+  alone.device = "cpu";
   const std::unique_ptr<ops::Backend> backend = ops::open_backend(alone);
   const std::string isa = ops::isa_name(backend->host());
   const std::string type = backend->compute_type(options.compute_type).name;

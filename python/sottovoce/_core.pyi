@@ -292,6 +292,14 @@ class Vocabulary:
 def available_isas() -> list[str]: ...
 def default_n_threads() -> int: ...
 def available_threading() -> list[str]: ...
+def check_runtime(
+    *,
+    n_threads: int = 0,
+    isa: str = "",
+    compute_type: str = "float32",
+    threading: str = "pool",
+    device: str = "",
+) -> None: ...
 def cgroup_cpus(root: str) -> int: ...  # for tests: what the quotas under another root allow
 def log_mel(
     samples: NDArray[np.float32], n_mels: int, *, padding: int = 0, n_threads: int = 0

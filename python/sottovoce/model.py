@@ -102,16 +102,17 @@ class WhisperModel:
             )
         if weights_cache == "":  # which Path would take for the working directory
             raise ValueError("WhisperModel: weights_cache must name a folder, got ''")
-        cache_dir = None if download_root is None else str(download_root)
-        directory = hub.resolve(
-            name_or_path, cache_dir=cache_dir, local_files_only=local_files_only
-        )
         runtime = Runtime(
             n_threads=cpu_threads,
             isa=isa,
             compute_type=compute_type,
             threading=threading,
             device=device,
+        )
+        _core.check_runtime(**runtime)  # before anything is downloaded
+        cache_dir = None if download_root is None else str(download_root)
+        directory = hub.resolve(
+            name_or_path, cache_dir=cache_dir, local_files_only=local_files_only
         )
         if weights_cache is not False:
             folder = default_folder() if weights_cache is True else Path(weights_cache)

@@ -16,6 +16,9 @@ struct RuntimeOptions {
   std::string device;
 };
 
+// Throws ShapeError as a model with these options would, before there is one.
+void check_runtime(const RuntimeOptions& options);
+
 // Kernel tables this CPU can run, slowest first: "scalar", "avx2", ... "avx512_bf16".
 std::vector<std::string> available_isas();
 // Whose threads there are to compute on; the bits are the same. "pool": the model's own. "openmp",
