@@ -333,7 +333,7 @@ __attribute__((noinline)) void store_panels(const Gemm& args, const float* lines
 // are made in the place of their sums.
 template <class Operands>
 inline void finish_rows(const Gemm& shared, float* sums, ptrdiff_t first_row, ptrdiff_t rows) {
-  const Gemm args = shared;  // which no store below can change
+  const Gemm args = shared;  // which no store below can change: its address stays here
   const bool into_panels = args.layout != Layout::kRows;
   const ptrdiff_t size = args.c_is_bf16 ? 2 : 4;
   char* const c = into_panels ? reinterpret_cast<char*>(sums)
@@ -359,7 +359,7 @@ inline void finish_rows(const Gemm& shared, float* sums, ptrdiff_t first_row, pt
       }
     }
   });
-  if (into_panels) store_panels(args, sums, first_row, rows);
+  if (into_panels) store_panels(shared, sums, first_row, rows);
 }
 
 // Whether the sums themselves are the result: then they are stored where they belong.
@@ -374,8 +374,8 @@ struct Sums {
   ptrdiff_t ld;  // words from row to row
 };
 
-inline Sums sums_of(const Gemm& args, ptrdiff_t first_row, float* buffer) {
-  if (!is_plain(args)) return {buffer, kNr};
+inline Sums sums_of(const Gemm& args, bool plain, ptrdiff_t first_row, float* buffer) {
+  if (!plain) return {buffer, kNr};
   return {static_cast<float*>(args.c) + first_row * args.ldc, args.ldc};
 }
 
@@ -406,7 +406,7 @@ inline void gemm_short_panel(const Gemm& args, ptrdiff_t tile_rows) {
   const bool plain = is_plain(args);
   for (ptrdiff_t row = 0; row < args.m; row += tile_rows) {
     const ptrdiff_t rows = args.m - row < tile_rows ? args.m - row : tile_rows;
-    const Sums sums = sums_of(args, row, buffer);
+    const Sums sums = sums_of(args, plain, row, buffer);
     if (!plain) prefetch_results(args, row, rows);
     add_words_of_k<Operands>(args, row, rows, 0, args.k_words, sums);
     if (!plain) finish_rows<Operands>(args, sums.data, row, rows);
@@ -420,7 +420,7 @@ inline void gemm_long_panel(const Gemm& args, ptrdiff_t tile_rows) {
   const bool plain = is_plain(args);
   for (ptrdiff_t block = 0; block < args.m; block += kBlockRows) {
     const ptrdiff_t block_end = args.m - block < kBlockRows ? args.m : block + kBlockRows;
-    const Sums sums = sums_of(args, block, buffer);
+    const Sums sums = sums_of(args, plain, block, buffer);
     if (!plain) prefetch_results(args, block, block_end - block);
     for (ptrdiff_t begin = 0; begin < args.k_words; begin += kChunk) {
       const ptrdiff_t end = args.k_words - begin < kChunk ? args.k_words : begin + kChunk;
