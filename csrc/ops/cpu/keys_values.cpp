@@ -1,6 +1,7 @@
 // Keys and values of a window in the panels that attention reads: where the elements go, and how
 // they get there.
 #include <algorithm>
+#include <cstring>
 
 #include "kernels.h"
 #include "parallel.h"
@@ -25,9 +26,17 @@ PackedKeysValues::PackedKeysValues(const CpuContext& context, DType dtype, std::
   const std::int64_t value_panel = n_panels_of(n_ctx, e) * e * nr_;
   const Shape keys_shape{n_head, n_panels_of(n_ctx, nr_), key_panel};
   const Shape values_shape{n_head, n_panels_of(d_head, nr_), value_panel};
-  // What fills up the last word of a sum must be zero; other filling is never stored.
+  // What fills up the last word of a sum must be zero. What fills up a panel is multiplied as well,
+  // and though nobody reads the result, subnormals that memory held before would take a hundred
+  // times as long.
   keys_ = (d_head % e == 0 ? make_tensor : zero_tensor)(context, keys_shape, dtype);
-  values_ = (n_ctx % e == 0 ? make_tensor : zero_tensor)(context, values_shape, dtype);
+  values_ = (n_ctx % e == 0 && d_head % nr_ == 0 ? make_tensor : zero_tensor)(context, values_shape,
+                                                                              dtype);
+  const std::size_t panel_bytes = static_cast<std::size_t>(key_panel) * size_of(dtype);
+  for (std::int64_t head = 0; n_ctx % nr_ != 0 && head < n_head; ++head) {
+    const auto last_panel = static_cast<std::size_t>((head + 1) * keys_shape[1] - 1);
+    std::memset(static_cast<char*>(keys_.raw()) + last_panel * panel_bytes, 0, panel_bytes);
+  }
   keys_.use_huge_pages();
   values_.use_huge_pages();
   if (dtype == DType::kInt8) {
