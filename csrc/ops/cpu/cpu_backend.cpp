@@ -1,43 +1,16 @@
-// The back end's verbs out of those in verbs.h.
+// The back end's verbs out of those in verbs.h: memory, weights, layers and audio.
 #include "cpu_backend.h"
 
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
-#include "parallel.h"
+#include "casts.h"
 #include "verbs.h"
 
 namespace sottovoce::ops {
 
 namespace {
-
-const PackedLinear& packed(const Linear& weight) {
-  return static_cast<const PackedLinear&>(weight);
-}
-
-PackedKeysValues& packed(KeysValues& keys_values) {
-  return static_cast<PackedKeysValues&>(keys_values);
-}
-const PackedKeysValues& packed(const KeysValues& keys_values) {
-  return static_cast<const PackedKeysValues&>(keys_values);
-}
-
-Activations& activations(Rows& rows) { return static_cast<Activations&>(rows); }
-const Activations& activations(const Rows& rows) { return static_cast<const Activations&>(rows); }
-
-struct CpuArena final : KVArena {
-  Tensor keys;    // (n_layer, n_ctx, n_rows, n_state)
-  Tensor values;  // (n_layer, n_ctx, n_rows, n_state)
-
-  std::size_t n_bytes() const override { return keys.n_bytes() + values.n_bytes(); }
-  std::int64_t n_state() const { return keys.shape()[3]; }
-  std::int64_t layer_stride() const { return keys.size() / keys.shape()[0]; }  // elements
-  // Of a vector of layer 0.
-  std::int64_t offset(int position, int column) const {
-    return (position * keys.shape()[2] + column) * n_state();
-  }
-};
 
 struct CpuMlpScratch final : MlpScratch {
   Activations normal;  // (rows at a time, n) after a layer norm
@@ -46,27 +19,6 @@ struct CpuMlpScratch final : MlpScratch {
   CpuMlpScratch(const CpuContext& context, std::int64_t n_rows, std::int64_t n, DType dtype)
       : normal(context, n_rows, n, dtype), hidden(context, n_rows, 4 * n, dtype) {}
 };
-
-// The plan, and what it means for this memory.
-struct CpuStep final : Step {
-  // Where every past position of a row stands in layer 0 of the arena.
-  struct Past {
-    std::vector<const float*> keys;    // (n_past)
-    std::vector<const float*> values;  // (n_past)
-  };
-  // Inputs that hear one window: those from `first` on.
-  struct Listeners {
-    int window = 0;
-    std::int64_t first = 0;
-    std::int64_t n_inputs = 0;
-  };
-  const StepPlan* plan = nullptr;
-  CpuArena* arena = nullptr;
-  std::vector<Past> pasts;  // by row, as far as rows are fed; empty: not in use
-  std::vector<Listeners> listeners;
-};
-
-const CpuStep& cpu_step(const Step& step) { return static_cast<const CpuStep&>(step); }
 
 }  // namespace
 
@@ -147,15 +99,6 @@ RowsPtr CpuBackend::rows(std::int64_t n_rows, std::int64_t n, DType dtype) const
 KeysValuesPtr CpuBackend::keys_values(DType dtype, std::int64_t n_ctx, std::int64_t n_head,
                                       std::int64_t d_head) const {
   return std::make_unique<PackedKeysValues>(context_, dtype, n_ctx, n_head, d_head);
-}
-
-std::unique_ptr<KVArena> CpuBackend::arena(std::int64_t n_layer, std::int64_t n_ctx,
-                                           std::int64_t n_rows, std::int64_t n_state) const {
-  auto arena = std::make_unique<CpuArena>();
-  const Shape shape{n_layer, n_ctx, n_rows, n_state};
-  arena->keys = make_tensor(context_, shape);
-  arena->values = make_tensor(context_, shape);
-  return arena;
 }
 
 std::unique_ptr<MlpScratch> CpuBackend::mlp_scratch(std::int64_t n_rows, std::int64_t n,
@@ -294,103 +237,6 @@ void CpuBackend::convert(const Array& x, Rows& out) const {
 void CpuBackend::project_keys_values(const Linear& weight, const Rows& audio,
                                      KeysValues& out) const {
   ops::project_keys_values(context_, packed(weight), activations(audio).view(), packed(out));
-}
-
-std::unique_ptr<Step> CpuBackend::prepare(const StepPlan& plan, KVArena& arena) const {
-  auto step = std::make_unique<CpuStep>();
-  step->plan = &plan;
-  step->arena = &static_cast<CpuArena&>(arena);
-  for (std::size_t i = 0; i < plan.inputs.size(); ++i) {
-    const StepPlan::Input& input = plan.inputs[i];
-    const auto row = static_cast<std::size_t>(input.row);
-    if (row >= step->pasts.size()) step->pasts.resize(row + 1);
-    CpuStep::Past& past = step->pasts[row];
-    for (int pos = static_cast<int>(past.keys.size()); pos <= input.position; ++pos) {
-      const std::int64_t offset = step->arena->offset(pos, plan.column(input.row, pos));
-      past.keys.push_back(step->arena->keys.data() + offset);
-      past.values.push_back(step->arena->values.data() + offset);
-    }
-    if (step->listeners.empty() || step->listeners.back().window != input.window) {
-      step->listeners.push_back({input.window, static_cast<std::int64_t>(i), 0});
-    }
-    ++step->listeners.back().n_inputs;
-  }
-  return step;
-}
-
-void CpuBackend::embed(const Step& step, const Embedding& embedding, const Array& positions,
-                       Array& x) const {
-  const std::int64_t n = x.n_columns();
-  const TensorView rows = view(embedding.rows);
-  float* out = f32(x);
-  for (const StepPlan::Input& input : cpu_step(step).plan->inputs) {
-    if (embedding.rows.empty()) {
-      packed(*embedding.linear).unpack_row(input.token, out);
-    } else {
-      read_row(context_, rows, input.token, out);
-    }
-    const float* position = f32(positions) + input.position * n;
-    for (std::int64_t i = 0; i < n; ++i) out[i] += position[i];
-    out += n;
-  }
-}
-
-std::size_t CpuBackend::append_and_attend(const Step& step, std::int64_t layer, std::int64_t n_head,
-                                          const Array& qkv, Rows& out) const {
-  const auto& [plan, arena, pasts, listeners] = cpu_step(step);
-  const std::int64_t n = arena->n_state();
-  const std::int64_t layer_offset = layer * arena->layer_stride();
-  const float* q = f32(qkv);
-  std::vector<CachedRow> rows;
-  rows.reserve(plan->inputs.size());
-  for (const StepPlan::Input& input : plan->inputs) {
-    const std::int64_t offset = layer_offset + arena->offset(input.position, input.column);
-    std::copy_n(q + n, n, arena->keys.data() + offset);
-    std::copy_n(q + 2 * n, n, arena->values.data() + offset);
-    const CpuStep::Past& past = pasts[static_cast<std::size_t>(input.row)];
-    rows.push_back({q, past.keys.data(), past.values.data(), input.position + 1});
-    q += 3 * n;
-  }
-  return cached_attention(context_, rows, layer_offset, n_head, n / n_head, activations(out));
-}
-
-std::size_t CpuBackend::attend_to_audio(const Step& step, std::int64_t layer, std::int64_t n_head,
-                                        const Rows& q, Rows& out) const {
-  std::vector<AttentionGroup> groups;
-  for (const CpuStep::Listeners& of : cpu_step(step).listeners) {
-    const auto& layers = *cpu_step(step).plan->audio[static_cast<std::size_t>(of.window)];
-    groups.push_back({&packed(*layers[static_cast<std::size_t>(layer)]), of.first, of.n_inputs});
-  }
-  return attend(groups, n_head, q, out);
-}
-
-void CpuBackend::attention_scores(const KeysValues& keys_values, const Rows& q, std::int64_t n_head,
-                                  std::int64_t head, bool softmax, Array& out,
-                                  std::int64_t index) const {
-  const Activations& queries = activations(q);
-  const std::int64_t n_ctx = out.n_columns();
-  float* scores = f32(out) + index * queries.n_rows() * n_ctx;
-  ops::attention_scores(context_, packed(keys_values), queries, head, queries.n() / n_head, scores);
-  if (softmax) softmax_rows(context_, scores, queries.n_rows(), n_ctx);
-}
-
-void CpuBackend::logits(const Step& step, const Array& x, const LayerNorm& ln,
-                        const Embedding& embedding, Array& out) const {
-  const std::vector<StepPlan::Wanted>& wanted = cpu_step(step).plan->wanted;
-  const auto n_rows = static_cast<std::int64_t>(wanted.size());
-  const std::int64_t n = x.n_columns();
-  Tensor hidden({n_rows, n});
-  std::vector<int> first;  // the first token of each row that counts
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    std::copy_n(f32(x) + wanted[i].input * n, n, hidden.data() + static_cast<std::int64_t>(i) * n);
-    first.push_back(wanted[i].first_token);
-  }
-  Activations normal(CpuContext(host()), n_rows, n, DType::kFloat32);
-  ops::layer_norm(context_, hidden.data(), f32(ln.weight), f32(ln.bias), normal);
-  project_logits(context_, packed(*embedding.linear), normal, first, f32(out));
-  if (!embedding.rows.empty()) {
-    rescore_best(context_, view(embedding.rows), normal, first, f32(out));
-  }
 }
 
 void CpuBackend::choose(Array& logits, const std::vector<ChoiceQuery>& queries,
