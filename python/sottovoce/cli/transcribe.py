@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..options import TranscribeOptions
-from ..results import Segment, Transcript, TranscriptionInfo
+from ..results import Segment, TranscriptionInfo
+from ..transcription import Transcription
 from ..writers import format_timestamp, save, write
 from .failures import EXPECTED_ERRORS, UsageError, complain
 from .progress import say, show_progress
@@ -138,7 +139,7 @@ def _deliver(
     shown = show_progress(found, about.duration, enabled=sys.stderr.isatty())
     with closing(shown):
         segments = list(_printed(shown, arguments))
-    transcript = Transcript(model.text(segments), segments, about.language)
+    transcript = Transcription(segments, about, model.text(segments))
     if arguments.output_dir is not None:
         formats = arguments.output_format or "all"
         save(transcript, Path(arguments.output_dir), _stem(path), formats)
