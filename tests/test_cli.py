@@ -1,5 +1,6 @@
 """The command line: what lands on which stream, and which status comes back."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -10,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from fake_core import FakeCore, Heard, at, silence, word
-from sottovoce import _core, audio, cli
+from sottovoce import _core, audio, cli, model
+from sottovoce.cli import arguments
 from sottovoce.cli import transcribe as transcribe_command
 
 SAID = [at(0), word(1), at(2), at(2), word(2), at(3)]
@@ -157,6 +159,35 @@ def test_flags_have_two_spellings(core, dashes):
     assert keywords["initial_prompt"] == "hi"
 
 
+@pytest.mark.parametrize("dashes", ["_", "-"])
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ([], False),
+        (["--weights_cache"], True),
+        (["--weights_cache_dir", "packed"], "packed"),
+        (["--weights_cache_dir=packed"], "packed"),
+        (["--weights_cache", "--weights_cache_dir", "packed"], "packed"),
+    ],
+)
+def test_packed_weights_are_kept_where_told(monkeypatch, flags, expected, dashes):
+    flags = [flag.replace("_", dashes) for flag in flags]
+    parsed = arguments.build_parser().parse_args(["transcribe", "--model", "m", *flags, "a", "b"])
+    assert parsed.audio == ["a", "b"]
+    monkeypatch.setattr(model, "WhisperModel", lambda *_, **keywords: keywords)
+    assert transcribe_command._load(parsed)["weights_cache"] == expected
+
+
+def test_no_flag_takes_a_file_for_its_value():
+    """A flag whose value may be left out would take the audio file that follows."""
+    parsers = [arguments.build_parser()]
+    while parsers:
+        for action in parsers.pop()._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parsers += action.choices.values()
+            assert not action.option_strings or action.nargs in (None, 0), action
+
+
 @pytest.mark.parametrize(
     ("start", "increment", "expected"),
     [
@@ -192,6 +223,7 @@ def test_languages_are_given_by_code_or_name(core):
         (["transcribe", "a", "--model", "m", "--best_of", "0"], "best_of must be an int in 1..256"),
         (["transcribe", "a", "--model", "m", "--length-penalty", "2"], "length_penalty must be"),
         (["transcribe", "a", "--model", "m", "-f", "all"], "say where with -o DIR"),
+        (["transcribe", "a", "--model", "m", "--weights-cache-dir", ""], "a folder, got ''"),
         (["transcribe", "a/x.mp3", "b/x.wav", "--model", "m", "-o", "o"], "both be written to x.*"),
         (
             ["transcribe", "a", "--model", "m", "--temperature-increment-on-fallback", "0"],

@@ -242,15 +242,14 @@ def _add_runtime(group: argparse._ArgumentGroup) -> None:
     _flag(
         group, "compute_type", "float32, bfloat16, int8 or auto", default="float32", metavar="DTYPE"
     )
+    # Two flags: one with an optional value would take the first audio file for it.
     _flag(
         group,
         "weights_cache",
-        "keep packed weights in DIR, or in the user's cache: the next start is near instant",
-        nargs="?",
-        const=True,
-        default=False,
-        metavar="DIR",
+        "keep packed weights in the user's cache: the next start is near instant",
+        action="store_true",
     )
+    _flag(group, "weights_cache_dir", "keep them in DIR", type=_folder, metavar="DIR")
     _flag(group, "isa", "kernels (default: the best for this CPU)", default="", metavar="NAME")
     _flag(
         group,
@@ -266,6 +265,12 @@ def _boolean(text: str) -> bool:
     if text.lower() not in values:
         raise argparse.ArgumentTypeError(f"expected True or False, got {text!r}")
     return values[text.lower()]
+
+
+def _folder(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a folder, got ''")
+    return text
 
 
 def _optional(kind: type[int] | type[float]) -> Callable[[str], float | None]:

@@ -96,7 +96,7 @@ def _load(arguments: argparse.Namespace) -> WhisperModel:
         threading=arguments.threading,
         local_files_only=arguments.local_files_only,
         download_root=arguments.model_dir,
-        weights_cache=arguments.weights_cache,
+        weights_cache=arguments.weights_cache_dir or arguments.weights_cache,
     )
 
 
