@@ -1,10 +1,13 @@
 """The command line: what lands on which stream, and which status comes back."""
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
 import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +17,8 @@ from fake_core import FakeCore, Heard, at, silence, word
 from sottovoce import _core, audio, cli, model
 from sottovoce.cli import arguments
 from sottovoce.cli import transcribe as transcribe_command
+from sottovoce.cli.output import prepare_folder
+from sottovoce.writers import WRITERS, saving, write
 
 SAID = [at(0), word(1), at(2), at(2), word(2), at(3)]
 
@@ -264,6 +269,64 @@ def test_an_error_that_ends_the_run_is_told_of_every_file(core, capsys, monkeypa
         "sottovoce: a.wav: no room for the windows",
         "sottovoce: b.wav: not transcribed: an error ended the run before its turn",
     ])  # fmt: skip
+
+
+def no_model(*_, **__):
+    raise AssertionError("the model was loaded first")
+
+
+@pytest.mark.parametrize("folder", ["file", "file/below", "x" * 300])
+def test_a_folder_that_cannot_be_written_is_told_before_the_model_is_loaded(
+    capsys, tmp_path, monkeypatch, folder
+):
+    monkeypatch.setattr(transcribe_command, "_load", no_model)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert transcribe("a.wav", "-o", folder) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(f"sottovoce: {folder}: the output folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@contextmanager
+def full_disk(**_):
+    with Path("/dev/full").open("wb") as file:
+        yield file
+
+
+def test_a_full_disk_is_told_before_the_model_is_loaded(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(transcribe_command, "_load", no_model)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full_disk)
+    assert transcribe("a.wav", "-o", str(tmp_path)) == 1
+    assert capsys.readouterr().err == (
+        f"sottovoce: {tmp_path}: the output folder: No space left on device\n"
+    )
+
+
+def test_trying_a_folder_leaves_nothing_in_it(tmp_path):
+    prepare_folder(tmp_path / "new" / "folder")
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+
+
+@pytest.mark.parametrize("batch_size", ["1", "8"])
+def test_a_disk_that_fills_up_keeps_what_is_finished(
+    core, capsys, tmp_path, monkeypatch, batch_size
+):
+    def full(transcript, stream, output_format):
+        write(transcript, stream, output_format)
+        if output_format == "vtt" and next(turn) == 1:
+            raise OSError(28, "No space left on device")
+
+    turn = itertools.count()
+    monkeypatch.setattr(saving, "write", full)
+    files = [f"{name}.wav" for name in "abc"]
+    assert transcribe(*files, "-o", str(tmp_path), "--batch_size", batch_size) == 1
+    out, err = capsys.readouterr()
+    assert err == f"sottovoce: {tmp_path}/b.vtt: No space left on device\n"
+    assert out == "w1\nw2\n"  # of b
+    whole = {f"{stem}.{name}" for stem in "ac" for name in WRITERS}
+    assert {path.name for path in tmp_path.iterdir()} == {"b.txt", *whole}
 
 
 def test_windows_may_be_independent(core, capsys):

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from .arguments import build_parser
-from .failures import EXPECTED_ERRORS, UsageError, complain
+from .failures import EXPECTED_ERRORS, OutputError, UsageError, complain
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Python would complain again when it flushes standard output at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except EXPECTED_ERRORS as error:
+    except (OutputError, *EXPECTED_ERRORS) as error:
         complain(error)
         return 1
     return status

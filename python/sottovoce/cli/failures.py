@@ -14,6 +14,10 @@ class UsageError(Exception):
     """Arguments that parse but cannot be meant."""
 
 
+class OutputError(Exception):
+    """There is no place for what comes out."""
+
+
 def complain(error: BaseException, subject: str = "") -> None:
     """One line on standard error, about `subject` where there is one."""
     what = " ".join(str(error).split()) or type(error).__name__

@@ -14,6 +14,7 @@ from ..options import TranscribeOptions
 from ..results import Segment, Transcript, TranscriptionInfo
 from ..writers import format_timestamp, save, write
 from .failures import EXPECTED_ERRORS, UsageError, complain
+from .output import prepare_folder
 from .progress import say, show_progress
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Transcribes the files, their windows side by side; status 1 if any failed."""
     keywords = _transcribe_keywords(arguments)
     _check_outputs(arguments)
+    if arguments.output_dir is not None:
+        prepare_folder(Path(arguments.output_dir))
     model = _load(arguments)
     if len(arguments.audio) > 1 and arguments.batch_size > 1:
         many = model.transcribe_many(map(_input, arguments.audio), **keywords)
@@ -114,7 +117,7 @@ def _deliver_all(
     for path in arguments.audio:
         try:
             segments, about = next_transcript()
-            _deliver(model, path, segments, about, arguments)
+            transcript = _hear(model, path, segments, about, arguments)
         except BrokenPipeError:
             raise
         except StopIteration:
@@ -123,37 +126,60 @@ def _deliver_all(
         except EXPECTED_ERRORS as error:
             complain(error, path)
             status = 1
+        else:
+            status |= _deliver(transcript, path, arguments)
     return status
 
 
-def _deliver(
+def _hear(
     model: WhisperModel,
     path: str,
     found: Iterable[Segment],
     about: TranscriptionInfo,
     arguments: argparse.Namespace,
-) -> None:
+) -> Transcript:
+    """The whole transcript, which is printed as it comes where that is what is wanted."""
     if sys.stdout.isatty() and len(arguments.audio) > 1:
         print(f"== {path}", file=sys.stderr, flush=True)
     shown = show_progress(found, about.duration, enabled=sys.stderr.isatty())
     with closing(shown):
         segments = list(_printed(shown, arguments))
-    transcript = Transcript(model.text(segments), segments, about.language)
+    return Transcript(model.text(segments), segments, about.language)
+
+
+def _deliver(transcript: Transcript, path: str, arguments: argparse.Namespace) -> int:
+    """Writes what is not printed as it comes; returns the status."""
     if arguments.output_dir is not None:
         formats = arguments.output_format or "all"
-        save(transcript, Path(arguments.output_dir), _stem(path), formats)
+        try:
+            save(transcript, Path(arguments.output_dir), _stem(path), formats)
+        except OSError as error:
+            complain(error)
+            if not _prints(arguments):  # hours of work should not be lost for a full disk
+                write(transcript, sys.stdout, "txt")
+            return 1
     elif arguments.output_format is not None:
         write(transcript, sys.stdout, arguments.output_format)
         if arguments.output_format == "json":
             print()  # one document a line
         sys.stdout.flush()
+    return 0
+
+
+def _prints(arguments: argparse.Namespace) -> bool:
+    """Whether segments are printed as they come."""
+    if arguments.output_dir is not None:
+        return _with_times(arguments)
+    return arguments.output_format is None
+
+
+def _with_times(arguments: argparse.Namespace) -> bool:
+    return sys.stdout.isatty() and bool(arguments.verbose)
 
 
 def _printed(segments: Iterator[Segment], arguments: argparse.Namespace) -> Iterator[Segment]:
     """Passes segments on; prints them on the way where the transcript is meant for the eye."""
-    to_files = arguments.output_dir is not None
-    with_times = sys.stdout.isatty() and arguments.verbose
-    prints = with_times if to_files else arguments.output_format is None
+    prints, with_times = _prints(arguments), _with_times(arguments)
     for segment in segments:
         if prints and not segment.is_empty:
             start, end = format_timestamp(segment.start), format_timestamp(segment.end)
