@@ -247,6 +247,26 @@ def test_a_bad_file_is_one_line_and_the_others_go_on(core, capsys):
     assert err == "sottovoce: bad.wav: bad.wav: not audio at all\n"
 
 
+@pytest.mark.parametrize("form", ["srt", "vtt", "tsv"])
+def test_two_files_do_not_run_together(core, capsys, form):
+    message = f"-f {form} puts one file on standard output, got 2 files; say where with -o DIR"
+    arguments = ["transcribe", "--model", "m", "a.wav", "b.wav", "-f", form]
+    assert message in usage_error(capsys, *arguments)
+    assert core.keywords == []
+
+
+def test_txt_of_several_files_is_one_after_the_other(core, capsys):
+    assert transcribe("a.wav", "b.wav", "-f", "txt") == 0
+    assert capsys.readouterr().out == "w1\nw2\nw1\nw2\n"
+
+
+def test_a_prompt_that_is_not_utf8_is_blamed_on_its_flag(core, capsys):
+    arguments = ["transcribe", "--model", "m", "a.wav", "--initial_prompt", os.fsdecode(b"a\xff")]
+    message = "argument --initial_prompt: expected text in UTF-8, got b'a\\xff'"
+    assert message in usage_error(capsys, *arguments)
+    assert core.keywords == []
+
+
 @pytest.mark.parametrize("batch_size", ["1", "2", "8"])
 def test_files_come_out_in_the_order_they_were_given(core, capsys, batch_size, tmp_path):
     assert transcribe("a.wav", "bad.wav", "c.wav", "-f", "json", "--batch-size", batch_size) == 1

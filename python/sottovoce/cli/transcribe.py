@@ -10,12 +10,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import LoadError
 from ..options import TranscribeOptions
 from ..results import Segment, Transcript, TranscriptionInfo
-from ..writers import format_timestamp, save, write
-from .failures import EXPECTED_ERRORS, UsageError, complain
+from ..writers import format_timestamp, save, written
+from .failures import EXPECTED_ERRORS, UsageError, complain, note
 from .output import prepare_folder
 from .progress import say, show_progress
+from .streams import put
 
 if TYPE_CHECKING:
     from ..audio import Audio
@@ -32,7 +34,7 @@ _OPTION_FLAGS = (
 def run(arguments: argparse.Namespace) -> int:
     """Transcribes the files, their windows side by side; status 1 if any failed."""
     keywords = _transcribe_keywords(arguments)
-    _check_outputs(arguments)
+    _check_streams(arguments)
     if arguments.output_dir is not None:
         prepare_folder(Path(arguments.output_dir))
     model = _load(arguments)
@@ -76,10 +78,24 @@ def temperatures(start: float, increment: float | None) -> tuple[float, ...]:
     return tuple(start + i * increment for i in range(count))
 
 
-def _check_outputs(arguments: argparse.Namespace) -> None:
+# Formats of which standard output takes one document after the other.
+_JOINABLE = ("txt", "json")
+
+
+def _check_streams(arguments: argparse.Namespace) -> None:
+    """Raises UsageError or OutputError for outputs, LoadError for an input, that cannot be."""
+    if "-" in arguments.audio and sys.stdin is None:
+        raise LoadError("-: standard input is closed")
+    form = arguments.output_format
     if arguments.output_dir is None:
-        if arguments.output_format == "all":
+        if form == "all":
             raise UsageError("-f all writes several files; say where with -o DIR")
+        if len(arguments.audio) > 1 and form not in (None, *_JOINABLE):
+            raise UsageError(
+                f"-f {form} puts one file on standard output, got {len(arguments.audio)} files; "
+                "say where with -o DIR"
+            )
+        put("")
         return
     stems = [_stem(path) for path in arguments.audio]
     twice = next((stem for stem in stems if stems.count(stem) > 1), None)
@@ -140,7 +156,7 @@ def _hear(
 ) -> Transcript:
     """The whole transcript, which is printed as it comes where that is what is wanted."""
     if sys.stdout.isatty() and len(arguments.audio) > 1:
-        print(f"== {path}", file=sys.stderr, flush=True)
+        note(f"== {path}")
     shown = show_progress(found, about.duration, enabled=sys.stderr.isatty())
     with closing(shown):
         segments = list(_printed(shown, arguments))
@@ -156,13 +172,12 @@ def _deliver(transcript: Transcript, path: str, arguments: argparse.Namespace) -
         except OSError as error:
             complain(error)
             if not _prints(arguments):  # hours of work should not be lost for a full disk
-                write(transcript, sys.stdout, "txt")
+                put(written(transcript, "txt"))
             return 1
     elif arguments.output_format is not None:
-        write(transcript, sys.stdout, arguments.output_format)
-        if arguments.output_format == "json":
-            print()  # one document a line
-        sys.stdout.flush()
+        # One JSON document a line.
+        end = "\n" if arguments.output_format == "json" else ""
+        put(written(transcript, arguments.output_format) + end)
     return 0
 
 

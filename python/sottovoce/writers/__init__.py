@@ -4,7 +4,7 @@ One file a family of formats: each writer puts one transcript on a text stream. 
 files. What a transcript is, and its text, come from elsewhere; nothing is decoded here.
 """
 
-from .saving import FORMATS, WRITERS, save, write
+from .saving import FORMATS, WRITERS, save, write, written
 from .timestamps import format_timestamp
 
-__all__ = ["FORMATS", "WRITERS", "format_timestamp", "save", "write"]
+__all__ = ["FORMATS", "WRITERS", "format_timestamp", "save", "write", "written"]

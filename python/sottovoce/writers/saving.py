@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import TextIO
@@ -26,6 +27,13 @@ def write(transcript: Transcript, stream: TextIO, output_format: str) -> None:
         names = ", ".join(WRITERS)
         raise ValueError(f"write: output_format must be one of {names}, got {output_format!r}")
     WRITERS[output_format](transcript, stream)
+
+
+def written(transcript: Transcript, output_format: str) -> str:
+    """What `write` writes."""
+    stream = StringIO()
+    write(transcript, stream, output_format)
+    return stream.getvalue()
 
 
 def save(transcript: Transcript, directory: Path, stem: str, output_format: str) -> list[Path]:
