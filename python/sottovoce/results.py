@@ -1,4 +1,4 @@
-"""What people get: a transcript and its segments, what is known of a recording, and figures.
+"""What people get: segments, what is known of a recording, and figures.
 
 Plain values: nothing here decodes, writes or waits. What makes them is in policy/ and engine/.
 """
@@ -6,8 +6,8 @@ Plain values: nothing here decodes, writes or waits. What makes them is in polic
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from . import _core
 from .options import TranscribeOptions
@@ -46,22 +46,15 @@ class Segment:
         return not self.tokens
 
 
-@dataclass(frozen=True)
-class Transcript:
-    """A whole transcript."""
+class Transcript(Protocol):
+    """What a writer reads of a transcript; `Transcription` is one."""
 
-    text: str
-    segments: Sequence[Segment]
-    language: str  # code
+    @property
+    def segments(self) -> Sequence[Segment]: ...
 
     def as_dict(self) -> dict[str, Any]:
-        """openai-whisper's result dictionary; emptied segments carry its empty list of words."""
-        segments: list[dict[str, Any]] = []
-        for segment in self.segments:
-            entry = {f.name: getattr(segment, f.name) for f in fields(segment)}
-            entry["tokens"] = list(segment.tokens)
-            segments.append({**entry, "words": []} if segment.is_empty else entry)
-        return {"text": self.text, "segments": segments, "language": self.language}
+        """openai-whisper's result dictionary."""
+        ...
 
 
 @dataclass

@@ -19,7 +19,6 @@ from ..errors import ShapeError
 from ..options import TranscribeOptions
 from ..policy.requests import DecodeRequest, EncodeRequest, Request
 from ..policy.seek import SeekLoop
-from ..policy.segments import numbered
 from ..results import Segment, TranscriptionInfo
 from .job import MAX_PASSES, Job
 from .window import encode
@@ -30,7 +29,7 @@ _MOST_ENTRIES = 1000  # recordings, most of them over, while the first is not
 
 
 @dataclass(eq=False)
-class _Entry:
+class Entry:
     """One recording among the others: waiting to be opened, on its way or at its end."""
 
     info: TranscriptionInfo = field(init=False)  # once it is opened
@@ -84,7 +83,7 @@ class _Run:
 
     loop: SeekLoop
     metrics: _core.Metrics
-    entry: _Entry
+    entry: Entry
     segments: list[Segment] = field(default_factory=list)
     is_over: bool = False
     is_wanted: bool = True  # neither it nor one before it has failed
@@ -129,7 +128,7 @@ class Batch:
         n_coming = self._n_live + len(self._waiting) + self._n_openings
         return self._n_openings < _MOST_OPENINGS and n_coming < self._most_live
 
-    def open(self, entry: _Entry, open_job: Callable[[], Job]) -> None:
+    def open(self, entry: Entry, open_job: Callable[[], Job]) -> None:
         """Has the worker open a recording, then runs it; what fails is the entry's error."""
 
         def opened(call: Call) -> None:
@@ -142,7 +141,7 @@ class Batch:
         self._n_openings += 1
         self._worker.submit(open_job, opened, urgent=False)
 
-    def add(self, entry: _Entry, job: Job) -> None:
+    def add(self, entry: Entry, job: Job) -> None:
         entry.take(job)
         self._waiting += entry.runs or ()
 
@@ -221,7 +220,7 @@ class Batch:
 
 def segments(core: _core.Model, job: Job, options: TranscribeOptions) -> Iterator[Segment]:
     """The segments of one recording in order, as soon as their loop and those before are over."""
-    entry = _Entry()
+    entry = Entry()
     n_slots = min(options.batch_size, len(job.loops))
     with closing(Batch(core, n_slots, options.n_rows)) as batch:
         batch.add(entry, job)
@@ -234,50 +233,18 @@ def segments(core: _core.Model, job: Job, options: TranscribeOptions) -> Iterato
         entry.raise_error()
 
 
-class Transcripts(Iterator[tuple[list[Segment], TranscriptionInfo]]):
-    """Segments and info of one recording after the other, in the order in which they were given.
-
-    A recording that fails raises its error in its turn; `next()` goes on with the one after it.
-    What the iterable of recordings raises comes last.
-    """
-
-    def __init__(
-        self,
-        core: _core.Model,
-        options: TranscribeOptions,
-        jobs: Iterable[Callable[[], Job]],
-    ) -> None:
-        """`jobs`: what opens each recording; called in another thread, one at a time."""
-        self._entries = _entries(core, options, jobs)
-
-    def __next__(self) -> tuple[list[Segment], TranscriptionInfo]:
-        entry = next(self._entries)
-        entry.raise_error()
-        return list(numbered(entry.segments())), entry.info
-
-    def close(self) -> None:
-        """Ends the call, and the worker that encodes ahead; so does dropping the iterator."""
-        self._entries.close()
-
-    def __enter__(self) -> Transcripts:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _entries(
+def entries(
     core: _core.Model,
     options: TranscribeOptions,
     jobs: Iterable[Callable[[], Job]],
-) -> Generator[_Entry, None, None]:
+) -> Generator[Entry, None, None]:
     """The recordings in order, each when it is over."""
     coming = iter(jobs)
-    entries: deque[_Entry] = deque()
+    entries: deque[Entry] = deque()
     with closing(Batch(core, options.batch_size, options.n_rows)) as batch:
         while True:
             while batch.wants_more and len(entries) < _MOST_ENTRIES:
-                entry = _Entry()
+                entry = Entry()
                 try:
                     open_job = next(coming, None)
                 except Exception as error:
