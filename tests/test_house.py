@@ -44,7 +44,7 @@ PYTHON_ROOMS = {
     "policy": {"_core", "errors", "text", "options", "results"},
     "engine": {"_core", "errors", "text", "options", "results", "policy"},
     "writers": {"atomic", "results"},
-    "transcription": {"errors", "results", "policy", "engine", "writers"},
+    "transcription": {"errors", "results", "engine", "writers"},
     "model": {
         *("_core", "errors", "text", "options", "results"),
         *("audio", "checkpoints", "policy", "engine", "transcription"),

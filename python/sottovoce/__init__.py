@@ -16,7 +16,7 @@ from ._core import (
 from .errors import AudioError, Error, LoadError, ShapeError, StateError
 from .model import WhisperModel
 from .options import DecodeOptions, TranscribeOptions
-from .results import Segment, TranscriptionInfo, WindowResult
+from .results import Progress, Segment, TranscriptionInfo, WindowResult
 from .text.tokenizer import Tokenizer
 from .transcription import Segments, Transcription, Transcriptions
 
@@ -31,6 +31,7 @@ __all__ = [
     "Metrics",
     "Model",
     "ModelDims",
+    "Progress",
     "Segment",
     "Segments",
     "ShapeError",

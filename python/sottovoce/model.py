@@ -27,11 +27,12 @@ from numpy.typing import NDArray
 from . import _core
 from .engine import batch, sequential, window
 from .engine.job import Job
+from .engine.reports import ProgressFunction, Reports
 from .errors import StateError
 from .options import DecodeKeywords, DecodeOptions, TranscribeKeywords, TranscribeOptions
 from .policy.chunking import clips_between_pauses
 from .policy.seek import seek_loops
-from .policy.segments import full_text, numbered
+from .policy.segments import full_text
 from .results import CallMetrics, Segment, TranscriptionInfo, WindowResult
 from .text.tokenizer import Tokenizer
 from .transcription import Segments, Transcription, Transcriptions
@@ -210,13 +211,20 @@ class WhisperModel:
         return self.tokenizer.is_multilingual
 
     def transcribe(
-        self, audio: Audio, *, sample_rate: int | None = None, **options: Unpack[TranscribeKeywords]
+        self,
+        audio: Audio,
+        *,
+        sample_rate: int | None = None,
+        progress: ProgressFunction | None = None,
+        **options: Unpack[TranscribeKeywords],
     ) -> Transcription:
         """Transcribes a recording of any length.
 
         Args:
             audio: a path, bytes, a binary file, or samples (n_samples,).
             sample_rate: of samples, in Hz; None: 16000.
+            progress: is called with a `Progress` when hearing begins, after each window and at the
+                end, in the thread that iterates; what it raises ends the transcription.
             options: the fields of `TranscribeOptions`; `beam_size` is 5 (1: greedy), `temperature`
                 (0.0, 0.2, ... 1.0), `language` detected, `task` "transcribe", `windows`
                 "sequential" ("independent": clips of up to 30 s, each heard without the others'
@@ -231,13 +239,10 @@ class WhisperModel:
         """
         wanted = TranscribeOptions.from_keywords(options)
         self._check_language(wanted.language)
-        job = self._job(audio, sample_rate, wanted)
-        if len(job.loops) > 1:
-            segments = batch.segments(self.core, job, job.info.options)
-        else:
-            rows, metrics = wanted.n_rows, job.info.metrics.core
-            segments = sequential.segments(self.core, job.loops[0], rows, metrics)
-        heard = Segments(numbered(segments))
+        _check_progress("transcribe", progress)
+        job = self._job(audio, sample_rate, wanted, progress)
+        engine = batch if len(job.loops) > 1 else sequential
+        heard = Segments(engine.segments(self.core, job))
         self._watch(heard)
         return Transcription(heard, job.info, self._spell())
 
@@ -246,6 +251,7 @@ class WhisperModel:
         audios: Iterable[Audio],
         *,
         sample_rate: int | None = None,
+        progress: ProgressFunction | None = None,
         **options: Unpack[TranscribeKeywords],
     ) -> Transcriptions:
         """Transcribes recordings, `batch_size` windows side by side; faster than one by one.
@@ -255,6 +261,8 @@ class WhisperModel:
                 as they are needed: about one and a half times `batch_size` are held in memory, and
                 arrays and open files are copied there before the next one is asked for.
             sample_rate: of samples, in Hz; None: 16000.
+            progress: as of `transcribe`; those of several recordings come as things happen. What it
+                raises ends the call.
             options: as of `transcribe`; they hold for every recording. `batch_size` is 8.
 
         Returns:
@@ -272,7 +280,11 @@ class WhisperModel:
             )
         wanted = TranscribeOptions.from_keywords(options)
         self._check_language(wanted.language)
-        jobs = (self._job_later(audio, sample_rate, wanted) for audio in audios)
+        _check_progress("transcribe_many", progress)
+        jobs = (
+            self._job_later(audio, sample_rate, wanted, progress, index)
+            for index, audio in enumerate(audios)
+        )
         found = Transcriptions(batch.entries(self.core, wanted, jobs), self._spell())
         self._watch(found)
         return found
@@ -334,17 +346,24 @@ class WhisperModel:
             raise ValueError(f"language must be 'en' for an English-only model, got {code!r}")
 
     def _job_later(
-        self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions
+        self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions, *more: Any
     ) -> Callable[[], Job]:
         """`_job` for later, when the caller may have changed or closed what was given."""
         from . import audio as media
 
         try:
-            return partial(self._job, media.snapshot(audio), sample_rate, wanted)
+            return partial(self._job, media.snapshot(audio), sample_rate, wanted, *more)
         except Exception as error:
             return partial(_fail, error)
 
-    def _job(self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions) -> Job:
+    def _job(
+        self,
+        audio: Audio,
+        sample_rate: int | None,
+        wanted: TranscribeOptions,
+        progress: ProgressFunction | None,
+        index: int = 0,
+    ) -> Job:
         """Reads a recording and finds out its language; nothing of it is decoded yet."""
         metrics = CallMetrics()
         samples = self._samples(audio, sample_rate, metrics)
@@ -361,7 +380,8 @@ class WhisperModel:
             options=options,
             metrics=metrics,
         )
-        return Job(info, seek_loops(self.tokenizer, self.dims, options, mel, language.features))
+        loops = seek_loops(self.tokenizer, self.dims, options, mel, language.features)
+        return Job(info, loops, progress and Reports(progress, index, info))
 
     def _samples(
         self, audio: Audio, sample_rate: int | None, metrics: CallMetrics
@@ -409,6 +429,11 @@ class WhisperModel:
         features = self.core.encode(np.ascontiguousarray(mel[:, : _core.N_FRAMES]))
         metrics.core.merge(features.metrics)
         return features
+
+
+def _check_progress(where: str, progress: object) -> None:
+    if progress is not None and not callable(progress):
+        raise TypeError(f"{where}: progress must be a function or None, got {progress!r}")
 
 
 def _lasting(path: str | PathLike[str]) -> str:

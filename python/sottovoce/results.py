@@ -30,7 +30,7 @@ class WindowResult:
 class Segment:
     """A stretch of speech. A segment without words is kept, with empty text and no tokens."""
 
-    id: int  # 0, 1, ... over the whole transcript (policy.segments.numbered)
+    id: int  # 0, 1, ... over the whole transcript
     seek: int  # first mel frame (10 ms) of the window it was heard in
     start: float  # s
     end: float  # s
@@ -83,3 +83,13 @@ class TranscriptionInfo:
     duration: float  # s
     options: TranscribeOptions  # as used: with the language, and the clips of independent windows
     metrics: CallMetrics  # complete once the segments are exhausted
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a recording has been heard: what a `progress` function is called with."""
+
+    index: int  # of the recording, in the order given; 0 of one alone
+    info: TranscriptionInfo
+    position: float  # s heard so far, of info.duration
+    segments: tuple[Segment, ...]  # newly heard; ids as in the transcript if windows are sequential

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from .engine.batch import Entry
 from .errors import StateError
-from .policy.segments import numbered
 from .results import Segment, TranscriptionInfo
 
 Spell = Callable[[Iterable[Segment]], str]  # the text of a whole transcript
@@ -308,7 +307,7 @@ class Transcriptions(Iterator[Transcription]):
                 raise copy(self._reason)
             entry = next(self._entries)
         entry.raise_error()
-        return Transcription(list(numbered(entry.segments())), entry.info, self._text)
+        return Transcription(entry.segments(), entry.info, self._text)
 
     def close(self, reason: Exception | None = None) -> None:
         """Ends the call, and the worker that encodes ahead; so does dropping the iterator.

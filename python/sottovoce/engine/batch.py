@@ -17,10 +17,12 @@ from typing import Any
 from .. import _core
 from ..errors import ShapeError
 from ..options import TranscribeOptions
-from ..policy.requests import DecodeRequest, EncodeRequest, Request
+from ..policy.requests import DecodeRequest, EncodeRequest, HeardWindow, Request
 from ..policy.seek import SeekLoop
+from ..policy.segments import numbered
 from ..results import Segment, TranscriptionInfo
 from .job import MAX_PASSES, Job
+from .reports import Reports
 from .window import encode
 from .worker import Call, Worker
 
@@ -35,6 +37,7 @@ class Entry:
     info: TranscriptionInfo = field(init=False)  # once it is opened
     runs: list[_Run] | None = None  # None: not opened yet; those that are wanted
     error: Exception | None = None  # what the recording failed of, after those runs
+    reports: Reports | None = None
 
     @property
     def is_over(self) -> bool:
@@ -44,7 +47,7 @@ class Entry:
 
     def take(self, job: Job) -> None:
         metrics = job.info.metrics.core
-        self.info = job.info
+        self.info, self.reports = job.info, job.reports
         self.runs = [_Run(loop, metrics, self) for loop in job.loops]
 
     def fail(self, error: Exception, run: _Run | None = None) -> None:
@@ -73,8 +76,9 @@ class Entry:
         finally:
             del error
 
-    def segments(self) -> Iterator[Segment]:
-        return (segment for run in self.runs or () for segment in run.segments)
+    def segments(self) -> list[Segment]:
+        """All of them, with the ids of the transcript."""
+        return list(numbered(segment for run in self.runs or () for segment in run.segments))
 
 
 @dataclass(eq=False)
@@ -90,19 +94,24 @@ class _Run:
 
     def resume(self, answer: Any) -> Request | None:
         """The next request; None if there is none, or nobody wants to hear more."""
+        while (item := self._next(answer)) is not None:
+            if not isinstance(item, HeardWindow):
+                return item
+            answer = None
+            self.segments += item.segments
+            if self.entry.reports:
+                self.entry.reports.heard(item)
+        self.loop.close()
+        self.is_over = True
+        return None
+
+    def _next(self, answer: Any) -> HeardWindow | Request | None:
         try:
-            while self.is_wanted:
-                item = self.loop.send(answer)
-                if not isinstance(item, Segment):
-                    return item
-                self.segments.append(item)
-                answer = None
+            return self.loop.send(answer) if self.is_wanted else None
         except StopIteration:
             pass
         except Exception as error:
             self.entry.fail(error, self)
-        self.loop.close()
-        self.is_over = True
         return None
 
 
@@ -143,6 +152,8 @@ class Batch:
 
     def add(self, entry: Entry, job: Job) -> None:
         entry.take(job)
+        if entry.reports:
+            entry.reports.opened()
         self._waiting += entry.runs or ()
 
     def progress(self) -> None:
@@ -175,6 +186,9 @@ class Batch:
         request = run.resume(answer)
         if request is None:
             self._n_live -= 1
+            entry = run.entry
+            if entry.reports and run.is_wanted and entry.is_over and not entry.error:
+                entry.reports.over()
         elif isinstance(request, EncodeRequest):
             self._submit_encode(run, request)
         elif again:  # into the slot it had: its features hold cross-attention keys and values
@@ -218,18 +232,20 @@ class Batch:
             self._resume(run, finished.result, again=True)
 
 
-def segments(core: _core.Model, job: Job, options: TranscribeOptions) -> Iterator[Segment]:
+def segments(core: _core.Model, job: Job) -> Iterator[Segment]:
     """The segments of one recording in order, as soon as their loop and those before are over."""
-    entry = Entry()
+    entry, options = Entry(), job.info.options
     n_slots = min(options.batch_size, len(job.loops))
     with closing(Batch(core, n_slots, options.n_rows)) as batch:
         batch.add(entry, job)
+        n_segments = 0
         for run in list(entry.runs or ()):
             while run.is_wanted and not run.is_over:
                 batch.progress()
             if not run.is_wanted:
                 break
-            yield from run.segments
+            yield from numbered(run.segments, n_segments)
+            n_segments += len(run.segments)
         entry.raise_error()
 
 
