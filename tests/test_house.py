@@ -44,15 +44,16 @@ PYTHON_ROOMS = {
     "policy": {"_core", "errors", "text", "options", "results"},
     "engine": {"_core", "errors", "text", "options", "results", "policy"},
     "writers": {"atomic", "results"},
+    "transcription": {"errors", "results", "engine", "writers"},
     "model": {
         *("_core", "errors", "text", "options", "results"),
-        *("audio", "checkpoints", "policy", "engine"),
+        *("audio", "checkpoints", "policy", "engine", "transcription"),
     },
     "cli": {
         *("_core", "errors", "text", "options", "results"),
-        *("audio", "checkpoints", "writers", "model"),
+        *("audio", "checkpoints", "writers", "transcription", "model"),
     },
-    "__init__": {"_core", "errors", "text", "options", "results", "engine", "model"},
+    "__init__": {"_core", "errors", "text", "options", "results", "transcription", "model"},
     "__main__": {"cli"},
 }
 

@@ -3,10 +3,12 @@
 import io
 import json
 import stat
+from types import SimpleNamespace
 
 import pytest
 
-from sottovoce.results import Segment, Transcript
+from sottovoce.results import Segment
+from sottovoce.transcription import Transcription
 from sottovoce.writers import FORMATS, WRITERS, format_timestamp, save, write
 
 
@@ -25,12 +27,16 @@ def segment(i: int, start: float, end: float, text: str) -> Segment:
     )
 
 
+def transcript(text: str, segments: list[Segment], language: str) -> Transcription:
+    return Transcription(segments, SimpleNamespace(language=language), text)
+
+
 SEGMENTS = [
     segment(0, 0.0, 2.5, " Größe --> 日本\tx"),
     segment(1, 2.5, 2.5, ""),
     segment(2, 3599.9996, 3725.0004, " end "),
 ]
-TRANSCRIPT = Transcript(" Größe --> 日本\tx end ", SEGMENTS, "de")
+TRANSCRIPT = transcript(" Größe --> 日本\tx end ", SEGMENTS, "de")
 
 EXPECTED = {
     "txt": "Größe --> 日本\tx\n\nend\n",
@@ -62,9 +68,9 @@ EXPECTED = {
 }
 
 
-def written(transcript: Transcript, output_format: str) -> str:
+def written(found: Transcription, output_format: str) -> str:
     stream = io.StringIO()
-    write(transcript, stream, output_format)
+    write(found, stream, output_format)
     return stream.getvalue()
 
 
@@ -84,15 +90,15 @@ def test_bytes_are_the_references(output_format):
     ],
 )
 def test_nothing_said_is_a_valid_file(output_format, expected):
-    assert written(Transcript("", [], "en"), output_format) == expected
+    assert written(transcript("", [], "en"), output_format) == expected
 
 
 def test_an_emptied_first_segment_hides_the_emptied_ones_from_subtitles():
-    only = Transcript("", [segment(0, 0.0, 30.0, "")], "en")
+    only = transcript("", [segment(0, 0.0, 30.0, "")], "en")
     assert written(only, "srt") == ""
     assert written(only, "vtt") == "WEBVTT\n\n"
     assert written(only, "txt") == "\n"
-    mixed = Transcript("", [segment(0, 0.0, 1.0, ""), segment(1, 1.0, 2.0, " a")], "en")
+    mixed = transcript("", [segment(0, 0.0, 1.0, ""), segment(1, 1.0, 2.0, " a")], "en")
     assert written(mixed, "srt") == "1\n00:00:01,000 --> 00:00:02,000\na\n\n"
 
 
@@ -132,7 +138,7 @@ def test_saved_files_have_the_usual_permissions(tmp_path):
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     (tmp_path / "talk.json").write_text("old", encoding="utf-8")
-    broken = Transcript("", [segment(0, 0.0, object(), "a")], "en")  # type: ignore[arg-type]
+    broken = transcript("", [segment(0, 0.0, object(), "a")], "en")
     with pytest.raises(TypeError):
         save(broken, tmp_path, "talk", "json")
     assert [p.name for p in tmp_path.iterdir()] == ["talk.json"]

@@ -1,8 +1,8 @@
 """`WhisperModel`: a loaded model and its tokenizer, and the calls that people make.
 
     model = WhisperModel("base")
-    segments, info = model.transcribe("talk.mp3")
-    for segment in segments:
+    transcription = model.transcribe("talk.mp3")
+    for segment in transcription:
         print(f"[{segment.start:.2f} -> {segment.end:.2f}]{segment.text}")
 
 What happens inside a window, and which window comes next, is decided in policy/; how windows share
@@ -11,26 +11,31 @@ a decoder, in engine/. A model holds no state of a call: any number of threads m
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
 from .engine import batch, sequential, window
-from .engine.batch import Transcripts
 from .engine.job import Job
+from .engine.reports import ProgressFunction, Reports
+from .errors import StateError
 from .options import DecodeKeywords, DecodeOptions, TranscribeKeywords, TranscribeOptions
 from .policy.chunking import clips_between_pauses
 from .policy.seek import seek_loops
-from .policy.segments import full_text, numbered
+from .policy.segments import full_text
 from .results import CallMetrics, Segment, TranscriptionInfo, WindowResult
 from .text.tokenizer import Tokenizer
+from .transcription import Segments, Transcription, Transcriptions
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -49,10 +54,14 @@ class _Language:
 class WhisperModel:
     """A Whisper model, ready to transcribe.
 
+    Copies and pickles are the constructor's arguments: whoever unpickles one opens the model.
+
     Attributes:
-        core: the network (`_core.Model`): encode, step, logits, cross-attention.
         tokenizer: text <-> ids.
     """
+
+    tokenizer: Tokenizer
+    _network: _core.Model | None = None  # None: closed
 
     def __init__(
         self,
@@ -102,6 +111,19 @@ class WhisperModel:
             )
         if weights_cache == "":  # which Path would take for the working directory
             raise ValueError("WhisperModel: weights_cache must name a folder, got ''")
+        self._begin(
+            name_or_path=_lasting(name_or_path),
+            device=device,
+            compute_type=compute_type,
+            cpu_threads=cpu_threads,
+            isa=isa,
+            threading=threading,
+            local_files_only=local_files_only,
+            download_root=None if download_root is None else _lasting(download_root),
+            weights_cache=(
+                weights_cache if isinstance(weights_cache, bool) else _lasting(weights_cache)
+            ),
+        )
         runtime = Runtime(
             n_threads=cpu_threads,
             isa=isa,
@@ -116,20 +138,68 @@ class WhisperModel:
         )
         if weights_cache is not False:
             folder = default_folder() if weights_cache is True else Path(weights_cache)
-            self.core = open_core(directory, folder.expanduser(), runtime)
+            self._network = open_core(directory, folder.expanduser(), runtime)
             self.tokenizer = Tokenizer.open(directory, self.core.dims.n_vocab)
             return
         tensors = open_checkpoint(directory)
         # The tokenizer first: a wrong one is worth knowing before gigabytes are packed.
         self.tokenizer = Tokenizer.open(directory, tensors.dims.n_vocab)
-        self.core = _core.Model(tensors, **runtime)
+        self._network = _core.Model(tensors, **runtime)
 
     @classmethod
     def of_parts(cls, core: _core.Model, tokenizer: Tokenizer) -> WhisperModel:
         """A model from a network and a tokenizer that are already in memory."""
         model = cls.__new__(cls)
-        model.core, model.tokenizer = core, tokenizer
+        model._begin()
+        model._network, model.tokenizer = core, tokenizer
         return model
+
+    def _begin(self, **arguments: Any) -> None:
+        """`arguments` of the constructor; none: made of parts."""
+        self._arguments = arguments
+        self._lock = threading.Lock()  # of what follows
+        self._calls: WeakValueDictionary[int, Segments | Transcriptions] = WeakValueDictionary()
+
+    @property
+    def core(self) -> _core.Model:
+        """The network: encode, step, logits, cross-attention."""
+        if self._network is None:
+            raise StateError("WhisperModel: it is closed; open another")
+        return self._network
+
+    def close(self) -> None:
+        """Gives the memory back, once the calls that decode at this moment let go of it.
+
+        Whatever is asked of the model later raises StateError, and so does what a transcription has
+        not heard yet. Closing again does nothing.
+        """
+        with self._lock:
+            calls = list(self._calls.values())
+            self._network = None
+        for call in calls:
+            call.close(StateError("transcription: its model was closed before it was heard"))
+
+    def __enter__(self) -> WhisperModel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        name = self._arguments.get("name_or_path", "of parts")
+        core = self._network
+        if core is None:
+            return f"<WhisperModel {name}: closed>"
+        threads = f"{core.n_threads} thread{'' if core.n_threads == 1 else 's'}"
+        return f"<WhisperModel {name}: {core.device}, {core.compute_type}, {core.isa}, {threads}>"
+
+    def __reduce__(self) -> tuple[Callable[..., WhisperModel], tuple[Any, ...]]:
+        if not self._arguments:
+            raise TypeError(
+                "WhisperModel: one made by of_parts cannot be pickled or copied; open it by its "
+                "name or path"
+            )
+        return _reopened, (type(self), self._arguments)
 
     @property
     def dims(self) -> _core.ModelDims:
@@ -141,41 +211,49 @@ class WhisperModel:
         return self.tokenizer.is_multilingual
 
     def transcribe(
-        self, audio: Audio, *, sample_rate: int | None = None, **options: Unpack[TranscribeKeywords]
-    ) -> tuple[Iterator[Segment], TranscriptionInfo]:
+        self,
+        audio: Audio,
+        *,
+        sample_rate: int | None = None,
+        progress: ProgressFunction | None = None,
+        **options: Unpack[TranscribeKeywords],
+    ) -> Transcription:
         """Transcribes a recording of any length.
 
         Args:
             audio: a path, bytes, a binary file, or samples (n_samples,).
             sample_rate: of samples, in Hz; None: 16000.
+            progress: is called with a `Progress` when hearing begins, after each window and at the
+                end, in the thread that iterates; what it raises ends the transcription.
             options: the fields of `TranscribeOptions`; `beam_size` is 5 (1: greedy), `temperature`
                 (0.0, 0.2, ... 1.0), `language` detected, `task` "transcribe", `windows`
                 "sequential" ("independent": clips of up to 30 s, each heard without the others'
                 words, `batch_size` of them side by side).
 
         Returns:
-            The segments, decoded window by window while they are iterated over, and what is known
-            about the recording. Audio without a sample has no segments.
+            What is heard: iterate over its segments, which are decoded window by window as you do,
+            or take `.text`, `.segments`, `.info`, `.save("talk.srt")`; `segments, info = ...`
+            unpacks it. Audio without a sample has no segments.
 
         Raises TypeError and ValueError for options, LoadError for audio that cannot be read.
         """
         wanted = TranscribeOptions.from_keywords(options)
         self._check_language(wanted.language)
-        job = self._job(audio, sample_rate, wanted)
-        if len(job.loops) > 1:
-            segments = batch.segments(self.core, job, job.info.options)
-        else:
-            rows, metrics = wanted.n_rows, job.info.metrics.core
-            segments = sequential.segments(self.core, job.loops[0], rows, metrics)
-        return numbered(segments), job.info
+        _check_progress("transcribe", progress)
+        job = self._job(audio, sample_rate, wanted, progress)
+        engine = batch if len(job.loops) > 1 else sequential
+        heard = Segments(engine.segments(self.core, job))
+        self._watch(heard)
+        return Transcription(heard, job.info, self._spell())
 
     def transcribe_many(
         self,
         audios: Iterable[Audio],
         *,
         sample_rate: int | None = None,
+        progress: ProgressFunction | None = None,
         **options: Unpack[TranscribeKeywords],
-    ) -> Transcripts:
+    ) -> Transcriptions:
         """Transcribes recordings, `batch_size` windows side by side; faster than one by one.
 
         Args:
@@ -183,11 +261,13 @@ class WhisperModel:
                 as they are needed: about one and a half times `batch_size` are held in memory, and
                 arrays and open files are copied there before the next one is asked for.
             sample_rate: of samples, in Hz; None: 16000.
+            progress: as of `transcribe`; those of several recordings come as things happen. What it
+                raises ends the call.
             options: as of `transcribe`; they hold for every recording. `batch_size` is 8.
 
         Returns:
-            An iterator over (segments, info) in the order of `audios`, the same to the last bit as
-            `transcribe` gives for each. A recording that fails raises its error (LoadError, ...)
+            An iterator over what was heard in each, in the order of `audios`, the same to the last
+            bit as by `transcribe`. A recording that fails raises its error (LoadError, ...)
             when its turn comes; `next()` goes on with the one after it. A thread works ahead while
             the iterator lives; drop or close it to end that.
 
@@ -200,8 +280,14 @@ class WhisperModel:
             )
         wanted = TranscribeOptions.from_keywords(options)
         self._check_language(wanted.language)
-        jobs = (self._job_later(audio, sample_rate, wanted) for audio in audios)
-        return Transcripts(self.core, wanted, jobs)
+        _check_progress("transcribe_many", progress)
+        jobs = (
+            self._job_later(audio, sample_rate, wanted, progress, index)
+            for index, audio in enumerate(audios)
+        )
+        found = Transcriptions(batch.entries(self.core, wanted, jobs), self._spell())
+        self._watch(found)
+        return found
 
     def detect_language(
         self, audio: Audio, *, sample_rate: int | None = None
@@ -242,6 +328,15 @@ class WhisperModel:
         """The text of a whole transcript, spaces as the model spelled them."""
         return full_text(segments, self.tokenizer)
 
+    def _spell(self) -> Callable[[Iterable[Segment]], str]:
+        """`text`, but for what outlives the model."""
+        return partial(full_text, tokenizer=self.tokenizer)
+
+    def _watch(self, call: Segments | Transcriptions) -> None:
+        """Has `close` end a call that is under way."""
+        with self._lock:
+            self._calls[id(call)] = call
+
     def _check_language(self, code: str | None) -> None:
         if code is None or code in self.tokenizer.language_codes:
             return
@@ -251,17 +346,24 @@ class WhisperModel:
             raise ValueError(f"language must be 'en' for an English-only model, got {code!r}")
 
     def _job_later(
-        self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions
+        self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions, *more: Any
     ) -> Callable[[], Job]:
         """`_job` for later, when the caller may have changed or closed what was given."""
         from . import audio as media
 
         try:
-            return partial(self._job, media.snapshot(audio), sample_rate, wanted)
+            return partial(self._job, media.snapshot(audio), sample_rate, wanted, *more)
         except Exception as error:
             return partial(_fail, error)
 
-    def _job(self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions) -> Job:
+    def _job(
+        self,
+        audio: Audio,
+        sample_rate: int | None,
+        wanted: TranscribeOptions,
+        progress: ProgressFunction | None,
+        index: int = 0,
+    ) -> Job:
         """Reads a recording and finds out its language; nothing of it is decoded yet."""
         metrics = CallMetrics()
         samples = self._samples(audio, sample_rate, metrics)
@@ -278,7 +380,8 @@ class WhisperModel:
             options=options,
             metrics=metrics,
         )
-        return Job(info, seek_loops(self.tokenizer, self.dims, options, mel, language.features))
+        loops = seek_loops(self.tokenizer, self.dims, options, mel, language.features)
+        return Job(info, loops, progress and Reports(progress, index, info))
 
     def _samples(
         self, audio: Audio, sample_rate: int | None, metrics: CallMetrics
@@ -326,6 +429,21 @@ class WhisperModel:
         features = self.core.encode(np.ascontiguousarray(mel[:, : _core.N_FRAMES]))
         metrics.core.merge(features.metrics)
         return features
+
+
+def _check_progress(where: str, progress: object) -> None:
+    if progress is not None and not callable(progress):
+        raise TypeError(f"{where}: progress must be a function or None, got {progress!r}")
+
+
+def _lasting(path: str | PathLike[str]) -> str:
+    """The path, or the name, as another process finds it, wherever it works."""
+    expanded = Path(path).expanduser()
+    return str(expanded.absolute()) if expanded.exists() else fspath(path)
+
+
+def _reopened(cls: type[WhisperModel], arguments: dict[str, Any]) -> WhisperModel:
+    return cls(**arguments)
 
 
 def _fail(error: Exception) -> NoReturn:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import LoadError
 from ..options import TranscribeOptions
-from ..results import Segment, Transcript, TranscriptionInfo
+from ..results import Segment, TranscriptionInfo
+from ..transcription import Transcription
 from ..writers import format_timestamp, save, written
 from .failures import EXPECTED_ERRORS, UsageError, complain, note
 from .output import prepare_folder
@@ -153,17 +154,17 @@ def _hear(
     found: Iterable[Segment],
     about: TranscriptionInfo,
     arguments: argparse.Namespace,
-) -> Transcript:
+) -> Transcription:
     """The whole transcript, which is printed as it comes where that is what is wanted."""
     if sys.stdout.isatty() and len(arguments.audio) > 1:
         note(f"== {path}")
     shown = show_progress(found, about.duration, enabled=sys.stderr.isatty())
     with closing(shown):
         segments = list(_printed(shown, arguments))
-    return Transcript(model.text(segments), segments, about.language)
+    return Transcription(segments, about, model.text(segments))
 
 
-def _deliver(transcript: Transcript, path: str, arguments: argparse.Namespace) -> int:
+def _deliver(transcript: Transcription, path: str, arguments: argparse.Namespace) -> int:
     """Writes what is not printed as it comes; returns the status."""
     if arguments.output_dir is not None:
         formats = arguments.output_format or "all"

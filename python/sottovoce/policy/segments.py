@@ -58,9 +58,9 @@ def without_empty_speech(segment: Segment) -> Segment:
     return segment
 
 
-def numbered(segments: Iterable[Segment]) -> Iterator[Segment]:
-    """The segments of a transcript, with ids 0, 1, ..."""
-    return (replace(segment, id=i) for i, segment in enumerate(segments))
+def numbered(segments: Iterable[Segment], first: int = 0) -> Iterator[Segment]:
+    """The segments with ids first, first + 1, ..."""
+    return (replace(segment, id=i) for i, segment in enumerate(segments, first))
 
 
 def full_text(segments: Iterable[Segment], tokenizer: Tokenizer) -> str:

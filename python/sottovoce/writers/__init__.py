@@ -4,7 +4,16 @@ One file a family of formats: each writer puts one transcript on a text stream. 
 files. What a transcript is, and its text, come from elsewhere; nothing is decoded here.
 """
 
-from .saving import FORMATS, WRITERS, save, write, written
+from .saving import FORMATS, WRITERS, check_format, save, save_file, write, written
 from .timestamps import format_timestamp
 
-__all__ = ["FORMATS", "WRITERS", "format_timestamp", "save", "write", "written"]
+__all__ = [
+    "FORMATS",
+    "WRITERS",
+    "check_format",
+    "format_timestamp",
+    "save",
+    "save_file",
+    "write",
+    "written",
+]
