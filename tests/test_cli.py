@@ -1,17 +1,24 @@
 """The command line: what lands on which stream, and which status comes back."""
 
+import argparse
+import itertools
 import json
 import os
 import subprocess
 import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from fake_core import FakeCore, Heard, at, silence, word
-from sottovoce import _core, audio, cli
+from sottovoce import _core, audio, cli, model
+from sottovoce.cli import arguments
 from sottovoce.cli import transcribe as transcribe_command
+from sottovoce.cli.output import prepare_folder
+from sottovoce.writers import WRITERS, saving, write
 
 SAID = [at(0), word(1), at(2), at(2), word(2), at(3)]
 
@@ -157,6 +164,35 @@ def test_flags_have_two_spellings(core, dashes):
     assert keywords["initial_prompt"] == "hi"
 
 
+@pytest.mark.parametrize("dashes", ["_", "-"])
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ([], False),
+        (["--weights_cache"], True),
+        (["--weights_cache_dir", "packed"], "packed"),
+        (["--weights_cache_dir=packed"], "packed"),
+        (["--weights_cache", "--weights_cache_dir", "packed"], "packed"),
+    ],
+)
+def test_packed_weights_are_kept_where_told(monkeypatch, flags, expected, dashes):
+    flags = [flag.replace("_", dashes) for flag in flags]
+    parsed = arguments.build_parser().parse_args(["transcribe", "--model", "m", *flags, "a", "b"])
+    assert parsed.audio == ["a", "b"]
+    monkeypatch.setattr(model, "WhisperModel", lambda *_, **keywords: keywords)
+    assert transcribe_command._load(parsed)["weights_cache"] == expected
+
+
+def test_no_flag_takes_a_file_for_its_value():
+    """A flag whose value may be left out would take the audio file that follows."""
+    parsers = [arguments.build_parser()]
+    while parsers:
+        for action in parsers.pop()._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parsers += action.choices.values()
+            assert not action.option_strings or action.nargs in (None, 0), action
+
+
 @pytest.mark.parametrize(
     ("start", "increment", "expected"),
     [
@@ -192,6 +228,7 @@ def test_languages_are_given_by_code_or_name(core):
         (["transcribe", "a", "--model", "m", "--best_of", "0"], "best_of must be an int in 1..256"),
         (["transcribe", "a", "--model", "m", "--length-penalty", "2"], "length_penalty must be"),
         (["transcribe", "a", "--model", "m", "-f", "all"], "say where with -o DIR"),
+        (["transcribe", "a", "--model", "m", "--weights-cache-dir", ""], "a folder, got ''"),
         (["transcribe", "a/x.mp3", "b/x.wav", "--model", "m", "-o", "o"], "both be written to x.*"),
         (
             ["transcribe", "a", "--model", "m", "--temperature-increment-on-fallback", "0"],
@@ -208,6 +245,26 @@ def test_a_bad_file_is_one_line_and_the_others_go_on(core, capsys):
     out, err = capsys.readouterr()
     assert out == "w1\nw2\n"
     assert err == "sottovoce: bad.wav: bad.wav: not audio at all\n"
+
+
+@pytest.mark.parametrize("form", ["srt", "vtt", "tsv"])
+def test_two_files_do_not_run_together(core, capsys, form):
+    message = f"-f {form} puts one file on standard output, got 2 files; say where with -o DIR"
+    arguments = ["transcribe", "--model", "m", "a.wav", "b.wav", "-f", form]
+    assert message in usage_error(capsys, *arguments)
+    assert core.keywords == []
+
+
+def test_txt_of_several_files_is_one_after_the_other(core, capsys):
+    assert transcribe("a.wav", "b.wav", "-f", "txt") == 0
+    assert capsys.readouterr().out == "w1\nw2\nw1\nw2\n"
+
+
+def test_a_prompt_that_is_not_utf8_is_blamed_on_its_flag(core, capsys):
+    arguments = ["transcribe", "--model", "m", "a.wav", "--initial_prompt", os.fsdecode(b"a\xff")]
+    message = "argument --initial_prompt: expected text in UTF-8, got b'a\\xff'"
+    assert message in usage_error(capsys, *arguments)
+    assert core.keywords == []
 
 
 @pytest.mark.parametrize("batch_size", ["1", "2", "8"])
@@ -232,6 +289,64 @@ def test_an_error_that_ends_the_run_is_told_of_every_file(core, capsys, monkeypa
         "sottovoce: a.wav: no room for the windows",
         "sottovoce: b.wav: not transcribed: an error ended the run before its turn",
     ])  # fmt: skip
+
+
+def no_model(*_, **__):
+    raise AssertionError("the model was loaded first")
+
+
+@pytest.mark.parametrize("folder", ["file", "file/below", "x" * 300])
+def test_a_folder_that_cannot_be_written_is_told_before_the_model_is_loaded(
+    capsys, tmp_path, monkeypatch, folder
+):
+    monkeypatch.setattr(transcribe_command, "_load", no_model)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert transcribe("a.wav", "-o", folder) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(f"sottovoce: {folder}: the output folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@contextmanager
+def full_disk(**_):
+    with Path("/dev/full").open("wb") as file:
+        yield file
+
+
+def test_a_full_disk_is_told_before_the_model_is_loaded(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(transcribe_command, "_load", no_model)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full_disk)
+    assert transcribe("a.wav", "-o", str(tmp_path)) == 1
+    assert capsys.readouterr().err == (
+        f"sottovoce: {tmp_path}: the output folder: No space left on device\n"
+    )
+
+
+def test_trying_a_folder_leaves_nothing_in_it(tmp_path):
+    prepare_folder(tmp_path / "new" / "folder")
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+
+
+@pytest.mark.parametrize("batch_size", ["1", "8"])
+def test_a_disk_that_fills_up_keeps_what_is_finished(
+    core, capsys, tmp_path, monkeypatch, batch_size
+):
+    def full(transcript, stream, output_format):
+        write(transcript, stream, output_format)
+        if output_format == "vtt" and next(turn) == 1:
+            raise OSError(28, "No space left on device")
+
+    turn = itertools.count()
+    monkeypatch.setattr(saving, "write", full)
+    files = [f"{name}.wav" for name in "abc"]
+    assert transcribe(*files, "-o", str(tmp_path), "--batch_size", batch_size) == 1
+    out, err = capsys.readouterr()
+    assert err == f"sottovoce: {tmp_path}/b.vtt: No space left on device\n"
+    assert out == "w1\nw2\n"  # of b
+    whole = {f"{stem}.{name}" for stem in "ac" for name in WRITERS}
+    assert {path.name for path in tmp_path.iterdir()} == {"b.txt", *whole}
 
 
 def test_windows_may_be_independent(core, capsys):

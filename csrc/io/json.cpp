@@ -281,9 +281,7 @@ class Parser {
   Value number(const char* start, bool whole) const {
     std::int64_t integer = 0;
     if (whole && std::from_chars(start, p_, integer).ec == std::errc()) return Value(integer);
-    double real = 0.0;
-    if (std::from_chars(start, p_, real).ec != std::errc()) fail("number out of range");
-    return Value(real);
+    return Value(Value::Fraction{});
   }
 
   const char* begin_;

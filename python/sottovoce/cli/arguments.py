@@ -6,6 +6,7 @@ Flags are openai-whisper's, in either spelling (--beam_size, --beam-size).
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, get_args
 
@@ -14,6 +15,7 @@ from ..options import Task, TranscribeOptions, Windows
 from ..text.languages import CODES_BY_NAME, LANGUAGES, spoken_language
 from ..writers import FORMATS
 from . import convert, demo, info, transcribe
+from .streams import put
 
 _DEFAULTS = TranscribeOptions()
 _TRANSCRIBE = """\
@@ -52,7 +54,7 @@ class _Version(argparse.Action):
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="show the version")
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        print(f"sottovoce {_core.__version__}")
+        put(f"sottovoce {_core.__version__}\n")
         parser.exit()
 
 
@@ -199,7 +201,7 @@ def _add_policy(group: argparse._ArgumentGroup) -> None:
         type=_boolean,
         metavar="BOOL",
     )
-    _option(group, "initial_prompt", "text before the first window", metavar="TEXT")
+    _option(group, "initial_prompt", "text before the first window", type=_text, metavar="TEXT")
     _option(
         group,
         "carry_initial_prompt",
@@ -242,15 +244,14 @@ def _add_runtime(group: argparse._ArgumentGroup) -> None:
     _flag(
         group, "compute_type", "float32, bfloat16, int8 or auto", default="float32", metavar="DTYPE"
     )
+    # Two flags: one with an optional value would take the first audio file for it.
     _flag(
         group,
         "weights_cache",
-        "keep packed weights in DIR, or in the user's cache: the next start is near instant",
-        nargs="?",
-        const=True,
-        default=False,
-        metavar="DIR",
+        "keep packed weights in the user's cache: the next start is near instant",
+        action="store_true",
     )
+    _flag(group, "weights_cache_dir", "keep them in DIR", type=_folder, metavar="DIR")
     _flag(group, "isa", "kernels (default: the best for this CPU)", default="", metavar="NAME")
     _flag(
         group,
@@ -266,6 +267,22 @@ def _boolean(text: str) -> bool:
     if text.lower() not in values:
         raise argparse.ArgumentTypeError(f"expected True or False, got {text!r}")
     return values[text.lower()]
+
+
+def _text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(
+            f"expected text in UTF-8, got {os.fsencode(text)!r}"
+        ) from None
+    return text
+
+
+def _folder(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a folder, got ''")
+    return text
 
 
 def _optional(kind: type[int] | type[float]) -> Callable[[str], float | None]:

@@ -1,8 +1,12 @@
-"""What goes wrong on a command line, and the one line that says so."""
+"""What goes wrong on a command line, and the one line on standard error that says so."""
 
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
 from ..errors import Error
 
@@ -14,10 +18,42 @@ class UsageError(Exception):
     """Arguments that parse but cannot be meant."""
 
 
+class OutputError(Exception):
+    """There is no place for what comes out."""
+
+
+def note(line: str) -> None:
+    """Prints a line on standard error, if that takes anything."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
 def complain(error: BaseException, subject: str = "") -> None:
     """One line on standard error, about `subject` where there is one."""
     what = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         what = error.strerror  # without "[Errno 2]"
         subject = subject or str(error.filename or "")
-    print(f"sottovoce: {subject + ': ' if subject else ''}{what}", file=sys.stderr, flush=True)
+    note(f"sottovoce: {subject + ': ' if subject else ''}{what}")
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Within it, a warning is one line on standard error."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        note(f"sottovoce: warning: {' '.join(str(message).split())}")
+
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            for category in (UserWarning, RuntimeWarning, UnicodeWarning):
+                warnings.simplefilter("default", category)
+        warnings.showwarning = show
+        yield

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterable
+from contextlib import nullcontext
 
 from ..results import Segment
+from .streams import put
 
 
 def show_progress(
@@ -28,8 +30,5 @@ def show_progress(
 def say(line: str) -> None:
     """Prints a line on standard output, above a bar if there is one."""
     tqdm = sys.modules.get("tqdm")
-    if tqdm is None:
-        print(line, flush=True)
-    else:
-        tqdm.tqdm.write(line, file=sys.stdout)
-        sys.stdout.flush()
+    with tqdm.tqdm.external_write_mode(sys.stdout) if tqdm else nullcontext():
+        put(f"{line}\n")

@@ -10,12 +10,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import LoadError
 from ..options import TranscribeOptions
 from ..results import Segment, TranscriptionInfo
 from ..transcription import Transcription
-from ..writers import format_timestamp, save, write
-from .failures import EXPECTED_ERRORS, UsageError, complain
+from ..writers import format_timestamp, save, written
+from .failures import EXPECTED_ERRORS, UsageError, complain, note
+from .output import prepare_folder
 from .progress import say, show_progress
+from .streams import put
 
 if TYPE_CHECKING:
     from ..audio import Audio
@@ -32,7 +35,9 @@ _OPTION_FLAGS = (
 def run(arguments: argparse.Namespace) -> int:
     """Transcribes the files, their windows side by side; status 1 if any failed."""
     keywords = _transcribe_keywords(arguments)
-    _check_outputs(arguments)
+    _check_streams(arguments)
+    if arguments.output_dir is not None:
+        prepare_folder(Path(arguments.output_dir))
     model = _load(arguments)
     if len(arguments.audio) > 1 and arguments.batch_size > 1:
         many = model.transcribe_many(map(_input, arguments.audio), **keywords)
@@ -74,10 +79,24 @@ def temperatures(start: float, increment: float | None) -> tuple[float, ...]:
     return tuple(start + i * increment for i in range(count))
 
 
-def _check_outputs(arguments: argparse.Namespace) -> None:
+# Formats of which standard output takes one document after the other.
+_JOINABLE = ("txt", "json")
+
+
+def _check_streams(arguments: argparse.Namespace) -> None:
+    """Raises UsageError or OutputError for outputs, LoadError for an input, that cannot be."""
+    if "-" in arguments.audio and sys.stdin is None:
+        raise LoadError("-: standard input is closed")
+    form = arguments.output_format
     if arguments.output_dir is None:
-        if arguments.output_format == "all":
+        if form == "all":
             raise UsageError("-f all writes several files; say where with -o DIR")
+        if len(arguments.audio) > 1 and form not in (None, *_JOINABLE):
+            raise UsageError(
+                f"-f {form} puts one file on standard output, got {len(arguments.audio)} files; "
+                "say where with -o DIR"
+            )
+        put("")
         return
     stems = [_stem(path) for path in arguments.audio]
     twice = next((stem for stem in stems if stems.count(stem) > 1), None)
@@ -97,7 +116,7 @@ def _load(arguments: argparse.Namespace) -> WhisperModel:
         threading=arguments.threading,
         local_files_only=arguments.local_files_only,
         download_root=arguments.model_dir,
-        weights_cache=arguments.weights_cache,
+        weights_cache=arguments.weights_cache_dir or arguments.weights_cache,
     )
 
 
@@ -115,7 +134,7 @@ def _deliver_all(
     for path in arguments.audio:
         try:
             segments, about = next_transcript()
-            _deliver(model, path, segments, about, arguments)
+            transcript = _hear(model, path, segments, about, arguments)
         except BrokenPipeError:
             raise
         except StopIteration:
@@ -124,37 +143,59 @@ def _deliver_all(
         except EXPECTED_ERRORS as error:
             complain(error, path)
             status = 1
+        else:
+            status |= _deliver(transcript, path, arguments)
     return status
 
 
-def _deliver(
+def _hear(
     model: WhisperModel,
     path: str,
     found: Iterable[Segment],
     about: TranscriptionInfo,
     arguments: argparse.Namespace,
-) -> None:
+) -> Transcription:
+    """The whole transcript, which is printed as it comes where that is what is wanted."""
     if sys.stdout.isatty() and len(arguments.audio) > 1:
-        print(f"== {path}", file=sys.stderr, flush=True)
+        note(f"== {path}")
     shown = show_progress(found, about.duration, enabled=sys.stderr.isatty())
     with closing(shown):
         segments = list(_printed(shown, arguments))
-    transcript = Transcription(segments, about, model.text(segments))
+    return Transcription(segments, about, model.text(segments))
+
+
+def _deliver(transcript: Transcription, path: str, arguments: argparse.Namespace) -> int:
+    """Writes what is not printed as it comes; returns the status."""
     if arguments.output_dir is not None:
         formats = arguments.output_format or "all"
-        save(transcript, Path(arguments.output_dir), _stem(path), formats)
+        try:
+            save(transcript, Path(arguments.output_dir), _stem(path), formats)
+        except OSError as error:
+            complain(error)
+            if not _prints(arguments):  # hours of work should not be lost for a full disk
+                put(written(transcript, "txt"))
+            return 1
     elif arguments.output_format is not None:
-        write(transcript, sys.stdout, arguments.output_format)
-        if arguments.output_format == "json":
-            print()  # one document a line
-        sys.stdout.flush()
+        # One JSON document a line.
+        end = "\n" if arguments.output_format == "json" else ""
+        put(written(transcript, arguments.output_format) + end)
+    return 0
+
+
+def _prints(arguments: argparse.Namespace) -> bool:
+    """Whether segments are printed as they come."""
+    if arguments.output_dir is not None:
+        return _with_times(arguments)
+    return arguments.output_format is None
+
+
+def _with_times(arguments: argparse.Namespace) -> bool:
+    return sys.stdout.isatty() and bool(arguments.verbose)
 
 
 def _printed(segments: Iterator[Segment], arguments: argparse.Namespace) -> Iterator[Segment]:
     """Passes segments on; prints them on the way where the transcript is meant for the eye."""
-    to_files = arguments.output_dir is not None
-    with_times = sys.stdout.isatty() and arguments.verbose
-    prints = with_times if to_files else arguments.output_format is None
+    prints, with_times = _prints(arguments), _with_times(arguments)
     for segment in segments:
         if prints and not segment.is_empty:
             start, end = format_timestamp(segment.start), format_timestamp(segment.end)

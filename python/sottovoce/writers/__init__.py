@@ -4,7 +4,7 @@ One file a family of formats: each writer puts one transcript on a text stream. 
 files. What a transcript is, and its text, come from elsewhere; nothing is decoded here.
 """
 
-from .saving import FORMATS, WRITERS, check_format, save, save_file, write
+from .saving import FORMATS, WRITERS, check_format, save, save_file, write, written
 from .timestamps import format_timestamp
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "save",
     "save_file",
     "write",
+    "written",
 ]

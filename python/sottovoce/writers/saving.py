@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import TextIO
@@ -31,6 +32,13 @@ def write(transcript: Transcript, stream: TextIO, output_format: str) -> None:
     """Writes one format. Raises ValueError for a format that is none of WRITERS."""
     check_format(output_format)
     WRITERS[output_format](transcript, stream)
+
+
+def written(transcript: Transcript, output_format: str) -> str:
+    """What `write` writes."""
+    stream = StringIO()
+    write(transcript, stream, output_format)
+    return stream.getvalue()
 
 
 def save_file(transcript: Transcript, path: Path, output_format: str) -> None:
