@@ -1,4 +1,5 @@
-"""Transcripts as txt, vtt, srt, tsv and json: the bytes that openai-whisper writes.
+"""Transcripts as txt, vtt, srt, tsv and json: the bytes that openai-whisper writes, but for
+subtitles that strict parsers refuse (subtitles.py).
 
 One file a family of formats: each writer puts one transcript on a text stream. `save` puts it into
 files. What a transcript is, and its text, come from elsewhere; nothing is decoded here.
