@@ -1,6 +1,7 @@
 """Windows side by side: the words, segments and numbers of one after the other; errors, threads."""
 
 import gc
+import io
 import itertools
 import json
 import threading
@@ -319,7 +320,13 @@ def test_options_are_checked_at_the_call():
         model.transcribe_many([], language="yue")
 
 
-@pytest.mark.parametrize("audios", ["talk.mp3", b"RIFF", Path("talk.mp3"), silence(1), None, 3])
+@pytest.mark.parametrize(
+    "audios",
+    [
+        *("talk.mp3", b"RIFF", bytearray(b"RIFF"), Path("talk.mp3"), io.BytesIO(b"RIFF")),
+        *(silence(1), {"array": silence(1), "sampling_rate": 16000}, None, 3),
+    ],
+)
 def test_one_recording_is_not_many(audios):
     with pytest.raises(TypeError) as raised:
         FakeCore([]).model().transcribe_many(audios)

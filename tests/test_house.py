@@ -37,7 +37,9 @@ PYTHON_ROOMS = {
     "errors": {"_core"},
     "atomic": set(),
     "text": {"_core", "errors"},
-    "options": {"text"},
+    "spellings": {"text"},
+    "foreign": set(),
+    "options": {"spellings", "foreign"},
     "results": {"_core", "options"},
     "audio": {"_core", "errors"},
     "checkpoints": {"_core", "errors", "atomic"},
@@ -46,7 +48,7 @@ PYTHON_ROOMS = {
     "writers": {"atomic", "results"},
     "transcription": {"errors", "results", "engine", "writers"},
     "model": {
-        *("_core", "errors", "text", "options", "results"),
+        *("_core", "errors", "text", "foreign", "options", "results"),
         *("audio", "checkpoints", "policy", "engine", "transcription"),
     },
     "cli": {

@@ -13,7 +13,7 @@ from ._core import (
     default_n_threads,
     log_mel,
 )
-from .errors import AudioError, Error, LoadError, ShapeError, StateError
+from .errors import AudioError, Error, LoadError, OptionWarning, ShapeError, StateError
 from .model import WhisperModel
 from .options import DecodeOptions, TranscribeOptions
 from .results import Progress, Segment, TranscriptionInfo, WindowResult
@@ -31,6 +31,7 @@ __all__ = [
     "Metrics",
     "Model",
     "ModelDims",
+    "OptionWarning",
     "Progress",
     "Segment",
     "Segments",

@@ -11,25 +11,34 @@ a decoder, in engine/. A model holds no state of a call: any number of threads m
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, wraps
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
+from . import _core, foreign
 from .engine import batch, sequential, window
 from .engine.job import Job
 from .engine.reports import ProgressFunction, Reports
-from .errors import StateError
-from .options import DecodeKeywords, DecodeOptions, TranscribeKeywords, TranscribeOptions
+from .errors import OptionWarning, StateError
+from .options import (
+    DecodeKeywords,
+    DecodeOptions,
+    TranscribeKeywords,
+    TranscribeOptions,
+    WindowOptions,
+    shows_options,
+)
 from .policy.chunking import clips_between_pauses
 from .policy.seek import seek_loops
 from .policy.segments import full_text
@@ -41,6 +50,25 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .audio import Audio
+
+_COMPUTE_TYPES = ("float32", "bfloat16", "int8")
+_Init = TypeVar("_Init", bound=Callable[..., None])
+
+
+def _answers_unknown(init: _Init) -> _Init:
+    """Has a constructor tell what the keywords of other engines are called here."""
+    known = list(inspect.signature(init).parameters)
+    of_transcribe = dict.fromkeys(TranscribeKeywords.__annotations__, "transcribe takes it")
+
+    @wraps(init)
+    def checked(*arguments: Any, **keywords: Any) -> None:
+        for name in keywords:
+            if name not in known:
+                answers = {**of_transcribe, **foreign.MODEL}
+                raise foreign.unknown("WhisperModel", "argument", name, known[1:], answers)
+        init(*arguments, **keywords)
+
+    return cast(_Init, checked)
 
 
 @dataclass(frozen=True)
@@ -63,9 +91,10 @@ class WhisperModel:
     tokenizer: Tokenizer
     _network: _core.Model | None = None  # None: closed
 
+    @_answers_unknown
     def __init__(
         self,
-        name_or_path: str | Path,
+        name_or_path: str | PathLike[str],
         device: str = "cpu",
         compute_type: str = "float32",
         cpu_threads: int = 0,
@@ -99,8 +128,23 @@ class WhisperModel:
         from .checkpoints import hub, open_checkpoint
         from .checkpoints.weights_cache import Runtime, default_folder, open_core
 
+        _check_texts(
+            name_or_path=fspath(name_or_path)
+            if isinstance(name_or_path, PathLike)
+            else name_or_path,
+            device=device,
+            compute_type=compute_type,
+            isa=isa,
+            threading=threading,
+        )
+        if device in _COMPUTE_TYPES:
+            raise ValueError(
+                f"WhisperModel: device must be 'cpu' or 'auto', got {device!r}, which is a "
+                f"compute type: compute_type={device!r}"
+            )
         most_threads = 1024  # the core's
-        if not isinstance(cpu_threads, int) or not 0 <= cpu_threads <= most_threads:
+        is_int = isinstance(cpu_threads, int | np.integer) and not isinstance(cpu_threads, bool)
+        if not is_int or not 0 <= cpu_threads <= most_threads:
             raise ValueError(
                 f"WhisperModel: cpu_threads must be 0 (all) to {most_threads}, got {cpu_threads!r}"
             )
@@ -185,9 +229,12 @@ class WhisperModel:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def _name(self) -> str:
+        return str(self._arguments.get("name_or_path", "of parts"))
+
     def __repr__(self) -> str:
-        name = self._arguments.get("name_or_path", "of parts")
-        core = self._network
+        name, core = self._name, self._network
         if core is None:
             return f"<WhisperModel {name}: closed>"
         threads = f"{core.n_threads} thread{'' if core.n_threads == 1 else 's'}"
@@ -210,13 +257,15 @@ class WhisperModel:
     def is_multilingual(self) -> bool:
         return self.tokenizer.is_multilingual
 
+    @shows_options(TranscribeOptions, TranscribeKeywords)
     def transcribe(
         self,
         audio: Audio,
         *,
         sample_rate: int | None = None,
         progress: ProgressFunction | None = None,
-        **options: Unpack[TranscribeKeywords],
+        options: TranscribeOptions | None = None,
+        **keywords: Unpack[TranscribeKeywords],
     ) -> Transcription:
         """Transcribes a recording of any length.
 
@@ -225,10 +274,40 @@ class WhisperModel:
             sample_rate: of samples, in Hz; None: 16000.
             progress: is called with a `Progress` when hearing begins, after each window and at the
                 end, in the thread that iterates; what it raises ends the transcription.
-            options: the fields of `TranscribeOptions`; `beam_size` is 5 (1: greedy), `temperature`
-                (0.0, 0.2, ... 1.0), `language` detected, `task` "transcribe", `windows`
-                "sequential" ("independent": clips of up to 30 s, each heard without the others'
-                words, `batch_size` of them side by side).
+            options: a `TranscribeOptions` instead of the keywords below, or for them to override.
+            task ('transcribe'): "transcribe": in the language spoken; "translate": in English.
+            language (None): spoken language, by code or name; None and "auto": it is detected.
+            sample_len (None): most tokens to add to a window; None: half of the model's context.
+            best_of (5): samples at a temperature above 0, of which the best is taken; None: one.
+            beam_size (5): beams at temperature 0; 1 and None: greedy.
+            patience (None): waits for round(beam_size * patience) finished beams; None: 1.0.
+            length_penalty (None): alpha of Google NMT, 0..1; None: scores are divided by the
+                length.
+            prefix (None): text or token ids that each window starts with.
+            suppress_tokens (-1): ids that are never chosen; -1: all non-speech tokens; (): no rule.
+            suppress_blank (True): a window must not start with a space or with its end.
+            without_timestamps (False): plain text, one segment a window.
+            max_initial_timestamp (1.0): latest start of speech in a window, in s; None and 0: any.
+            seed (0): of the sampler: the same seed gives the same words.
+            temperature (0.0, 0.2, 0.4, 0.6, 0.8, 1.0): one number, or several that are tried in
+                turn until an attempt is fine.
+            compression_ratio_threshold (2.4): an attempt whose text zlib shrinks by a greater
+                factor failed: repetition; None: off.
+            logprob_threshold (-1.0): an attempt whose mean log-probability is below this failed;
+                None: off.
+            no_speech_threshold (0.6): a window whose no-speech probability is above this, and whose
+                words are improbable, is silence and skipped; None: off.
+            condition_on_previous_text (True): a window is prompted with what was said before it.
+            initial_prompt (None): text or token ids before the first window: names, style.
+            carry_initial_prompt (False): initial_prompt stands before every window.
+            clip_timestamps (0.0): what to hear: start, end, start, end, ... in s, or pairs, or
+                dicts of start and end; the last end may be missing.
+            windows ('sequential'): each window begins where the words of the last one ended, and is
+                prompted with them; "independent": each clip is heard on its own, many at once,
+                without condition_on_previous_text and starting from initial_prompt; unless
+                clip_timestamps say otherwise, clips are at most 30 s and end at the quietest
+                places.
+            batch_size (8): most windows side by side; never changes a result.
 
         Returns:
             What is heard: iterate over its segments, which are decoded window by window as you do,
@@ -237,22 +316,29 @@ class WhisperModel:
 
         Raises TypeError and ValueError for options, LoadError for audio that cannot be read.
         """
-        wanted = TranscribeOptions.from_keywords(options)
-        self._check_language(wanted.language)
+        wanted = TranscribeOptions.from_keywords(keywords, options)
+        self._check(wanted)
         _check_progress("transcribe", progress)
+        if isinstance(audio, (list, tuple)) and audio and all(map(_is_media, audio)):
+            raise TypeError(
+                f"transcribe: audio must be one recording, got {len(audio)} of them; "
+                "transcribe_many takes several"
+            )
         job = self._job(audio, sample_rate, wanted, progress)
         engine = batch if len(job.loops) > 1 else sequential
         heard = Segments(engine.segments(self.core, job))
         self._watch(heard)
         return Transcription(heard, job.info, self._spell())
 
+    @shows_options(TranscribeOptions, TranscribeKeywords)
     def transcribe_many(
         self,
         audios: Iterable[Audio],
         *,
         sample_rate: int | None = None,
         progress: ProgressFunction | None = None,
-        **options: Unpack[TranscribeKeywords],
+        options: TranscribeOptions | None = None,
+        **keywords: Unpack[TranscribeKeywords],
     ) -> Transcriptions:
         """Transcribes recordings, `batch_size` windows side by side; faster than one by one.
 
@@ -263,7 +349,8 @@ class WhisperModel:
             sample_rate: of samples, in Hz; None: 16000.
             progress: as of `transcribe`; those of several recordings come as things happen. What it
                 raises ends the call.
-            options: as of `transcribe`; they hold for every recording. `batch_size` is 8.
+            options: a `TranscribeOptions`, or for keywords to override.
+            keywords: the options of `transcribe`; they hold for every recording.
 
         Returns:
             An iterator over what was heard in each, in the order of `audios`, the same to the last
@@ -273,13 +360,14 @@ class WhisperModel:
 
         Raises TypeError and ValueError for options, TypeError for a single recording.
         """
-        if isinstance(audios, (str, bytes, Path, np.ndarray)) or not isinstance(audios, Iterable):
+        is_one = _is_media(audios) or isinstance(audios, (np.ndarray, Mapping))
+        if is_one or not isinstance(audios, Iterable):
             raise TypeError(
                 "transcribe_many: audios must be an iterable of recordings, "
                 f"got {type(audios).__name__}"
             )
-        wanted = TranscribeOptions.from_keywords(options)
-        self._check_language(wanted.language)
+        wanted = TranscribeOptions.from_keywords(keywords, options)
+        self._check(wanted)
         _check_progress("transcribe_many", progress)
         jobs = (
             self._job_later(audio, sample_rate, wanted, progress, index)
@@ -305,21 +393,40 @@ class WhisperModel:
         features = self._encode_first_window(mel, metrics)
         return window.detect_language(self.core, self.tokenizer, features)
 
+    @shows_options(DecodeOptions, DecodeKeywords)
     def decode(
         self,
         features: _core.AudioFeatures | NDArray[np.float32],
-        **options: Unpack[DecodeKeywords],
+        *,
+        options: DecodeOptions | None = None,
+        **keywords: Unpack[DecodeKeywords],
     ) -> WindowResult:
         """Decodes one window, once: no retries, no skipping; greedy unless asked otherwise.
 
         Args:
             features: an encoded window, or its log-mel (n_mels, n_frames <= 3000) float32.
-            options: the fields of `DecodeOptions`.
+            options: a `DecodeOptions` instead of the keywords below, or for them to override.
+            task ('transcribe'): "transcribe": in the language spoken; "translate": in English.
+            language (None): spoken language, by code or name; None and "auto": it is detected.
+            sample_len (None): most tokens to add to a window; None: half of the model's context.
+            best_of (None): samples at a temperature above 0, of which the best is taken; None: one.
+            beam_size (None): beams at temperature 0; 1 and None: greedy.
+            patience (None): waits for round(beam_size * patience) finished beams; None: 1.0.
+            length_penalty (None): alpha of Google NMT, 0..1; None: scores are divided by the
+                length.
+            prefix (None): text or token ids that each window starts with.
+            suppress_tokens (-1): ids that are never chosen; -1: all non-speech tokens; (): no rule.
+            suppress_blank (True): a window must not start with a space or with its end.
+            without_timestamps (False): plain text, one segment a window.
+            max_initial_timestamp (1.0): latest start of speech in a window, in s; None and 0: any.
+            seed (0): of the sampler: the same seed gives the same words.
+            temperature (0.0): 0: the likeliest words; above: sampled.
+            prompt (None): what was said before, text or token ids; its last 223 tokens count.
 
         Raises TypeError and ValueError for options, ShapeError for a mel that is no window.
         """
-        wanted = DecodeOptions.from_keywords(options)
-        self._check_language(wanted.language)
+        wanted = DecodeOptions.from_keywords(keywords, options)
+        self._check(wanted)
         if isinstance(features, np.ndarray):
             features = self.core.encode(features)
         return window.decode(self.core, self.tokenizer, features, wanted)
@@ -336,6 +443,16 @@ class WhisperModel:
         """Has `close` end a call that is under way."""
         with self._lock:
             self._calls[id(call)] = call
+
+    def _check(self, wanted: WindowOptions) -> None:
+        """What options ask of this model; called by what a user calls."""
+        self._check_language(wanted.language)
+        if wanted.task == "translate" and not self.is_multilingual:
+            warnings.warn(
+                f"task='translate' has no effect: the model {self._name} knows English alone",
+                OptionWarning,
+                stacklevel=3,
+            )
 
     def _check_language(self, code: str | None) -> None:
         if code is None or code in self.tokenizer.language_codes:
@@ -431,9 +548,22 @@ class WhisperModel:
         return features
 
 
+def _check_texts(**arguments: object) -> None:
+    for name, value in arguments.items():
+        if not isinstance(value, str):
+            raise TypeError(f"WhisperModel: {name} must be a str, got {value!r}")
+
+
 def _check_progress(where: str, progress: object) -> None:
     if progress is not None and not callable(progress):
         raise TypeError(f"{where}: progress must be a function or None, got {progress!r}")
+
+
+def _is_media(audio: object) -> bool:
+    """Whether it is one recording, whatever is in it: a path, a file or its contents."""
+    return isinstance(audio, (str, bytes, bytearray, memoryview, PathLike)) or hasattr(
+        audio, "read"
+    )
 
 
 def _lasting(path: str | PathLike[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, get_args
 
 from .. import _core
 from ..options import Task, TranscribeOptions, Windows
-from ..text.languages import CODES_BY_NAME, LANGUAGES, language_code
+from ..text.languages import CODES_BY_NAME, LANGUAGES, spoken_language
 from ..writers import FORMATS
 from . import convert, demo, info, transcribe
 from .streams import put
@@ -300,7 +300,7 @@ def _language(text: str) -> str | None:
     if text.lower() == "none":
         return None
     try:
-        return language_code(text)
+        return spoken_language(text)
     except ValueError:
         known = len(LANGUAGES), len(CODES_BY_NAME)
         raise argparse.ArgumentTypeError(
