@@ -111,7 +111,8 @@ class WhisperModel:
         """Loads a model.
 
         Args:
-            name_or_path: a directory or file, or a name such as "base" or "tiny.en".
+            name_or_path: a name such as "base" or "tiny.en", org/repo on the Hugging Face hub, or a
+                directory or file; a directory that is called as a model is: "./base".
             device: "cpu", or "auto": the best there is.
             compute_type: "float32" (openai-whisper's words), "bfloat16", "int8" (quickest and
                 smallest), or "auto": "int8" but on the portable kernels.
@@ -161,7 +162,7 @@ class WhisperModel:
         if weights_cache == "":  # which Path would take for the working directory
             raise ValueError("WhisperModel: weights_cache must name a folder, got ''")
         self._begin(
-            name_or_path=_lasting(name_or_path),
+            name_or_path=name_or_path if hub.is_name(name_or_path) else _lasting(name_or_path),
             device=device,
             compute_type=compute_type,
             cpu_threads=cpu_threads,

@@ -197,7 +197,7 @@ def _printed(segments: Iterator[Segment], arguments: argparse.Namespace) -> Iter
     """Passes segments on; prints them on the way where the transcript is meant for the eye."""
     prints, with_times = _prints(arguments), _with_times(arguments)
     for segment in segments:
-        if prints and not segment.is_empty:
+        if prints and segment.text.strip():
             start, end = format_timestamp(segment.start), format_timestamp(segment.end)
             say(f"[{start} --> {end}] {segment.text}" if with_times else segment.text.strip())
         yield segment

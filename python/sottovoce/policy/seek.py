@@ -19,7 +19,7 @@ from ..results import WindowResult
 from ..text.tokenizer import Tokenizer
 from .prompt import History
 from .requests import EncodeRequest, HeardWindow, Request
-from .segments import cut_window, numbered, without_empty_speech
+from .segments import cut_window, numbered, with_whole_characters, without_empty_speech
 from .window import Window, decode_with_fallback, is_silence
 
 
@@ -96,7 +96,10 @@ class _Recording:
                     continue
                 cut = cut_window(window, result, self.tokenizer)
                 seek = cut.seek
-                segments = tuple(numbered(map(without_empty_speech, cut.segments), n_segments))
+                spoken = with_whole_characters(
+                    map(without_empty_speech, cut.segments), self.tokenizer
+                )
+                segments = tuple(numbered(spoken, n_segments))
                 n_segments += len(segments)
                 history.add(segments, result.temperature)
                 yield HeardWindow(window.seek, seek, segments)
