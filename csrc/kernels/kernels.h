@@ -127,8 +127,7 @@ struct Table {
 const Table* const* available_tables();
 // A table by name, or null if it is unknown or this CPU cannot run it.
 const Table* find_table(const char* name);
-// The table for a new model: `name` if not empty, else the environment variable SOTTOVOCE_ISA, else
-// the last available. Null if that name cannot be run.
+// The table for a new model: `name`, or for "" the last available. Null if it cannot be run.
 const Table* choose_table(const char* name);
 
 }  // namespace sottovoce::kernels
