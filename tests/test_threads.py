@@ -451,6 +451,33 @@ def test_a_forked_child_with_real_weights(tiny_en, jfk):
     assert in_child(lambda: said(tiny_en, samples, **options)) == before
 
 
+def test_forks_under_load(rng):
+    """Whatever lock another thread holds as the process forks, the child goes on without it."""
+    model = tiny_whisper.model(n_threads=1)
+    mel = rng.standard_normal((80, 3000)).astype(np.float32)
+    features = model.core.encode(mel)
+    stop = threading.Event()
+
+    def make_states():
+        while not stop.is_set():
+            model.core.new_state([features], 1)
+
+    def use() -> int:
+        model.core.new_state([features], 1)
+        return len(model.core.encode(mel).values) + model.core.metrics.encoder_calls
+
+    threads = [threading.Thread(target=make_states) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(int(os.environ.get("SOTTOVOCE_FORKS", "20"))):
+            assert in_child(use) == 1502
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
 # --- leaks ---
 
 
