@@ -70,6 +70,7 @@ struct Table {
   const char* name;     // as in available_isas()
   ptrdiff_t gemm_nr;    // columns of a packed panel
   int32_t int8_offset;  // added to int8 activations: quantize_i8
+  bool has_bf16_dot;    // products of bfloat16 are an instruction, and not made of float32's
 
   void (*gemm_f32)(const Gemm& args);
   // Inputs rounded to bfloat16, products and sums in float32.
