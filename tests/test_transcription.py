@@ -521,6 +521,12 @@ def test_what_a_model_heard_goes_through_a_pool():
     plain = asdict(found.info)
     assert plain["options"]["language"] == found.language
     assert plain["metrics"]["mel_ms"] > 0
+    for about in (found.info, info()):  # detected, given
+        read = json.loads(json.dumps(about.as_dict()))
+        assert (read["language"], read["duration"]) == (about.language, about.duration)
+        assert read["all_language_probs"] == about.all_language_probs
+        assert read["options"]["beam_size"] == 5
+        assert read["metrics"].keys() == about.metrics.as_dict().keys()
 
 
 def test_a_model_works_in_a_pool_of_processes(tmp_path):
