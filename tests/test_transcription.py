@@ -10,8 +10,9 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict
+from operator import methodcaller
 from types import SimpleNamespace
 
 import numpy as np
@@ -520,6 +521,21 @@ def test_what_a_model_heard_goes_through_a_pool():
     plain = asdict(found.info)
     assert plain["options"]["language"] == found.language
     assert plain["metrics"]["mel_ms"] > 0
+    for about in (found.info, info()):  # detected, given
+        read = json.loads(json.dumps(about.as_dict()))
+        assert (read["language"], read["duration"]) == (about.language, about.duration)
+        assert read["all_language_probs"] == about.all_language_probs
+        assert read["options"]["beam_size"] == 5
+        assert read["metrics"].keys() == about.metrics.as_dict().keys()
+
+
+def test_a_model_works_in_a_pool_of_processes(tmp_path):
+    model = WhisperModel(tiny_whisper.write(tmp_path), cpu_threads=1)
+    hear = methodcaller("transcribe", silence(1), language="en", temperature=0.0)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        found = pool.submit(hear, model).result(60)
+    assert (list(found), found.text) == (list(hear(model)), hear(model).text)
 
 
 # --- by a model ---
