@@ -124,7 +124,13 @@ def _add_model_source(parser: argparse.ArgumentParser) -> None:
 
 def _add_transcribe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help='files to transcribe, "-": stdin')
-    _flag(parser, "model", "name (tiny.en, base, ...) or directory", required=True, metavar="MODEL")
+    _flag(
+        parser,
+        "model",
+        "name (tiny.en, base, ...) or directory (default: turbo if it was downloaded before, else "
+        "base)",
+        metavar="MODEL",
+    )
     _add_output(parser.add_argument_group("output"))
     _add_task(parser.add_argument_group("task"))
     _add_search(parser.add_argument_group("search"))
@@ -145,6 +151,9 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         type=_boolean,
         default=True,
         metavar="BOOL",
+    )
+    _flag(
+        group, "quiet", "no progress and no notes, only what goes wrong", "-q", action="store_true"
     )
 
 

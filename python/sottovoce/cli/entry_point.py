@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 from .arguments import build_parser
-from .failures import EXPECTED_ERRORS, OutputError, UsageError, complain, warnings_as_lines
-from .streams import abandon, usable_streams
+from .failures import EXPECTED_ERRORS, UsageError, complain, warnings_as_lines
+from .streams import OutputError, abandon, usable_streams
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TextIO
 
 from ..errors import Error
+from .streams import note
 
 # What the world and the caller do wrong; anything else is our bug and deserves its traceback.
 EXPECTED_ERRORS = (Error, OSError, ValueError, RuntimeError, ImportError, MemoryError)
@@ -16,16 +17,6 @@ EXPECTED_ERRORS = (Error, OSError, ValueError, RuntimeError, ImportError, Memory
 
 class UsageError(Exception):
     """Arguments that parse but cannot be meant."""
-
-
-class OutputError(Exception):
-    """There is no place for what comes out."""
-
-
-def note(line: str) -> None:
-    """Prints a line on standard error, if that takes anything."""
-    with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
 
 
 def complain(error: BaseException, subject: str = "") -> None:
