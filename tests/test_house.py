@@ -33,7 +33,8 @@ C_ROOMS = {
 
 # Rooms a Python room (a package or a module) may import from, besides itself.
 PYTHON_ROOMS = {
-    "_core": set(),
+    "runtime": set(),
+    "_core": {"runtime"},
     "errors": {"_core"},
     "atomic": set(),
     "text": {"_core", "errors"},
@@ -42,13 +43,13 @@ PYTHON_ROOMS = {
     "options": {"spellings", "foreign"},
     "results": {"_core", "options"},
     "audio": {"_core", "errors"},
-    "checkpoints": {"_core", "errors", "atomic"},
+    "checkpoints": {"_core", "runtime", "errors", "atomic"},
     "policy": {"_core", "errors", "text", "options", "results"},
     "engine": {"_core", "errors", "text", "options", "results", "policy"},
     "writers": {"atomic", "results"},
     "transcription": {"errors", "results", "engine", "writers"},
     "model": {
-        *("_core", "errors", "text", "foreign", "options", "results"),
+        *("_core", "runtime", "errors", "text", "foreign", "options", "results"),
         *("audio", "checkpoints", "policy", "engine", "transcription"),
     },
     "cli": {

@@ -37,18 +37,6 @@ PATIENCE = 15  # s, after which something hangs
 LONG = Heard([at(0), word(1), at(30)])  # one sentence that fills a window
 
 
-def picklable(figures: _core.Metrics) -> bool:
-    try:
-        return bool(copy.copy(figures))
-    except TypeError:
-        return False
-
-
-sends = pytest.mark.skipif(
-    not picklable(_core.Metrics()), reason="figures of this build of the core cannot be copied"
-)
-
-
 def segment(i: int, text: str = " word") -> Segment:
     return Segment(i, 0, float(i), i + 1.0, text, (i + 1,), 0.0, -0.5, 1.0, 0.25)
 
@@ -509,7 +497,6 @@ def test_an_error_in_the_middle_leaves_the_old_file(tmp_path):
 # --- elsewhere ---
 
 
-@sends
 @pytest.mark.parametrize(
     "through", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
 )
@@ -523,7 +510,6 @@ def test_copies_and_pickles_are_heard_to_the_end(through):
     assert (segments, about.duration) == (ALL, 3.0)
 
 
-@sends
 def test_what_a_model_heard_goes_through_a_pool():
     model = tiny_whisper.model()
     found = model.transcribe(silence(2), temperature=0.0)  # with detection

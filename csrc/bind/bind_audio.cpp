@@ -2,6 +2,7 @@
 #include <sottovoce/audio.h>
 
 #include "bind.h"
+#include "gil.h"
 #include "numpy_array.h"
 
 namespace sottovoce::bind {
@@ -26,7 +27,7 @@ py::array_t<float> log_mel_array(const py::array& samples, int n_mels, py::ssize
   to_count(n_threads, "log_mel: n_threads");
   Tensor mel;
   {
-    const py::gil_scoped_release release;
+    const ReleaseGil release;
     mel = log_mel(view.f32(), static_cast<std::size_t>(view.size()), n_mels, n_padding, n_threads);
   }
   return to_array(std::move(mel));

@@ -12,6 +12,7 @@ a decoder, in engine/. A model holds no state of a call: any number of threads m
 from __future__ import annotations
 
 import inspect
+import logging
 import threading
 import time
 import warnings
@@ -20,7 +21,7 @@ from dataclasses import dataclass, replace
 from functools import partial, wraps
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, get_args
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -43,6 +44,7 @@ from .policy.chunking import clips_between_pauses
 from .policy.seek import seek_loops
 from .policy.segments import full_text
 from .results import CallMetrics, Segment, TranscriptionInfo, WindowResult
+from .runtime import ComputeType, Device, Isa, Runtime, Threading
 from .text.tokenizer import Tokenizer
 from .transcription import Segments, Transcription, Transcriptions
 
@@ -51,7 +53,8 @@ if TYPE_CHECKING:
 
     from .audio import Audio
 
-_COMPUTE_TYPES = ("float32", "bfloat16", "int8")
+_log = logging.getLogger("sottovoce.model")
+
 _Init = TypeVar("_Init", bound=Callable[..., None])
 
 
@@ -95,12 +98,12 @@ class WhisperModel:
     def __init__(
         self,
         name_or_path: str | PathLike[str],
-        device: str = "cpu",
-        compute_type: str = "float32",
+        device: Device = "cpu",
+        compute_type: ComputeType = "float32",
         cpu_threads: int = 0,
         *,
-        isa: str = "",
-        threading: str = "pool",
+        isa: Isa = "",
+        threading: Threading = "pool",
         local_files_only: bool = False,
         download_root: str | Path | None = None,
         weights_cache: bool | str | Path = False,
@@ -126,19 +129,21 @@ class WhisperModel:
         Raises LoadError if the model cannot be had or read, ValueError for what this machine or
         build does not have.
         """
-        from .checkpoints import hub, open_checkpoint
-        from .checkpoints.weights_cache import Runtime, default_folder, open_core
+        from .checkpoints import hub
+        from .checkpoints.weights_cache import default_folder
 
+        started = time.perf_counter()
+        if not isinstance(name_or_path, str | PathLike):
+            raise TypeError(
+                f"WhisperModel: name_or_path must be a name or a path, got {name_or_path!r}"
+            )
         _check_texts(
-            name_or_path=fspath(name_or_path)
-            if isinstance(name_or_path, PathLike)
-            else name_or_path,
             device=device,
             compute_type=compute_type,
             isa=isa,
             threading=threading,
         )
-        if device in _COMPUTE_TYPES:
+        if device not in get_args(Device) and device in get_args(ComputeType):
             raise ValueError(
                 f"WhisperModel: device must be 'cpu' or 'auto', got {device!r}, which is a "
                 f"compute type: compute_type={device!r}"
@@ -164,9 +169,9 @@ class WhisperModel:
             isa=isa,
             threading=threading,
             local_files_only=local_files_only,
-            download_root=None if download_root is None else _lasting(download_root),
+            download_root=None if download_root is None else _absolute(download_root),
             weights_cache=(
-                weights_cache if isinstance(weights_cache, bool) else _lasting(weights_cache)
+                weights_cache if isinstance(weights_cache, bool) else _absolute(weights_cache)
             ),
         )
         runtime = Runtime(
@@ -181,9 +186,22 @@ class WhisperModel:
         directory = hub.resolve(
             name_or_path, cache_dir=cache_dir, local_files_only=local_files_only
         )
-        if weights_cache is not False:
-            folder = default_folder() if weights_cache is True else Path(weights_cache)
-            self._network = open_core(directory, folder.expanduser(), runtime)
+        folder = default_folder() if weights_cache is True else weights_cache
+        self._open(directory, runtime, None if folder is False else Path(folder).expanduser())
+        _log.info(
+            "opened %s: %s, %s, %s kernels, %d threads (%s), %.0f ms",
+            directory,
+            *(self.core.device, self.core.compute_type, self.core.isa, self.core.n_threads),
+            *(self.core.threading, _ms_since(started)),
+        )
+
+    def _open(self, directory: Path, runtime: Runtime, folder: Path | None) -> None:
+        """`folder` of packed weights; None: they are packed anew."""
+        from .checkpoints import open_checkpoint
+        from .checkpoints.weights_cache import open_core
+
+        if folder is not None:
+            self._network = open_core(directory, folder, runtime)
             self.tokenizer = Tokenizer.open(directory, self.core.dims.n_vocab)
             return
         tensors = open_checkpoint(directory)
@@ -499,6 +517,10 @@ class WhisperModel:
             metrics=metrics,
         )
         loops = seek_loops(self.tokenizer, self.dims, options, mel, language.features)
+        _log.info(
+            "recording of %.2f s, language %s (probability %.2f), loaded in %.0f ms",
+            *(info.duration, info.language, info.language_probability, metrics.load_ms),
+        )
         return Job(info, loops, progress and Reports(progress, index, info))
 
     def _samples(
@@ -569,8 +591,11 @@ def _is_media(audio: object) -> bool:
 
 def _lasting(path: str | PathLike[str]) -> str:
     """The path, or the name, as another process finds it, wherever it works."""
-    expanded = Path(path).expanduser()
-    return str(expanded.absolute()) if expanded.exists() else fspath(path)
+    return _absolute(path) if Path(path).expanduser().exists() else fspath(path)
+
+
+def _absolute(path: str | PathLike[str]) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 def _reopened(cls: type[WhisperModel], arguments: dict[str, Any]) -> WhisperModel:

@@ -169,7 +169,13 @@ class Segments(Sequence[Segment]):
 
 
 if TYPE_CHECKING:
-    _Pair = tuple[Segments, TranscriptionInfo]  # which type checkers unpack so
+    # To type checkers a pair, which is how it unpacks, whose members pass for segments, which is
+    # what iterating gives: they look at a pair's members for `list(transcription)` and the like.
+    class _SegmentsOfPair(Segments, Segment): ...
+
+    class _InfoOfPair(TranscriptionInfo, Segment): ...
+
+    _Pair = tuple[_SegmentsOfPair, _InfoOfPair]
 else:
     _Pair = object
 

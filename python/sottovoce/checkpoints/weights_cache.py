@@ -9,21 +9,11 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TypedDict
 
 from .. import _core
 from ..errors import LoadError
+from ..runtime import Runtime
 from . import formats, hub
-
-
-class Runtime(TypedDict):
-    """What the machine gives: keywords of `_core.Model`."""
-
-    n_threads: int
-    isa: str
-    compute_type: str
-    threading: str
-    device: str
 
 
 def default_folder() -> Path:

@@ -22,7 +22,7 @@ from ..policy.seek import SeekLoop
 from ..policy.segments import numbered
 from ..results import Segment, TranscriptionInfo
 from .job import MAX_PASSES, Job
-from .reports import Reports
+from .reports import Reports, log
 from .window import encode
 from .worker import Call, Worker
 
@@ -95,6 +95,7 @@ class _Run:
     def resume(self, answer: Any) -> Request | None:
         """The next request; None if there is none, or nobody wants to hear more."""
         while (item := self._next(answer)) is not None:
+            log(item)
             if not isinstance(item, HeardWindow):
                 return item
             answer = None

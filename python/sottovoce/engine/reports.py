@@ -1,12 +1,15 @@
-"""Telling a caller's function how far a recording has been heard."""
+"""Telling how far a recording has been heard: a caller's function, and the log."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from .. import _core
-from ..policy.requests import HeardWindow
+from ..policy.requests import DecodeRequest, HeardWindow, Request
 from ..results import Progress, Segment, TranscriptionInfo
+
+_log = logging.getLogger("sottovoce.engine")
 
 ProgressFunction = Callable[[Progress], object]
 
@@ -40,3 +43,16 @@ class Reports:
     def _tell(self, position: float, segments: tuple[Segment, ...]) -> None:
         self._position = position
         self._function(Progress(self._index, self._info, position, segments))
+
+
+def log(item: HeardWindow | Request) -> None:
+    """Logs the second attempts at a window, and windows that are skipped."""
+    if isinstance(item, DecodeRequest) and item.failure:
+        _log.debug(
+            "window at %.2f s: again at temperature %g, %s",
+            item.seek / _core.FRAMES_PER_SECOND,
+            item.temperature,
+            item.failure,
+        )
+    elif isinstance(item, HeardWindow) and not item.segments:
+        _log.debug("window at %.2f s: skipped, no speech", item.seek / _core.FRAMES_PER_SECOND)

@@ -9,6 +9,7 @@ from ..errors import ShapeError
 from ..policy.requests import DecodeRequest, EncodeRequest, HeardWindow
 from ..results import Segment
 from .job import MAX_PASSES, Job
+from .reports import log
 from .window import encode
 
 
@@ -25,6 +26,7 @@ def segments(core: _core.Model, job: Job) -> Iterator[Segment]:
             item = loop.send(answer)
         except StopIteration:
             break
+        log(item)
         if isinstance(item, HeardWindow):
             answer = None
             if reports:

@@ -24,6 +24,9 @@ class DecodeRequest:
 
     features: _core.AudioFeatures
     options: _core.DecodingOptions
+    seek: int  # the window's first frame (10 ms)
+    temperature: float
+    failure: str  # of the attempt before, in words; "": this is the first
 
 
 Request = EncodeRequest | DecodeRequest
