@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import json
+import logging
 import os
 import re
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 
 from fake_core import FakeCore, Heard, at, silence, word
 from sottovoce import _core, audio, cli, model
-from sottovoce.cli import arguments
+from sottovoce.cli import arguments, parser
 from sottovoce.cli import transcribe as transcribe_command
 from sottovoce.cli.output import prepare_folder
 from sottovoce.results import Progress
@@ -257,7 +258,38 @@ def test_languages_are_given_by_code_or_name(core):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: COMMAND"),
+        ([], "the following arguments are required: COMMAND; try 'sottovoce --help'"),
+        (["talk.mp3"], "'talk.mp3' is no command: recordings come after 'transcribe'"),
+        (["trancribe", "a"], "unknown command 'trancribe'; did you mean 'transcribe'?"),
+        (["xyzzy"], "unknown command 'xyzzy'; expected transcribe, info, convert, demo; try"),
+        (["info", "a", "b"], "there is no place for 'b'; try 'sottovoce info --help'"),
+        (
+            ["transcribe", "a", "--beam_sise", "1"],
+            "unknown flag --beam_sise; did you mean --beam_s",
+        ),
+        (["transcribe", "a", "--xyzzy", "1"], "unknown flag --xyzzy; try"),
+        (
+            ["transcribe", "a", "--vad_filter", "True"],
+            "unknown flag --vad_filter: there is no voice",
+        ),
+        (["transcribe", "a", "--vad-filter=True"], "unknown flag --vad-filter: there is no voice"),
+        (["transcribe", "a", "--word_timestamps", "True"], "times of words come with a later"),
+        (["transcribe", "a", "--fp16", "False"], "--compute_type chooses the precision; try"),
+        (["transcribe", "a", "--output-srt"], "-f FORMAT is one of txt, vtt, srt, tsv and json"),
+        (["transcribe", "a", "-m", "base"], "unknown flag -m: it is called --model"),
+        (
+            ["transcribe", "a", "--num_beams", "5"],
+            "unknown flag --num_beams: it is called --beam_si",
+        ),
+        (
+            ["transcribe", "a", "--max_new_tokens", "5"],
+            "it has no flag; in Python it is called sample_l",
+        ),
+        (["transcribe", "--quiet=1", "a"], "argument --quiet/-q: it takes no value, got '1'"),
+        (
+            ["transcribe", "--weights-cache=x", "a"],
+            "got 'x'; --weights_cache_dir names a folder; try",
+        ),
         (["transcribe", "--model", "m"], "the following arguments are required: AUDIO"),
         (["transcribe", "a", "--model", "m", "--beam_size", "x"], "an integer or None, got 'x'"),
         (["transcribe", "a", "--model", "m", "--verbose", "maybe"], "True or False, got 'maybe'"),
@@ -274,7 +306,45 @@ def test_languages_are_given_by_code_or_name(core):
     ],
 )
 def test_wrong_usage_is_status_two_and_says_why(capsys, arguments, message):
-    assert message in usage_error(capsys, *arguments)
+    told = usage_error(capsys, *arguments)
+    assert message in told
+    assert re.fullmatch(r"sottovoce: .*; try 'sottovoce( transcribe| info)? --help'\n", told)
+
+
+def test_answers_to_flags_of_other_engines_speak_of_flags():
+    parse = arguments.build_parser().parse_args(["transcribe", "a"]).command_parser
+    for name, answer in parser.ANSWERS.items():
+        if f"--{name}" in parse._option_string_actions:
+            continue  # never unknown
+        for flag in re.findall(r"--?\w+", re.sub(r"\w-\w", "", answer)):
+            assert flag in [*parse._option_string_actions, "--help"], (name, answer)
+        assert not re.search(r"WhisperModel|=|\(\.\.\.\)|transcribe_many|options", answer), name
+
+
+def test_debug_shows_tracebacks_and_the_log(core, capsys):
+    def talk(_):
+        logging.getLogger("sottovoce.model").debug("one\ntwo")
+        return Heard(SAID)
+
+    core.script = talk
+    assert transcribe("bad.wav", "a.wav", "--debug", "--batch_size", "1") == 1
+    err = capsys.readouterr().err
+    assert "sottovoce: bad.wav: bad.wav: not audio at all\n" in err
+    assert "Traceback (most recent call last):\n" in err
+    assert "\nsottovoce.model: DEBUG: one\ntwo\n" in err
+    assert transcribe("bad.wav", "a.wav") == 1
+    assert capsys.readouterr().err == "sottovoce: bad.wav: bad.wav: not audio at all\n"
+
+
+def test_warnings_of_the_log_are_lines(core, capsys):
+    def talk(_):
+        logging.getLogger("sottovoce.checkpoints").warning("look here")
+        return Heard(SAID)
+
+    core.script = talk
+    assert transcribe("a.wav") == 0
+    assert capsys.readouterr().err == "sottovoce: warning: look here\n"
+    assert logging.getLogger("sottovoce").handlers == []
 
 
 def test_a_bad_file_is_one_line_and_the_others_go_on(core, capsys):

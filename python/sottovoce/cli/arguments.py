@@ -15,6 +15,7 @@ from ..options import Task, TranscribeOptions, Windows
 from ..text.languages import CODES_BY_NAME, LANGUAGES, spoken_language
 from ..writers import FORMATS
 from . import convert, demo, info, transcribe
+from .parser import Parser
 from .streams import put
 
 _DEFAULTS = TranscribeOptions()
@@ -30,8 +31,8 @@ Progress and messages go to standard error.
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def build_parser() -> Parser:
+    parser = Parser(
         prog="sottovoce", description="Whisper speech-to-text on the CPU.", allow_abbrev=False
     )
     parser.add_argument("--version", action=_Version)
@@ -71,7 +72,8 @@ def _command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.set_defaults(command=run, usage_error=parser.error)
+    parser.set_defaults(command=run, command_parser=parser)
+    _flag(parser, "debug", "show tracebacks, and what the library logs", action="store_true")
     return parser
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections.abc import Iterator
@@ -26,11 +27,29 @@ def complain(error: BaseException, subject: str = "") -> None:
         what = error.strerror  # without "[Errno 2]"
         subject = subject or str(error.filename or "")
     note(f"sottovoce: {subject + ': ' if subject else ''}{what}")
+    logging.getLogger("sottovoce.cli").debug("where it comes from:", exc_info=error)
+
+
+class Lines(logging.Handler):
+    """What the library logs, on standard error: warnings, or everything."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.setFormatter(logging.Formatter("sottovoce: warning: %(message)s"))
+
+    def show_all(self) -> None:
+        self.setLevel(logging.DEBUG)
+        self.setFormatter(logging.Formatter("%(name)s: %(levelname)s: %(message)s"))
+        logging.getLogger("sottovoce").setLevel(logging.DEBUG)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in self.format(record).splitlines():
+            note(line)
 
 
 @contextmanager
-def warnings_as_lines() -> Iterator[None]:
-    """Within it, a warning is one line on standard error."""
+def messages_as_lines() -> Iterator[Lines]:
+    """Within it, warnings and what the library logs are lines on standard error."""
 
     def show(
         message: Warning | str,
@@ -42,9 +61,16 @@ def warnings_as_lines() -> Iterator[None]:
     ) -> None:
         note(f"sottovoce: warning: {' '.join(str(message).split())}")
 
-    with warnings.catch_warnings():
-        if not sys.warnoptions:
-            for category in (UserWarning, RuntimeWarning, UnicodeWarning):
-                warnings.simplefilter("default", category)
-        warnings.showwarning = show
-        yield
+    logger = logging.getLogger("sottovoce")
+    level, lines = logger.level, Lines()
+    logger.addHandler(lines)
+    try:
+        with warnings.catch_warnings():
+            if not sys.warnoptions:
+                for category in (UserWarning, RuntimeWarning, UnicodeWarning):
+                    warnings.simplefilter("default", category)
+            warnings.showwarning = show
+            yield lines
+    finally:
+        logger.removeHandler(lines)
+        logger.setLevel(level)
