@@ -518,6 +518,7 @@ class WhisperModel:
             duration=len(recording.samples) / _core.SAMPLE_RATE,
             options=options,
             metrics=metrics,
+            missing=recording.missing,
         )
         loops = seek_loops(self.tokenizer, self.dims, options, mel, language.features)
         _log.info(

@@ -83,6 +83,8 @@ class TranscriptionInfo:
     duration: float  # s
     options: TranscribeOptions  # as used: with the language, and the clips of independent windows
     metrics: CallMetrics  # complete once the segments are exhausted
+    # (start, end) in s of what damage took from the media: silence, or cut off behind the end.
+    missing: tuple[tuple[float, float], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """All of it in plain values, for JSON; `metrics` under their names."""

@@ -14,7 +14,9 @@ from .._core import SAMPLE_RATE
 from ..errors import warn_of_audio
 from . import levels
 from .arrays import INT16_SCALE, from_array
-from .media import decode, opened
+from .media import decode
+from .sources import opened
+from .timeline import Stretch
 
 Audio: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | NDArray[Any]
 
@@ -24,6 +26,7 @@ class Recording:
     """What was read of a caller's audio."""
 
     samples: NDArray[np.float32]  # (n_samples,) mono, 16 kHz
+    missing: tuple[Stretch, ...] = ()  # (start, end) in s; silence, or behind the present end
     doubts: tuple[str, ...] = ()  # what the caller should be told (`errors.warn_of_audio`)
 
 
@@ -51,6 +54,8 @@ def load(audio: Audio, *, sample_rate: int | None = None) -> NDArray[np.float32]
 
 def read(audio: Audio, *, sample_rate: int | None = None) -> Recording:
     """`load`, which leaves the warnings to the caller: to a thread where they are seen."""
+    missing: tuple[Stretch, ...] = ()
+    damages: tuple[str, ...] = ()
     if isinstance(audio, np.ndarray):
         samples = from_array(audio, SAMPLE_RATE if sample_rate is None else sample_rate)
         name = f"array {audio.shape} {audio.dtype}"
@@ -58,9 +63,10 @@ def read(audio: Audio, *, sample_rate: int | None = None) -> Recording:
         raise ValueError("load: sample_rate is for arrays; media state their own, leave it out")
     else:
         with opened(audio) as (file, name):
-            pcm = decode(file, name)
-        samples = np.multiply(pcm, np.float32(1 / INT16_SCALE), dtype=np.float32)
-    return Recording(samples, tuple(levels.doubts(samples, name)))
+            media = decode(file, name)
+        samples = np.multiply(media.pcm, np.float32(1 / INT16_SCALE), dtype=np.float32)
+        missing, damages = media.missing, media.doubts
+    return Recording(samples, missing, (*damages, *levels.doubts(samples, name)))
 
 
 def snapshot(audio: Audio) -> Audio:

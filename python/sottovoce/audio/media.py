@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 import numpy as np
@@ -15,6 +13,9 @@ from numpy.typing import NDArray
 from .._core import SAMPLE_RATE
 from ..errors import AudioError
 from .levels import Meter
+from .sources import Part
+from .stated import stated_duration
+from .timeline import Stretch, Timeline, filled
 from .wav import decode_wav
 
 if TYPE_CHECKING:
@@ -22,76 +23,145 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
-
-@contextlib.contextmanager
-def opened(audio: Any) -> Iterator[tuple[BinaryIO, str]]:
-    """A seekable binary file at 0, and its name for messages; closed only if opened here."""
-    if isinstance(audio, (str, os.PathLike)):
-        with Path(audio).open("rb") as file:
-            yield _seekable(file), repr(os.fspath(audio))
-    elif isinstance(audio, (bytes, bytearray, memoryview)):
-        yield io.BytesIO(audio), f"{type(audio).__name__} ({memoryview(audio).nbytes} bytes)"
-    elif hasattr(audio, "read"):
-        if not isinstance(audio.read(0), bytes):
-            raise TypeError("load: the file must be binary, got text; open it with mode 'rb'")
-        yield _seekable(audio), repr(getattr(audio, "name", type(audio).__name__))
-        if _can_seek(audio):
-            audio.seek(0, os.SEEK_END)
-    else:
-        raise TypeError(
-            "load: audio must be a path, bytes, a binary file or a NumPy array, "
-            f"got {type(audio).__name__}; numpy.asarray turns tensors and lists into arrays"
-        )
+_NEW_STREAM = b"OggS\0\2"  # the head of a page of Ogg with which a stream begins
+_BLOCK = 1 << 20  # bytes
 
 
-def _can_seek(file: BinaryIO) -> bool:
-    return hasattr(file, "seekable") and file.seekable()
+@dataclass(frozen=True)
+class Decoded:
+    """What media hold."""
+
+    pcm: NDArray[np.int16]  # (n_samples,) mono, 16 kHz, silence where it could not be decoded
+    missing: tuple[Stretch, ...] = ()  # as in `Recording`
+    doubts: tuple[str, ...] = ()
 
 
-def _seekable(file: BinaryIO) -> BinaryIO:
-    """`file`, or its rest in memory: decoders seek, and take 0 for the start of the media."""
-    return file if _can_seek(file) and file.tell() == 0 else io.BytesIO(file.read())
-
-
-def decode(file: BinaryIO, name: str) -> NDArray[np.int16]:
-    """(n_samples,) int16 mono at 16 kHz. Memory holds these and one packet, never the media."""
+def decode(file: BinaryIO, name: str) -> Decoded:
+    """`file`, at 0, called `name`. Memory holds the samples and one packet, never the media."""
     if not file.read(1):
         raise AudioError(f"load: {name} is empty; expected an audio or video file")
     file.seek(0)
     try:
         import av
     except ImportError as error:
-        return decode_wav(file, name, error)
-
-    def refuse(url: str, flags: int, options: object) -> NoReturn:
-        raise AudioError(f"load: {name} is a playlist; load the file it names: {url!r}")
-
-    pcm = bytearray()
-    meter = Meter()
+        return Decoded(decode_wav(file, name, error))
+    media = _Media(file, name)
     try:
-        # Together these keep playlists of every format from opening other files and addresses.
-        with av.open(
-            file,
-            "r",
-            options={"protocol_whitelist": "none"},
-            io_open=refuse,
-            metadata_errors="ignore",
-        ) as container:
-            stream = _best_stream(container, name)
-            frames = _frames(container, stream)
-            if stream.codec_context.name.startswith("pcm_f"):
-                frames = _measured(frames, meter)
-            for frame in _resampled(frames):
-                pcm += frame.to_ndarray().tobytes()
+        pcm = media.decode()
     except av.error.FFmpegError as error:
         _fail(name, error.strerror, error)
-    meter.check(name)
-    return np.frombuffer(pcm, np.int16)
+    damage = media.timeline.damage(media.stated)
+    return Decoded(filled(pcm, damage.holes), damage.missing, tuple(damage.doubts(name)))
 
 
 def _fail(name: str, reason: object, cause: Exception | None = None) -> NoReturn:
     message = f"load: {name} has no audio stream that can be decoded: {reason}"
     raise AudioError(message) from cause
+
+
+class _Media:
+    """A file on its way through PyAV, and what is found out about it."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file, self._name = file, name
+        self.timeline = Timeline(file.seek(0, os.SEEK_END))
+        self.stated: float | None = None  # s of sound, if the file says
+        self._failure: str | None = None  # why a container could not be read to its end
+        self._meter = Meter()
+
+    def decode(self) -> NDArray[np.int16]:
+        """(n_samples,) mono at 16 kHz, without what `timeline` knows to be missing."""
+        pcm = bytearray()
+        for frame in _resampled(self._frames()):
+            pcm += frame.to_ndarray().tobytes()
+        self._meter.check(self._name)
+        return np.frombuffer(pcm, np.int16)
+
+    def _frames(self) -> Iterator[AudioFrame]:
+        """All frames: of the file, and of the links of a chained Ogg at which its reader gives up.
+
+        It does where codec or rate change. From there on each link is a container of its own.
+        """
+        import av
+
+        with self._open(0) as container:
+            stream = _best_stream(container, self._name)
+            self.stated = stated_duration(self._file, container, stream)
+            is_ogg = container.format.name == "ogg"
+            yield from self._frames_of(container, stream, 0)
+        start = 0
+        while self._failure is not None:
+            read_to = max(start, self.timeline.position)
+            link = _next_link(self._file, read_to + 1) if is_ogg else None
+            if link is None:
+                self.timeline.unreadable(self._failure)
+                return
+            if read_to == start > 0:
+                self.timeline.skip(link - start)
+            start = link
+            try:
+                with self._open(start) as container:
+                    stream = _best_stream(container, self._name)
+                    yield from self._frames_of(container, stream, start)
+            except (av.error.FFmpegError, AudioError) as error:
+                self._failure = str(error)
+
+    def _open(self, start: int) -> InputContainer:
+        """The container that begins at byte `start`."""
+        import av
+
+        def refuse(url: str, flags: int, options: object) -> NoReturn:
+            raise AudioError(f"load: {self._name} is a playlist; load the file it names: {url!r}")
+
+        self._file.seek(0)
+        # Together these keep playlists of every format from opening other files and addresses.
+        return av.open(
+            Part(self._file, start) if start else self._file,
+            "r",
+            options={"protocol_whitelist": "none"},
+            io_open=refuse,
+            metadata_errors="ignore",
+        )
+
+    def _frames_of(
+        self, container: InputContainer, stream: AudioStream, start: int
+    ) -> Iterator[AudioFrame]:
+        """Decoded frames of the container that begins at byte `start`.
+
+        Damaged packets are skipped, as in ffmpeg, unless there is nothing else.
+        """
+        import av
+
+        self.timeline.begin(container, start)
+        is_float = stream.codec_context.name.startswith("pcm_f")
+        damage: Exception | None = None
+        n_frames = 0
+        for packet in self._packets(container, stream):
+            try:
+                frames = stream.decode(packet)
+            except av.error.FFmpegError as error:
+                damage = error
+                self.timeline.packet_failed(packet)
+                continue
+            n_frames += len(frames)
+            for frame in frames:
+                if is_float:
+                    self._meter.add(frame.to_ndarray())
+                self.timeline.frame(frame, packet)
+                yield frame
+        if damage and not n_frames:
+            raise damage
+
+    def _packets(self, container: InputContainer, stream: AudioStream) -> Iterator[Any]:
+        """Packets; the last one is empty and flushes the decoder, also where the file breaks off."""
+        import av
+
+        self._failure = None
+        try:
+            yield from container.demux(stream)
+        except av.error.FFmpegError as error:
+            self._failure = error.strerror
+            yield None
 
 
 def _best_stream(container: InputContainer, name: str) -> AudioStream:
@@ -103,38 +173,17 @@ def _best_stream(container: InputContainer, name: str) -> AudioStream:
     return max(streams, key=lambda s: (bool(s.disposition & s.disposition.default), s.channels))
 
 
-def _packets(container: InputContainer, stream: AudioStream) -> Iterator[Any]:
-    """Packets; the last one is empty and flushes the decoder, also where the file breaks off."""
-    import av
-
-    try:
-        yield from container.demux(stream)
-    except av.error.FFmpegError:
-        yield None
-
-
-def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Decoded frames. Damaged packets are skipped, as in ffmpeg, unless there is nothing else."""
-    import av
-
-    damage: Exception | None = None
-    n_frames = 0
-    for packet in _packets(container, stream):
-        try:
-            frames = stream.decode(packet)
-        except av.error.FFmpegError as error:
-            damage = error
-            continue
-        n_frames += len(frames)
-        yield from frames
-    if damage and not n_frames:
-        raise damage
-
-
-def _measured(frames: Iterator[AudioFrame], meter: Meter) -> Iterator[AudioFrame]:
-    for frame in frames:
-        meter.add(frame.to_ndarray())
-        yield frame
+def _next_link(file: BinaryIO, start: int) -> int | None:
+    """Where the next stream of an Ogg file begins, at byte `start` or later."""
+    file.seek(start)
+    kept = b""
+    while block := file.read(_BLOCK):
+        data = kept + block
+        found = data.find(_NEW_STREAM)
+        if found >= 0:
+            return file.tell() - len(data) + found
+        kept = data[1 - len(_NEW_STREAM) :]
+    return None
 
 
 def _resampled(frames: Iterator[AudioFrame]) -> Iterator[AudioFrame]:
