@@ -3,11 +3,14 @@
 import argparse
 import itertools
 import json
+import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,9 +18,10 @@ import pytest
 
 from fake_core import FakeCore, Heard, at, silence, word
 from sottovoce import _core, audio, cli, model
-from sottovoce.cli import arguments
+from sottovoce.cli import arguments, parser
 from sottovoce.cli import transcribe as transcribe_command
 from sottovoce.cli.output import prepare_folder
+from sottovoce.results import Progress
 from sottovoce.writers import WRITERS, saving, write
 
 SAID = [at(0), word(1), at(2), at(2), word(2), at(3)]
@@ -138,6 +142,41 @@ def test_segments_without_words_are_not_printed(monkeypatch, capsys, core):
     assert capsys.readouterr().out == ""
 
 
+@pytest.fixture
+def both_terminals(terminal, monkeypatch):
+    def pretend():
+        terminal()
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+
+    return pretend
+
+
+def notes(err: str) -> list[str]:
+    """Lines of standard error that stay: a bar overwrites its own."""
+    lines = [line.split("\r")[-1] for line in err.split("\n")]
+    return [line for line in lines if line.strip()]
+
+
+def test_a_terminal_is_told_what_was_heard_and_written(core, capsys, tmp_path, both_terminals):
+    both_terminals()
+    assert transcribe("a.wav", "b.wav", "-o", str(tmp_path)) == 0
+    first, *lines, speed = notes(capsys.readouterr().err)
+    assert first == "== a.wav"
+    assert sorted(lines) == [
+        "== b.wav",
+        f"wrote {tmp_path}/a.{{txt,vtt,srt,tsv,json}}",
+        f"wrote {tmp_path}/b.{{txt,vtt,srt,tsv,json}}",
+    ]
+    assert re.fullmatch(r"2 files, 8\.0 s of sound in \d+\.\d s, \d+\.\d x real time", speed)
+
+
+def test_quiet_tells_nothing(core, capsys, tmp_path, both_terminals):
+    both_terminals()
+    assert transcribe("a.wav", "b.wav", "-o", str(tmp_path), "-q") == 0
+    out, err = capsys.readouterr()
+    assert (out.count("\n"), err) == (4, "")
+
+
 # --- flags ---
 
 
@@ -219,8 +258,38 @@ def test_languages_are_given_by_code_or_name(core):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: COMMAND"),
-        (["transcribe", "a.wav"], "the following arguments are required: --model"),
+        ([], "the following arguments are required: COMMAND; try 'sottovoce --help'"),
+        (["talk.mp3"], "'talk.mp3' is no command: recordings come after 'transcribe'"),
+        (["trancribe", "a"], "unknown command 'trancribe'; did you mean 'transcribe'?"),
+        (["xyzzy"], "unknown command 'xyzzy'; expected transcribe, info, convert, demo; try"),
+        (["info", "a", "b"], "there is no place for 'b'; try 'sottovoce info --help'"),
+        (
+            ["transcribe", "a", "--beam_sise", "1"],
+            "unknown flag --beam_sise; did you mean --beam_s",
+        ),
+        (["transcribe", "a", "--xyzzy", "1"], "unknown flag --xyzzy; try"),
+        (
+            ["transcribe", "a", "--vad_filter", "True"],
+            "unknown flag --vad_filter: there is no voice",
+        ),
+        (["transcribe", "a", "--vad-filter=True"], "unknown flag --vad-filter: there is no voice"),
+        (["transcribe", "a", "--word_timestamps", "True"], "times of words come with a later"),
+        (["transcribe", "a", "--fp16", "False"], "--compute_type chooses the precision; try"),
+        (["transcribe", "a", "--output-srt"], "-f FORMAT is one of txt, vtt, srt, tsv and json"),
+        (["transcribe", "a", "-m", "base"], "unknown flag -m: it is called --model"),
+        (
+            ["transcribe", "a", "--num_beams", "5"],
+            "unknown flag --num_beams: it is called --beam_si",
+        ),
+        (
+            ["transcribe", "a", "--max_new_tokens", "5"],
+            "it has no flag; in Python it is called sample_l",
+        ),
+        (["transcribe", "--quiet=1", "a"], "argument --quiet/-q: it takes no value, got '1'"),
+        (
+            ["transcribe", "--weights-cache=x", "a"],
+            "got 'x'; --weights_cache_dir names a folder; try",
+        ),
         (["transcribe", "--model", "m"], "the following arguments are required: AUDIO"),
         (["transcribe", "a", "--model", "m", "--beam_size", "x"], "an integer or None, got 'x'"),
         (["transcribe", "a", "--model", "m", "--verbose", "maybe"], "True or False, got 'maybe'"),
@@ -237,7 +306,45 @@ def test_languages_are_given_by_code_or_name(core):
     ],
 )
 def test_wrong_usage_is_status_two_and_says_why(capsys, arguments, message):
-    assert message in usage_error(capsys, *arguments)
+    told = usage_error(capsys, *arguments)
+    assert message in told
+    assert re.fullmatch(r"sottovoce: .*; try 'sottovoce( transcribe| info)? --help'\n", told)
+
+
+def test_answers_to_flags_of_other_engines_speak_of_flags():
+    parse = arguments.build_parser().parse_args(["transcribe", "a"]).command_parser
+    for name, answer in parser.ANSWERS.items():
+        if f"--{name}" in parse._option_string_actions:
+            continue  # never unknown
+        for flag in re.findall(r"--?\w+", re.sub(r"\w-\w", "", answer)):
+            assert flag in [*parse._option_string_actions, "--help"], (name, answer)
+        assert not re.search(r"WhisperModel|=|\(\.\.\.\)|transcribe_many|options", answer), name
+
+
+def test_debug_shows_tracebacks_and_the_log(core, capsys):
+    def talk(_):
+        logging.getLogger("sottovoce.model").debug("one\ntwo")
+        return Heard(SAID)
+
+    core.script = talk
+    assert transcribe("bad.wav", "a.wav", "--debug", "--batch_size", "1") == 1
+    err = capsys.readouterr().err
+    assert "sottovoce: bad.wav: bad.wav: not audio at all\n" in err
+    assert "Traceback (most recent call last):\n" in err
+    assert "\nsottovoce.model: DEBUG: one\ntwo\n" in err
+    assert transcribe("bad.wav", "a.wav") == 1
+    assert capsys.readouterr().err == "sottovoce: bad.wav: bad.wav: not audio at all\n"
+
+
+def test_warnings_of_the_log_are_lines(core, capsys):
+    def talk(_):
+        logging.getLogger("sottovoce.checkpoints").warning("look here")
+        return Heard(SAID)
+
+    core.script = talk
+    assert transcribe("a.wav") == 0
+    assert capsys.readouterr().err == "sottovoce: warning: look here\n"
+    assert logging.getLogger("sottovoce").handlers == []
 
 
 def test_a_bad_file_is_one_line_and_the_others_go_on(core, capsys):
@@ -343,10 +450,61 @@ def test_a_disk_that_fills_up_keeps_what_is_finished(
     files = [f"{name}.wav" for name in "abc"]
     assert transcribe(*files, "-o", str(tmp_path), "--batch_size", batch_size) == 1
     out, err = capsys.readouterr()
-    assert err == f"sottovoce: {tmp_path}/b.vtt: No space left on device\n"
-    assert out == "w1\nw2\n"  # of b
-    whole = {f"{stem}.{name}" for stem in "ac" for name in WRITERS}
-    assert {path.name for path in tmp_path.iterdir()} == {"b.txt", *whole}
+    told = re.fullmatch(rf"sottovoce: {tmp_path}/([abc])\.vtt: No space left on device\n", err)
+    failed = told.group(1)
+    assert out == "w1\nw2\n"  # of that file
+    whole = {f"{stem}.{name}" for stem in {*"abc"} - {failed} for name in WRITERS}
+    assert {path.name for path in tmp_path.iterdir()} == {f"{failed}.txt", *whole}
+
+
+class Interrupted:
+    """A model that hears the second recording before the first, and is interrupted then."""
+
+    def __init__(self, core) -> None:
+        self.model = core.model()
+        self.text = self.model.text
+
+    @contextmanager
+    def transcribe_many(self, audios, progress, **keywords):
+        first, second = audios
+        begun = self.model.transcribe(first, **keywords)
+        progress(Progress(0, begun.info, 0.0, ()))
+        heard = self.model.transcribe(second, **keywords)
+        segments = tuple(replace(s, seek=200 * i) for i, s in enumerate(heard.segments))
+        if keywords["windows"] == "independent":
+            segments = segments[::-1]
+        progress(Progress(1, heard.info, 0.0, ()))
+        for position, segment in zip((2.0, heard.info.duration), segments, strict=True):
+            progress(Progress(1, heard.info, position, (segment,)))
+        yield self.interrupted()
+
+    def interrupted(self):
+        raise KeyboardInterrupt
+        yield
+
+
+@pytest.mark.parametrize("windows", ["sequential", "independent"])
+def test_ctrl_c_keeps_every_file_that_is_finished(core, capsys, tmp_path, monkeypatch, windows):
+    monkeypatch.setattr(transcribe_command, "_load", lambda _: Interrupted(core))
+    out = tmp_path / "out"
+    arguments = ["a.wav", "b.wav", "-o", str(out), "-f", "txt", "--windows", windows]
+    assert transcribe(*arguments) == 130
+    assert [path.name for path in out.iterdir()] == ["b.txt"]
+    assert (out / "b.txt").read_text() == "w1\nw2\n"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_model_is_chosen_and_told_where_none_is_named(capsys, monkeypatch):
+    from sottovoce.checkpoints import hub
+
+    monkeypatch.setattr(hub, "default_name", lambda folder: f"best of {folder}")
+    monkeypatch.setattr(model, "WhisperModel", lambda name, **_: name)
+    parse = arguments.build_parser().parse_args
+    parsed = parse(["transcribe", "a", "--model-dir", "d"])
+    assert transcribe_command._load(parsed) == "best of d"
+    assert capsys.readouterr().err == "sottovoce: model best of d; --model NAME takes another\n"
+    assert transcribe_command._load(parse(["transcribe", "a", "-q"])) == "best of None"
+    assert capsys.readouterr().err == ""
 
 
 def test_windows_may_be_independent(core, capsys):

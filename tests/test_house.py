@@ -53,7 +53,7 @@ PYTHON_ROOMS = {
         *("audio", "checkpoints", "policy", "engine", "transcription"),
     },
     "cli": {
-        *("_core", "errors", "text", "options", "results"),
+        *("_core", "errors", "text", "foreign", "options", "results"),
         *("audio", "checkpoints", "writers", "transcription", "model"),
     },
     "__init__": {"_core", "errors", "text", "options", "results", "transcription", "model"},

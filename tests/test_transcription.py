@@ -584,7 +584,17 @@ def test_a_forked_child_cannot_go_on_with_its_parents_many(open_options):
         "transcribe_many: a forked process cannot go on with its parent's iterator; "
         "call transcribe_many there again"
     )
+    assert in_child(many.close) is None
     assert len(list(many)) == 3
+
+
+def test_a_forked_child_drops_its_parents_hearing(open_options):
+    """Whoever of the threads holds what: the child ends nothing of it, and does not hang."""
+    model = FakeCore(lambda _: LONG).model()
+    many = [model.transcribe_many([silence(30)] * 4, language="en")]
+    next(many[0])
+    assert in_child(many.clear) is None
+    assert len(list(many[0])) == 3
 
 
 def test_threads_take_turns_at_many(open_options):

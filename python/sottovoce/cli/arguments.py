@@ -15,6 +15,7 @@ from ..options import Task, TranscribeOptions, Windows
 from ..text.languages import CODES_BY_NAME, LANGUAGES, spoken_language
 from ..writers import FORMATS
 from . import convert, demo, info, transcribe
+from .parser import Parser
 from .streams import put
 
 _DEFAULTS = TranscribeOptions()
@@ -30,8 +31,8 @@ Progress and messages go to standard error.
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def build_parser() -> Parser:
+    parser = Parser(
         prog="sottovoce", description="Whisper speech-to-text on the CPU.", allow_abbrev=False
     )
     parser.add_argument("--version", action=_Version)
@@ -71,7 +72,8 @@ def _command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.set_defaults(command=run, usage_error=parser.error)
+    parser.set_defaults(command=run, command_parser=parser)
+    _flag(parser, "debug", "show tracebacks, and what the library logs", action="store_true")
     return parser
 
 
@@ -124,7 +126,13 @@ def _add_model_source(parser: argparse.ArgumentParser) -> None:
 
 def _add_transcribe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help='files to transcribe, "-": stdin')
-    _flag(parser, "model", "name (tiny.en, base, ...) or directory", required=True, metavar="MODEL")
+    _flag(
+        parser,
+        "model",
+        "name (tiny.en, base, ...) or directory (default: turbo if it was downloaded before, else "
+        "base)",
+        metavar="MODEL",
+    )
     _add_output(parser.add_argument_group("output"))
     _add_task(parser.add_argument_group("task"))
     _add_search(parser.add_argument_group("search"))
@@ -145,6 +153,9 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         type=_boolean,
         default=True,
         metavar="BOOL",
+    )
+    _flag(
+        group, "quiet", "no progress and no notes, only what goes wrong", "-q", action="store_true"
     )
 
 

@@ -11,15 +11,17 @@ import sys
 from collections.abc import Callable, Sequence
 
 from .arguments import build_parser
-from .failures import EXPECTED_ERRORS, OutputError, UsageError, complain, warnings_as_lines
-from .streams import abandon, usable_streams
+from .failures import EXPECTED_ERRORS, UsageError, complain, messages_as_lines
+from .streams import OutputError, abandon, usable_streams
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line (without the program's name) and returns the exit status."""
-    with usable_streams(), warnings_as_lines():
+    with usable_streams(), messages_as_lines() as handler:
         try:
             arguments = build_parser().parse_args(argv)
+            if arguments.debug:
+                handler.show_all()
             return _run(arguments)
         except KeyboardInterrupt:
             return 130
@@ -36,6 +38,6 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         status = command(arguments)
     except UsageError as error:
-        arguments.usage_error(str(error))
+        arguments.command_parser.error(str(error))
     sys.stdout.flush()
     return status

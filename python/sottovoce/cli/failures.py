@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TextIO
 
 from ..errors import Error
+from .streams import note
 
 # What the world and the caller do wrong; anything else is our bug and deserves its traceback.
 EXPECTED_ERRORS = (Error, OSError, ValueError, RuntimeError, ImportError, MemoryError)
@@ -18,16 +20,6 @@ class UsageError(Exception):
     """Arguments that parse but cannot be meant."""
 
 
-class OutputError(Exception):
-    """There is no place for what comes out."""
-
-
-def note(line: str) -> None:
-    """Prints a line on standard error, if that takes anything."""
-    with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
-
-
 def complain(error: BaseException, subject: str = "") -> None:
     """One line on standard error, about `subject` where there is one."""
     what = " ".join(str(error).split()) or type(error).__name__
@@ -35,11 +27,29 @@ def complain(error: BaseException, subject: str = "") -> None:
         what = error.strerror  # without "[Errno 2]"
         subject = subject or str(error.filename or "")
     note(f"sottovoce: {subject + ': ' if subject else ''}{what}")
+    logging.getLogger("sottovoce.cli").debug("where it comes from:", exc_info=error)
+
+
+class Lines(logging.Handler):
+    """What the library logs, on standard error: warnings, or everything."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.setFormatter(logging.Formatter("sottovoce: warning: %(message)s"))
+
+    def show_all(self) -> None:
+        self.setLevel(logging.DEBUG)
+        self.setFormatter(logging.Formatter("%(name)s: %(levelname)s: %(message)s"))
+        logging.getLogger("sottovoce").setLevel(logging.DEBUG)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in self.format(record).splitlines():
+            note(line)
 
 
 @contextmanager
-def warnings_as_lines() -> Iterator[None]:
-    """Within it, a warning is one line on standard error."""
+def messages_as_lines() -> Iterator[Lines]:
+    """Within it, warnings and what the library logs are lines on standard error."""
 
     def show(
         message: Warning | str,
@@ -51,9 +61,16 @@ def warnings_as_lines() -> Iterator[None]:
     ) -> None:
         note(f"sottovoce: warning: {' '.join(str(message).split())}")
 
-    with warnings.catch_warnings():
-        if not sys.warnoptions:
-            for category in (UserWarning, RuntimeWarning, UnicodeWarning):
-                warnings.simplefilter("default", category)
-        warnings.showwarning = show
-        yield
+    logger = logging.getLogger("sottovoce")
+    level, lines = logger.level, Lines()
+    logger.addHandler(lines)
+    try:
+        with warnings.catch_warnings():
+            if not sys.warnoptions:
+                for category in (UserWarning, RuntimeWarning, UnicodeWarning):
+                    warnings.simplefilter("default", category)
+            warnings.showwarning = show
+            yield lines
+    finally:
+        logger.removeHandler(lines)
+        logger.setLevel(level)

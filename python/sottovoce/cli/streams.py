@@ -1,6 +1,6 @@
 """The standard streams as they are found: closed, full, or in an encoding that lacks characters.
 
-Results go out by `put`, all else by `note`.
+Results go out by `put`, all else by `note`; both leave progress bars below what they print.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from .failures import OutputError
+
+class OutputError(Exception):
+    """There is no place for what comes out."""
 
 
 class _Closed(io.TextIOBase):
@@ -48,8 +50,10 @@ def put(text: str) -> None:
     Raises OutputError if it takes nothing, BrokenPipeError if its reader has gone.
     """
     try:
-        sys.stdout.write(_encodable(text, sys.stdout))
-        sys.stdout.flush()
+        text = _encodable(text, sys.stdout)
+        with _above_bars(sys.stdout):
+            sys.stdout.write(text)
+            sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -57,10 +61,27 @@ def put(text: str) -> None:
         raise OutputError(f"standard output: {error.strerror}") from error
 
 
+def note(line: str) -> None:
+    """Prints a line on standard error, if that takes anything; names of files may hold anything."""
+    printable = "".join(c if c.isprintable() else "\ufffd" for c in line)
+    with suppress(OSError), _above_bars(sys.stderr):
+        print(printable, file=sys.stderr, flush=True)
+
+
 def abandon(stream: TextIO) -> None:
     """Lets go of what a stream still holds; at its end Python would fail to write it once more."""
     with suppress(OSError):  # a stream of no file
         _point(stream.fileno(), os.devnull)
+
+
+@contextmanager
+def _above_bars(stream: TextIO) -> Iterator[None]:
+    tqdm = sys.modules.get("tqdm")
+    if tqdm is None:
+        yield
+    else:
+        with tqdm.tqdm.external_write_mode(stream):
+            yield
 
 
 def _point(number: int, path: str) -> None:
