@@ -10,8 +10,9 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict
+from operator import methodcaller
 from types import SimpleNamespace
 
 import numpy as np
@@ -520,6 +521,21 @@ def test_what_a_model_heard_goes_through_a_pool():
     plain = asdict(found.info)
     assert plain["options"]["language"] == found.language
     assert plain["metrics"]["mel_ms"] > 0
+    for about in (found.info, info()):  # detected, given
+        read = json.loads(json.dumps(about.as_dict()))
+        assert (read["language"], read["duration"]) == (about.language, about.duration)
+        assert read["all_language_probs"] == about.all_language_probs
+        assert read["options"]["beam_size"] == 5
+        assert read["metrics"].keys() == about.metrics.as_dict().keys()
+
+
+def test_a_model_works_in_a_pool_of_processes(tmp_path):
+    model = WhisperModel(tiny_whisper.write(tmp_path), cpu_threads=1)
+    hear = methodcaller("transcribe", silence(1), language="en", temperature=0.0)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        found = pool.submit(hear, model).result(60)
+    assert (list(found), found.text) == (list(hear(model)), hear(model).text)
 
 
 # --- by a model ---
@@ -551,7 +567,17 @@ def test_a_forked_child_cannot_go_on_with_its_parents_many(open_options):
         "transcribe_many: a forked process cannot go on with its parent's iterator; "
         "call transcribe_many there again"
     )
+    assert in_child(many.close) is None
     assert len(list(many)) == 3
+
+
+def test_a_forked_child_drops_its_parents_hearing(open_options):
+    """Whoever of the threads holds what: the child ends nothing of it, and does not hang."""
+    model = FakeCore(lambda _: LONG).model()
+    many = [model.transcribe_many([silence(30)] * 4, language="en")]
+    next(many[0])
+    assert in_child(many.clear) is None
+    assert len(list(many[0])) == 3
 
 
 def test_threads_take_turns_at_many(open_options):

@@ -1,5 +1,4 @@
 // Which tables this CPU can run, and which one a new model gets.
-#include <cstdlib>
 #include <cstring>
 
 #if defined(__aarch64__)
@@ -52,10 +51,6 @@ const Table* find_table(const char* name) {
 }
 
 const Table* choose_table(const char* name) {
-  if (name[0] == '\0') {
-    const char* forced = std::getenv("SOTTOVOCE_ISA");
-    name = forced ? forced : "";
-  }
   if (name[0] != '\0') return find_table(name);
   const Table* const* table = available_tables();
   while (table[1]) ++table;

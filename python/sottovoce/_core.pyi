@@ -319,7 +319,12 @@ def check_runtime(
 ) -> None: ...
 def cgroup_cpus(root: str) -> int: ...  # for tests: what the quotas under another root allow
 def log_mel(
-    samples: NDArray[np.float32], n_mels: int, *, padding: int = 0, n_threads: int = 0
+    samples: NDArray[np.float32],
+    n_mels: int,
+    *,
+    padding: int = 0,
+    n_threads: int = 0,
+    isa: str = "",
 ) -> NDArray[np.float32]: ...  # (n_mels, n_frames)
 def frame_mask(n_samples: int, n_frames: int) -> NDArray[np.uint8]: ...
 def mel_filters(n_mels: int) -> NDArray[np.float32]: ...  # (n_mels, 201)

@@ -6,7 +6,7 @@ Plain values: nothing here decodes, writes or waits. What makes them is in polic
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
 from . import _core
@@ -83,6 +83,17 @@ class TranscriptionInfo:
     duration: float  # s
     options: TranscribeOptions  # as used: with the language, and the clips of independent windows
     metrics: CallMetrics  # complete once the segments are exhausted
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it in plain values, for JSON; `metrics` under their names."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        probabilities = self.all_language_probs
+        return {
+            **plain,
+            "all_language_probs": None if probabilities is None else dict(probabilities),
+            "options": asdict(self.options),
+            "metrics": self.metrics.as_dict(),
+        }
 
 
 @dataclass(frozen=True)

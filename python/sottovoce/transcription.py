@@ -318,8 +318,11 @@ class Transcriptions(Iterator[Transcription]):
     def close(self, reason: Exception | None = None) -> None:
         """Ends the call, and the worker that encodes ahead; so does dropping the iterator.
 
-        Asking for more raises `reason`, or else StopIteration.
+        Asking for more raises `reason`, or else StopIteration. In a forked child of the process
+        that called, there is nothing to end.
         """
+        if os.getpid() != self._process:  # where the lock may be held by a thread that is not here
+            return
         with self._lock:
             self._entries.close()
             self._reason = reason

@@ -39,7 +39,7 @@ def open_core(directory: Path, folder: Path, runtime: Runtime) -> _core.Model:
     try:
         _core.save_packed(core, path, identity)
     except LoadError as error:
-        warnings.warn(f"packed weights are not kept: {error}", RuntimeWarning, stacklevel=3)
+        warnings.warn(f"packed weights are not kept: {error}", RuntimeWarning, stacklevel=5)
         return core
     # From the file, to share its pages with the processes to come.
     return _core.open_packed(path, identity, **runtime) or core
