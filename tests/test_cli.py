@@ -52,13 +52,13 @@ def load(path, sample_rate=None):
     """Reads no file."""
     if str(path).startswith("bad"):
         raise _core.LoadError(f"{path}: not audio\nat all")
-    return silence(4)
+    return audio.Recording(silence(4))
 
 
 @pytest.fixture
 def core(monkeypatch):
     monkeypatch.setattr(_core, "DecodingOptions", SimpleNamespace)
-    monkeypatch.setattr(audio, "load", load)
+    monkeypatch.setattr(audio, "read", load)
     monkeypatch.setattr(transcribe_command, "_exists", lambda path: True)
     core = Recorder(lambda _: Heard(SAID))
     monkeypatch.setattr(transcribe_command, "_load", lambda arguments: core.model())
