@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 
 import accuracy
 import ceiling
+import machine
 import report
 import scoring
 import speech
@@ -249,6 +250,13 @@ def readme_run(comparison, engine, cpu, **figures):
     record = {**run(engine, 0, 2.0), "comparison": comparison, "version": "1", "text": "a b"}
     record |= {"probe_before": probe, "probe_after": probe, "peak_rss_mb": 99.0}
     return {**record, "machine": {"cpu": cpu, "n_cores": 2, "commit": "c"}, **figures}
+
+
+def test_a_guests_cpu_is_told_by_numbers_where_its_name_has_none():
+    lines = "processor\t: 0\ncpu family\t: 6\nmodel\t\t: 143\nmodel name\t: {}\nflags\t: a b\n\n"
+    bare, named = (lines.format(name) * 2 for name in ("Intel(R) Xeon(R) Processor", "EPYC 9B45"))
+    assert machine.cpu_name(bare) == "Intel(R) Xeon(R) Processor family 6 model 143"
+    assert machine.cpu_name(named) == "EPYC 9B45"
 
 
 def test_the_table_of_readme_is_of_one_machine_and_shows_both_kinds_of_batches():
