@@ -11,7 +11,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 SOURCES := $(shell git ls-files -co --exclude-standard csrc python CMakeLists.txt pyproject.toml 2>/dev/null)
 CPP := $(shell git ls-files -co --exclude-standard '*.cpp' '*.h' '*.inl' 2>/dev/null)
 
-.PHONY: help demo test lint format guard sanitize sanitize-threads test-aarch64 bench bench-quick bench-readme bench-targets accuracy accuracy-users golden clean
+.PHONY: help demo test lint format guard sanitize sanitize-threads clang test-aarch64 bench bench-quick bench-readme bench-targets accuracy accuracy-users golden clean
 
 help:
 	@echo "make demo      set everything up and transcribe a real recording"
@@ -21,6 +21,7 @@ help:
 	@echo "make guard     the oracle and decoding suites with every array shut outside the verbs"
 	@echo "make sanitize  build with ASan and UBSan and run the tests of the core under them"
 	@echo "make sanitize-threads  the same with ThreadSanitizer and the tests that use many threads"
+	@echo "make clang     build with Clang and both standard libraries, and run the tests of the kernels"
 	@echo "make test-aarch64  cross-build for AArch64 and run the tests of the core under qemu"
 	@echo "make bench     time and memory against the peers (installs them in .venv-peers; well over an hour)"
 	@echo "make bench-quick  the same in five minutes: base alone, few rounds"
@@ -60,6 +61,9 @@ sanitize: $(VENV)/test-tools
 
 sanitize-threads: $(VENV)/test-tools
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/sanitize.sh thread
+
+clang: $(VENV)/test-tools
+	PATH="$(CURDIR)/$(BIN):$$PATH" tools/clang.sh
 
 test-aarch64: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/aarch64.sh

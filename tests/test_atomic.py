@@ -1,6 +1,7 @@
 """Files and directories: whole, or as they were."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,30 @@ def test_a_file_that_fails_leaves_what_was_there(tmp_path):
     with pytest.raises(ValueError, match="half"), atomic_file(path) as file:
         fail(file.write("new"))
     assert (path.read_text(), names(tmp_path)) == ("old", ["a.txt"])
+
+
+def fill(file) -> None:
+    with Path("/dev/full").open("wb") as full:
+        os.dup2(full.fileno(), file.fileno())
+    file.write("x")
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    with pytest.raises(OSError, match="No space left") as caught, atomic_file(tmp_path / "a") as f:
+        fill(f)
+    assert (caught.value.filename, names(tmp_path)) == (str(tmp_path / "a"), [])
+
+
+def test_a_folder_that_is_not_there_names_the_file(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught, atomic_file(tmp_path / "none" / "a"):
+        pass
+    assert caught.value.filename == str(tmp_path / "none" / "a")
+
+
+def test_other_errors_keep_their_names(tmp_path):
+    with pytest.raises(OSError, match="other") as caught, atomic_file(tmp_path / "a"):
+        raise FileNotFoundError(2, "No such file", "other")
+    assert caught.value.filename == "other"
 
 
 def test_the_longest_name_will_do(tmp_path):

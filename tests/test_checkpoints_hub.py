@@ -64,12 +64,39 @@ def put_fetched(name: str, *, n_bytes: int = 3, marked: int = 3) -> Path:
     return directory
 
 
-def test_an_existing_path_wins(tmp_path, fake):
-    (tmp_path / "tiny.en").mkdir()
-    fake.put("openai/whisper-tiny.en")
-    assert hub.resolve("tiny.en") == Path("tiny.en")
-    assert hub.resolve(tmp_path / "tiny.en") == tmp_path / "tiny.en"
+def test_an_existing_path_wins_over_a_repository(tmp_path, fake):
+    (tmp_path / "org" / "repo").mkdir(parents=True)
+    assert hub.resolve("org/repo") == Path("org/repo")
+    assert hub.resolve(tmp_path / "org" / "repo") == tmp_path / "org" / "repo"
     assert fake.calls == []
+
+
+def test_a_models_name_is_the_model_whatever_folders_lie_about(tmp_path, fake, caplog):
+    (tmp_path / "tiny.en").mkdir()
+    directory = fake.put("openai/whisper-tiny.en")
+    assert hub.resolve("tiny.en") == directory
+    assert caplog.records == []
+    (tmp_path / "tiny.en" / "model.bin").touch()
+    assert hub.resolve("tiny.en") == directory
+    message = "tiny.en is the model of that name; the folder is called ./tiny.en"
+    assert [record.getMessage() for record in caplog.records] == [message]
+
+
+@pytest.mark.parametrize("path", ["./tiny.en", "../{}/tiny.en", "tiny.en/", Path("tiny.en")])
+def test_a_folder_that_is_called_as_a_model_is_a_path(tmp_path, fake, path):
+    (tmp_path / "tiny.en").mkdir()
+    path = path.format(tmp_path.name) if isinstance(path, str) else path
+    assert hub.resolve(path) == Path(path)
+    assert fake.calls == []
+
+
+def test_turbo_is_the_default_where_it_is_here_and_else_base(fake, tmp_path):
+    fake.online |= {"openai/whisper-large-v3-turbo", "openai/whisper-base"}
+    assert hub.default_name() == "base"
+    assert fake.calls == [("openai/whisper-large-v3-turbo", True)]  # no network
+    fake.put("openai/whisper-large-v3-turbo")
+    assert hub.default_name(tmp_path) == "turbo"
+    assert fake.cache_dir == tmp_path
 
 
 def test_a_file_of_a_model_is_its_directory(tmp_path, fake):

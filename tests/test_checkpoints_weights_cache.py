@@ -149,3 +149,10 @@ def test_whisper_model_takes_a_folder_or_the_users_cache(tmp_path, monkeypatch, 
     assert weights_cache.default_folder() == tmp_path / "user" / "packed"
     folders = (weights_cache.default_folder(), tmp_path / "named")
     assert [len(list(folder.iterdir())) for folder in folders] == [1, 1]
+
+
+def test_weights_that_are_not_kept_are_told_where_the_model_is_made(tmp_path):
+    directory = tiny_whisper.write(tmp_path / "model")
+    with pytest.warns(RuntimeWarning, match="packed weights are not kept") as told:
+        WhisperModel(directory, weights_cache="/proc/nowhere")
+    assert told[0].filename == __file__

@@ -1,17 +1,28 @@
 """The command line: what lands on which stream, and which status comes back."""
 
+import argparse
+import itertools
 import json
+import logging
 import os
+import re
 import subprocess
 import sys
+import tempfile
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from fake_core import FakeCore, Heard, at, silence, word
-from sottovoce import _core, audio, cli
+from sottovoce import _core, audio, cli, model
+from sottovoce.cli import arguments, parser
 from sottovoce.cli import transcribe as transcribe_command
+from sottovoce.cli.output import prepare_folder
+from sottovoce.results import Progress
+from sottovoce.writers import WRITERS, saving, write
 
 SAID = [at(0), word(1), at(2), at(2), word(2), at(3)]
 
@@ -41,13 +52,14 @@ def load(path, sample_rate=None):
     """Reads no file."""
     if str(path).startswith("bad"):
         raise _core.LoadError(f"{path}: not audio\nat all")
-    return silence(4)
+    return audio.Recording(silence(4))
 
 
 @pytest.fixture
 def core(monkeypatch):
     monkeypatch.setattr(_core, "DecodingOptions", SimpleNamespace)
-    monkeypatch.setattr(audio, "load", load)
+    monkeypatch.setattr(audio, "read", load)
+    monkeypatch.setattr(transcribe_command, "_exists", lambda path: True)
     core = Recorder(lambda _: Heard(SAID))
     monkeypatch.setattr(transcribe_command, "_load", lambda arguments: core.model())
     return core
@@ -131,6 +143,41 @@ def test_segments_without_words_are_not_printed(monkeypatch, capsys, core):
     assert capsys.readouterr().out == ""
 
 
+@pytest.fixture
+def both_terminals(terminal, monkeypatch):
+    def pretend():
+        terminal()
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+
+    return pretend
+
+
+def notes(err: str) -> list[str]:
+    """Lines of standard error that stay: a bar overwrites its own."""
+    lines = [line.split("\r")[-1] for line in err.split("\n")]
+    return [line for line in lines if line.strip()]
+
+
+def test_a_terminal_is_told_what_was_heard_and_written(core, capsys, tmp_path, both_terminals):
+    both_terminals()
+    assert transcribe("a.wav", "b.wav", "-o", str(tmp_path)) == 0
+    first, *lines, speed = notes(capsys.readouterr().err)
+    assert first == "== a.wav"
+    assert sorted(lines) == [
+        "== b.wav",
+        f"wrote {tmp_path}/a.{{txt,vtt,srt,tsv,json}}",
+        f"wrote {tmp_path}/b.{{txt,vtt,srt,tsv,json}}",
+    ]
+    assert re.fullmatch(r"2 files, 8\.0 s of sound in \d+\.\d s, \d+\.\d x real time", speed)
+
+
+def test_quiet_tells_nothing(core, capsys, tmp_path, both_terminals):
+    both_terminals()
+    assert transcribe("a.wav", "b.wav", "-o", str(tmp_path), "-q") == 0
+    out, err = capsys.readouterr()
+    assert (out.count("\n"), err) == (4, "")
+
+
 # --- flags ---
 
 
@@ -155,6 +202,35 @@ def test_flags_have_two_spellings(core, dashes):
     assert keywords["no_speech_threshold"] is None
     assert keywords["condition_on_previous_text"] is False
     assert keywords["initial_prompt"] == "hi"
+
+
+@pytest.mark.parametrize("dashes", ["_", "-"])
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ([], False),
+        (["--weights_cache"], True),
+        (["--weights_cache_dir", "packed"], "packed"),
+        (["--weights_cache_dir=packed"], "packed"),
+        (["--weights_cache", "--weights_cache_dir", "packed"], "packed"),
+    ],
+)
+def test_packed_weights_are_kept_where_told(monkeypatch, flags, expected, dashes):
+    flags = [flag.replace("_", dashes) for flag in flags]
+    parsed = arguments.build_parser().parse_args(["transcribe", "--model", "m", *flags, "a", "b"])
+    assert parsed.audio == ["a", "b"]
+    monkeypatch.setattr(model, "WhisperModel", lambda *_, **keywords: keywords)
+    assert transcribe_command._load(parsed)["weights_cache"] == expected
+
+
+def test_no_flag_takes_a_file_for_its_value():
+    """A flag whose value may be left out would take the audio file that follows."""
+    parsers = [arguments.build_parser()]
+    while parsers:
+        for action in parsers.pop()._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parsers += action.choices.values()
+            assert not action.option_strings or action.nargs in (None, 0), action
 
 
 @pytest.mark.parametrize(
@@ -183,8 +259,38 @@ def test_languages_are_given_by_code_or_name(core):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: COMMAND"),
-        (["transcribe", "a.wav"], "the following arguments are required: --model"),
+        ([], "the following arguments are required: COMMAND; try 'sottovoce --help'"),
+        (["talk.mp3"], "'talk.mp3' is no command: recordings come after 'transcribe'"),
+        (["trancribe", "a"], "unknown command 'trancribe'; did you mean 'transcribe'?"),
+        (["xyzzy"], "unknown command 'xyzzy'; expected transcribe, info, convert, demo; try"),
+        (["info", "a", "b"], "there is no place for 'b'; try 'sottovoce info --help'"),
+        (
+            ["transcribe", "a", "--beam_sise", "1"],
+            "unknown flag --beam_sise; did you mean --beam_s",
+        ),
+        (["transcribe", "a", "--xyzzy", "1"], "unknown flag --xyzzy; try"),
+        (
+            ["transcribe", "a", "--vad_filter", "True"],
+            "unknown flag --vad_filter: there is no voice",
+        ),
+        (["transcribe", "a", "--vad-filter=True"], "unknown flag --vad-filter: there is no voice"),
+        (["transcribe", "a", "--word_timestamps", "True"], "times of words come with a later"),
+        (["transcribe", "a", "--fp16", "False"], "--compute_type chooses the precision; try"),
+        (["transcribe", "a", "--output-srt"], "-f FORMAT is one of txt, vtt, srt, tsv and json"),
+        (["transcribe", "a", "-m", "base"], "unknown flag -m: it is called --model"),
+        (
+            ["transcribe", "a", "--num_beams", "5"],
+            "unknown flag --num_beams: it is called --beam_si",
+        ),
+        (
+            ["transcribe", "a", "--max_new_tokens", "5"],
+            "it has no flag; in Python it is called sample_l",
+        ),
+        (["transcribe", "--quiet=1", "a"], "argument --quiet/-q: it takes no value, got '1'"),
+        (
+            ["transcribe", "--weights-cache=x", "a"],
+            "got 'x'; --weights_cache_dir names a folder; try",
+        ),
         (["transcribe", "--model", "m"], "the following arguments are required: AUDIO"),
         (["transcribe", "a", "--model", "m", "--beam_size", "x"], "an integer or None, got 'x'"),
         (["transcribe", "a", "--model", "m", "--verbose", "maybe"], "True or False, got 'maybe'"),
@@ -192,6 +298,7 @@ def test_languages_are_given_by_code_or_name(core):
         (["transcribe", "a", "--model", "m", "--best_of", "0"], "best_of must be an int in 1..256"),
         (["transcribe", "a", "--model", "m", "--length-penalty", "2"], "length_penalty must be"),
         (["transcribe", "a", "--model", "m", "-f", "all"], "say where with -o DIR"),
+        (["transcribe", "a", "--model", "m", "--weights-cache-dir", ""], "a folder, got ''"),
         (["transcribe", "a/x.mp3", "b/x.wav", "--model", "m", "-o", "o"], "both be written to x.*"),
         (
             ["transcribe", "a", "--model", "m", "--temperature-increment-on-fallback", "0"],
@@ -200,7 +307,45 @@ def test_languages_are_given_by_code_or_name(core):
     ],
 )
 def test_wrong_usage_is_status_two_and_says_why(capsys, arguments, message):
-    assert message in usage_error(capsys, *arguments)
+    told = usage_error(capsys, *arguments)
+    assert message in told
+    assert re.fullmatch(r"sottovoce: .*; try 'sottovoce( transcribe| info)? --help'\n", told)
+
+
+def test_answers_to_flags_of_other_engines_speak_of_flags():
+    parse = arguments.build_parser().parse_args(["transcribe", "a"]).command_parser
+    for name, answer in parser.ANSWERS.items():
+        if f"--{name}" in parse._option_string_actions:
+            continue  # never unknown
+        for flag in re.findall(r"--?\w+", re.sub(r"\w-\w", "", answer)):
+            assert flag in [*parse._option_string_actions, "--help"], (name, answer)
+        assert not re.search(r"WhisperModel|=|\(\.\.\.\)|transcribe_many|options", answer), name
+
+
+def test_debug_shows_tracebacks_and_the_log(core, capsys):
+    def talk(_):
+        logging.getLogger("sottovoce.model").debug("one\ntwo")
+        return Heard(SAID)
+
+    core.script = talk
+    assert transcribe("bad.wav", "a.wav", "--debug", "--batch_size", "1") == 1
+    err = capsys.readouterr().err
+    assert "sottovoce: bad.wav: bad.wav: not audio at all\n" in err
+    assert "Traceback (most recent call last):\n" in err
+    assert "\nsottovoce.model: DEBUG: one\ntwo\n" in err
+    assert transcribe("bad.wav", "a.wav") == 1
+    assert capsys.readouterr().err == "sottovoce: bad.wav: bad.wav: not audio at all\n"
+
+
+def test_warnings_of_the_log_are_lines(core, capsys):
+    def talk(_):
+        logging.getLogger("sottovoce.checkpoints").warning("look here")
+        return Heard(SAID)
+
+    core.script = talk
+    assert transcribe("a.wav") == 0
+    assert capsys.readouterr().err == "sottovoce: warning: look here\n"
+    assert logging.getLogger("sottovoce").handlers == []
 
 
 def test_a_bad_file_is_one_line_and_the_others_go_on(core, capsys):
@@ -208,6 +353,26 @@ def test_a_bad_file_is_one_line_and_the_others_go_on(core, capsys):
     out, err = capsys.readouterr()
     assert out == "w1\nw2\n"
     assert err == "sottovoce: bad.wav: bad.wav: not audio at all\n"
+
+
+@pytest.mark.parametrize("form", ["srt", "vtt", "tsv"])
+def test_two_files_do_not_run_together(core, capsys, form):
+    message = f"-f {form} puts one file on standard output, got 2 files; say where with -o DIR"
+    arguments = ["transcribe", "--model", "m", "a.wav", "b.wav", "-f", form]
+    assert message in usage_error(capsys, *arguments)
+    assert core.keywords == []
+
+
+def test_txt_of_several_files_is_one_after_the_other(core, capsys):
+    assert transcribe("a.wav", "b.wav", "-f", "txt") == 0
+    assert capsys.readouterr().out == "w1\nw2\nw1\nw2\n"
+
+
+def test_a_prompt_that_is_not_utf8_is_blamed_on_its_flag(core, capsys):
+    arguments = ["transcribe", "--model", "m", "a.wav", "--initial_prompt", os.fsdecode(b"a\xff")]
+    message = "argument --initial_prompt: expected text in UTF-8, got b'a\\xff'"
+    assert message in usage_error(capsys, *arguments)
+    assert core.keywords == []
 
 
 @pytest.mark.parametrize("batch_size", ["1", "2", "8"])
@@ -234,6 +399,125 @@ def test_an_error_that_ends_the_run_is_told_of_every_file(core, capsys, monkeypa
     ])  # fmt: skip
 
 
+def no_model(*_, **__):
+    raise AssertionError("the model was loaded first")
+
+
+@pytest.mark.parametrize("folder", ["file", "file/below", "x" * 300])
+def test_a_folder_that_cannot_be_written_is_told_before_the_model_is_loaded(
+    capsys, tmp_path, monkeypatch, folder
+):
+    monkeypatch.setattr(transcribe_command, "_load", no_model)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert transcribe("a.wav", "-o", folder) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(f"sottovoce: {folder}: the output folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_files_of_which_none_is_there_are_told_before_the_model_is_loaded(capsys, monkeypatch):
+    monkeypatch.setattr(transcribe_command, "_load", no_model)
+    assert transcribe("none.wav", "no\nne.wav") == 1
+    assert capsys.readouterr() == (
+        "",
+        "sottovoce: none.wav: No such file or directory\n"
+        "sottovoce: no\ufffdne.wav: No such file or directory\n",
+    )
+
+
+@contextmanager
+def full_disk(**_):
+    with Path("/dev/full").open("wb") as file:
+        yield file
+
+
+def test_a_full_disk_is_told_before_the_model_is_loaded(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(transcribe_command, "_load", no_model)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full_disk)
+    assert transcribe("a.wav", "-o", str(tmp_path)) == 1
+    assert capsys.readouterr().err == (
+        f"sottovoce: {tmp_path}: the output folder: No space left on device\n"
+    )
+
+
+def test_trying_a_folder_leaves_nothing_in_it(tmp_path):
+    prepare_folder(tmp_path / "new" / "folder")
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+
+
+@pytest.mark.parametrize("batch_size", ["1", "8"])
+def test_a_disk_that_fills_up_keeps_what_is_finished(
+    core, capsys, tmp_path, monkeypatch, batch_size
+):
+    def full(transcript, stream, output_format):
+        write(transcript, stream, output_format)
+        if output_format == "vtt" and next(turn) == 1:
+            raise OSError(28, "No space left on device")
+
+    turn = itertools.count()
+    monkeypatch.setattr(saving, "write", full)
+    files = [f"{name}.wav" for name in "abc"]
+    assert transcribe(*files, "-o", str(tmp_path), "--batch_size", batch_size) == 1
+    out, err = capsys.readouterr()
+    told = re.fullmatch(rf"sottovoce: {tmp_path}/([abc])\.vtt: No space left on device\n", err)
+    failed = told.group(1)
+    assert out == "w1\nw2\n"  # of that file
+    whole = {f"{stem}.{name}" for stem in {*"abc"} - {failed} for name in WRITERS}
+    assert {path.name for path in tmp_path.iterdir()} == {f"{failed}.txt", *whole}
+
+
+class Interrupted:
+    """A model that hears the second recording before the first, and is interrupted then."""
+
+    def __init__(self, core) -> None:
+        self.model = core.model()
+        self.text = self.model.text
+
+    @contextmanager
+    def transcribe_many(self, audios, progress, **keywords):
+        first, second = audios
+        begun = self.model.transcribe(first, **keywords)
+        progress(Progress(0, begun.info, 0.0, ()))
+        heard = self.model.transcribe(second, **keywords)
+        segments = tuple(replace(s, seek=200 * i) for i, s in enumerate(heard.segments))
+        if keywords["windows"] == "independent":
+            segments = segments[::-1]
+        progress(Progress(1, heard.info, 0.0, ()))
+        for position, segment in zip((2.0, heard.info.duration), segments, strict=True):
+            progress(Progress(1, heard.info, position, (segment,)))
+        yield self.interrupted()
+
+    def interrupted(self):
+        raise KeyboardInterrupt
+        yield
+
+
+@pytest.mark.parametrize("windows", ["sequential", "independent"])
+def test_ctrl_c_keeps_every_file_that_is_finished(core, capsys, tmp_path, monkeypatch, windows):
+    monkeypatch.setattr(transcribe_command, "_load", lambda _: Interrupted(core))
+    out = tmp_path / "out"
+    arguments = ["a.wav", "b.wav", "-o", str(out), "-f", "txt", "--windows", windows]
+    assert transcribe(*arguments) == 130
+    assert [path.name for path in out.iterdir()] == ["b.txt"]
+    assert (out / "b.txt").read_text() == "w1\nw2\n"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_model_is_chosen_and_told_where_none_is_named(capsys, monkeypatch):
+    from sottovoce.checkpoints import hub
+
+    monkeypatch.setattr(hub, "default_name", lambda folder: f"best of {folder}")
+    monkeypatch.setattr(model, "WhisperModel", lambda name, **_: name)
+    parse = arguments.build_parser().parse_args
+    parsed = parse(["transcribe", "a", "--model-dir", "d"])
+    assert transcribe_command._load(parsed) == "best of d"
+    assert capsys.readouterr().err == "sottovoce: model best of d; --model NAME takes another\n"
+    assert transcribe_command._load(parse(["transcribe", "a", "-q"])) == "best of None"
+    assert capsys.readouterr().err == ""
+
+
 def test_windows_may_be_independent(core, capsys):
     assert transcribe("a.wav", "--windows", "independent") == 0
     assert core.keywords[0]["windows"] == "independent"
@@ -251,7 +535,8 @@ def open_missing(_):
 
 
 def test_a_model_that_is_not_there_is_one_line(capsys, tmp_path):
-    assert cli.main(["transcribe", "a.wav", "--model", str(tmp_path / "none")]) == 1
+    audio = str(Path(__file__))
+    assert cli.main(["transcribe", audio, "--model", str(tmp_path / "none")]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("sottovoce: ")

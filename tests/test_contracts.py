@@ -5,7 +5,9 @@ standard error, or status 2 with the usage before that line; nothing on standard
 the same. What goes wrong inside a single room has its tests with that room.
 """
 
+import copy
 import os
+import pickle
 import re
 import shlex
 import struct
@@ -293,7 +295,7 @@ TABLE: dict[str, Case] = {
     "unknown option": option({"beem_size": 5}, TypeError,
         r"transcribe: unknown option 'beem_size'; did you mean 'beam_size'\?"),
     "unknown flag": option({"beam": 5}, TypeError,
-        r"unknown option 'beam'|unrecognized arguments: --beam 5", "--beam 5"),
+        r"unknown (option|flag) (--|')beam'?: it is called (--)?beam_size", "--beam 5"),
     "beam_size 0": option({"beam_size": 0}, ValueError,
         r"beam_size must be an int in 1\.\.256 or None, got 0", "--beam_size 0"),
     "beam_size text": option({"beam_size": "5"}, TypeError,
@@ -536,3 +538,26 @@ def test_features_of_a_deleted_model_belong_to_no_other():
         model = tiny_whisper.model()  # as often as not at the address of the deleted one
         with pytest.raises(ShapeError, match=r"must come from this model's encode"):
             model.core.new_state([features], 1)
+
+
+def test_dims_cannot_be_written() -> None:
+    dims = tiny_whisper.model().dims
+    for name in ("n_vocab", "n_audio_head", "n_text_layer", "n_mels"):
+        with pytest.raises(AttributeError):
+            setattr(dims, name, 100_000)
+
+
+def test_dims_and_metrics_are_values() -> None:
+    model = tiny_whisper.model()
+    dims = model.dims
+    assert pickle.loads(pickle.dumps(dims)) == dims == copy.deepcopy(dims)
+    assert len({dims, copy.copy(dims)}) == 1
+    assert _core.Metrics() == _core.Metrics()
+    model.core.encode(np.zeros((dims.n_mels, 3000), np.float32))
+    figures = model.core.metrics
+    assert figures != _core.Metrics()
+    for twin in (pickle.loads(pickle.dumps(figures)), copy.copy(figures), copy.deepcopy(figures)):
+        assert twin == figures
+        assert twin.as_dict() == figures.as_dict()
+    twin.merge(figures)
+    assert twin != figures

@@ -1,6 +1,7 @@
 """Windows side by side: the words, segments and numbers of one after the other; errors, threads."""
 
 import gc
+import io
 import itertools
 import json
 import threading
@@ -42,11 +43,11 @@ def encoders() -> list[threading.Thread]:
 
 
 def one_by_one(model: WhisperModel, audios, **options) -> list[list[Segment]]:
-    return [list(model.transcribe(audio, **options)[0]) for audio in audios]
+    return [list(model.transcribe(audio, **options)) for audio in audios]
 
 
 def together(model: WhisperModel, audios, **options) -> list[list[Segment]]:
-    return [segments for segments, _ in model.transcribe_many(audios, **options)]
+    return [list(found) for found in model.transcribe_many(audios, **options)]
 
 
 # --- the same bits ---
@@ -115,7 +116,7 @@ def test_real_independent_windows(tiny_en, jfk):
     audio = clips.tiled(jfk, 75)
     options = {"beam_size": 1, "temperature": 0.0, "windows": "independent"}
     one, three, eight = (
-        list(tiny_en.transcribe(audio, batch_size=n, **options)[0]) for n in (1, 3, 8)
+        list(tiny_en.transcribe(audio, batch_size=n, **options)) for n in (1, 3, 8)
     )
     assert one == three == eight
     assert tiny_en.text(one).count("what you can do for your country") >= 6
@@ -168,7 +169,7 @@ def test_windows_wait_for_a_slot_in_bounded_number(open_options):
     segments, _ = core.model().transcribe(
         silence(3000), language="en", windows="independent", batch_size=4
     )
-    next(segments)
+    assert segments[0].seek == 0
     assert len(core.encoded) - len(core.asked) <= 4 + 2
     segments.close()
 
@@ -223,7 +224,7 @@ def test_the_encoding_of_the_detection_serves_the_first_window(open_options):
 def test_a_retry_hears_the_same_features(open_options):
     core = FakeCore(lambda options: replace(LONG, avg_logprob=-3.0 + 4 * options.temperature))
     (result,) = core.model().transcribe_many([silence(30)], language="en", temperature=(0.0, 0.6))
-    assert result[0][0].temperature == 0.6
+    assert result.segments[0].temperature == 0.6
     assert core.heard_in[0] is core.heard_in[1]
     assert len(core.encoded) == 1
 
@@ -255,13 +256,13 @@ def test_a_recording_that_fails_raises_in_its_turn_and_the_others_go_on(open_opt
     (tmp_path / "empty.wav").touch()
     audios = [silence(30), "/missing.wav", silence(60), tmp_path / "empty.wav", silence(1)]
     results = FakeCore(lambda _: LONG).model().transcribe_many(audios, language="en")
-    assert len(next(results)[0]) == 1
+    assert len(next(results).segments) == 1
     with pytest.raises(FileNotFoundError):
         next(results)
-    assert len(next(results)[0]) == 2
+    assert len(next(results).segments) == 2
     with pytest.raises(AudioError, match="is empty"):
         next(results)
-    assert len(next(results)[0]) == 1
+    assert len(next(results).segments) == 1
     with pytest.raises(StopIteration):
         next(results)
     assert issubclass(AudioError, LoadError)
@@ -277,7 +278,7 @@ def test_a_window_that_cannot_be_decoded_fails_its_recording_alone():
         together(model, [silence(1)], **options)
     assert str(many.value) == str(alone.value)
     with pytest.raises(_core.ShapeError) as clips_of_one:
-        list(model.transcribe(silence(90), windows="independent", **options)[0])
+        list(model.transcribe(silence(90), windows="independent", **options))
     assert str(clips_of_one.value) == str(alone.value)
 
 
@@ -290,10 +291,10 @@ def test_a_window_that_cannot_be_encoded_fails_its_recording_alone(open_options)
 
     audios = [silence(1), silence(32), silence(3)]
     results = Deaf(lambda _: LONG).model().transcribe_many(audios, language="en")
-    assert len(next(results)[0]) == 1
+    assert len(next(results).segments) == 1
     with pytest.raises(_core.ShapeError, match="encode: no"):
         next(results)
-    assert len(next(results)[0]) == 1
+    assert len(next(results).segments) == 1
 
 
 def test_one_failing_clip_fails_the_recording(open_options):
@@ -308,7 +309,7 @@ def test_one_failing_clip_fails_the_recording(open_options):
     )
     with pytest.raises(_core.ShapeError, match="decode: no"):
         next(results)
-    assert len(next(results)[0]) == 1
+    assert len(next(results).segments) == 1
 
 
 def test_options_are_checked_at_the_call():
@@ -319,7 +320,13 @@ def test_options_are_checked_at_the_call():
         model.transcribe_many([], language="yue")
 
 
-@pytest.mark.parametrize("audios", ["talk.mp3", b"RIFF", Path("talk.mp3"), silence(1), None, 3])
+@pytest.mark.parametrize(
+    "audios",
+    [
+        *("talk.mp3", b"RIFF", bytearray(b"RIFF"), Path("talk.mp3"), io.BytesIO(b"RIFF")),
+        *(silence(1), {"array": silence(1), "sampling_rate": 16000}, None, 3),
+    ],
+)
 def test_one_recording_is_not_many(audios):
     with pytest.raises(TypeError) as raised:
         FakeCore([]).model().transcribe_many(audios)
@@ -335,7 +342,7 @@ def test_what_an_iterable_raises_comes_after_its_recordings(open_options):
         raise OSError("the disk is gone")
 
     results = FakeCore(lambda _: LONG).model().transcribe_many(audios(), language="en")
-    assert [len(next(results)[0]), len(next(results)[0])] == [3, 1]
+    assert [len(next(results).segments), len(next(results).segments)] == [3, 1]
     with pytest.raises(OSError, match="the disk is gone"):
         next(results)
     with pytest.raises(StopIteration):
@@ -366,7 +373,7 @@ def test_a_file_may_be_closed_when_the_next_is_asked_for(open_options):
             yield file
 
     results = FakeCore(lambda _: LONG).model().transcribe_many(audios(), language="en")
-    assert [next(results)[1].duration for _ in range(4)] == [11.0] * 4
+    assert [next(results).info.duration for _ in range(4)] == [11.0] * 4
     with pytest.raises(ValueError, match="closed file"):
         next(results)
 
@@ -392,9 +399,9 @@ def test_what_is_heard_before_a_clip_that_fails_does_not_depend_on_the_batch(
             batch_size=batch_size,
         )
     )
-    assert [next(segments).seek, next(segments).seek] == [0, 1000]
+    assert [segments[0].seek, segments[1].seek] == [0, 1000]
     with pytest.raises(_core.ShapeError, match="encode: no 2000"):
-        next(segments)
+        segments[2]
 
 
 def test_a_recording_that_failed_keeps_no_slots(open_options):
@@ -453,7 +460,7 @@ def test_an_iterator_that_is_left_takes_its_thread_along(open_options, leave):
 def test_segments_that_are_left_take_their_thread_along(open_options):
     core = FakeCore(lambda _: LONG)
     segments, _ = core.model().transcribe(silence(3000), language="en", windows="independent")
-    next(segments)
+    assert segments[0].seek == 0
     assert len(encoders()) == 1
     del segments
     assert encoders() == []

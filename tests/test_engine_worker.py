@@ -106,3 +106,45 @@ def test_a_program_that_ends_does_not_wait_for_what_was_not_begun():
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count(b".") < 100
+
+
+CHILD = """
+import os, signal, threading, time
+from sottovoce import StateError
+from sottovoce.engine.worker import Worker
+
+worker = Worker("parents")
+held = threading.Event()
+
+def hold():
+    with worker._change:
+        held.set()
+        time.sleep(1)
+
+threading.Thread(target=hold).start()
+held.wait()
+if child := os.fork():
+    worker.close()
+    raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+signal.alarm(10)
+calls = (
+    lambda: worker.submit(print, print, urgent=True),
+    lambda: worker.collect(wait=True),
+    lambda: worker.has_pending,
+    lambda: worker.next_is_urgent,
+)
+for call in calls:
+    try:
+        call()
+    except StateError as error:
+        assert "a forked process cannot go on with its parent's" in str(error)
+    else:
+        os._exit(1)
+worker.close()
+os._exit(7)
+"""
+
+
+def test_a_forked_child_is_refused_and_waits_for_nobody():
+    ran = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, timeout=60)
+    assert ran.returncode == 7, ran.stderr

@@ -54,6 +54,7 @@ def records() -> list:
     return found
 
 
+@pytest.mark.filterwarnings("ignore::sottovoce.OptionWarning")  # which the reference lacks
 @pytest.mark.parametrize(("model_name", "record"), records())
 def test_transcript_is_the_references(model_name, record, request):
     transcribed = transcribe(model_name, record, request)

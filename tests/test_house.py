@@ -33,26 +33,30 @@ C_ROOMS = {
 
 # Rooms a Python room (a package or a module) may import from, besides itself.
 PYTHON_ROOMS = {
-    "_core": set(),
+    "runtime": set(),
+    "_core": {"runtime"},
     "errors": {"_core"},
     "atomic": set(),
     "text": {"_core", "errors"},
-    "options": {"text"},
+    "spellings": {"text"},
+    "foreign": set(),
+    "options": {"spellings", "foreign"},
     "results": {"_core", "options"},
     "audio": {"_core", "errors"},
-    "checkpoints": {"_core", "errors", "atomic"},
+    "checkpoints": {"_core", "runtime", "errors", "atomic"},
     "policy": {"_core", "errors", "text", "options", "results"},
     "engine": {"_core", "errors", "text", "options", "results", "policy"},
     "writers": {"atomic", "results"},
+    "transcription": {"errors", "results", "engine", "writers"},
     "model": {
-        *("_core", "errors", "text", "options", "results"),
-        *("audio", "checkpoints", "policy", "engine"),
+        *("_core", "runtime", "errors", "text", "foreign", "options", "results"),
+        *("audio", "checkpoints", "policy", "engine", "transcription"),
     },
     "cli": {
-        *("_core", "errors", "text", "options", "results"),
-        *("audio", "checkpoints", "writers", "model"),
+        *("_core", "errors", "text", "foreign", "options", "results"),
+        *("audio", "checkpoints", "writers", "transcription", "model"),
     },
-    "__init__": {"_core", "errors", "text", "options", "results", "engine", "model"},
+    "__init__": {"_core", "errors", "text", "options", "results", "transcription", "model"},
     "__main__": {"cli"},
 }
 

@@ -369,14 +369,6 @@ def test_bad_calls_are_told_what_was_expected(rng):
     np.testing.assert_array_equal(state.n_past, [0, 0])
 
 
-def test_the_environment_forces_the_instruction_set(rng, monkeypatch):
-    monkeypatch.setenv("SOTTOVOCE_ISA", "scalar")
-    assert small(rng)[1].isa == "scalar"
-    monkeypatch.setenv("SOTTOVOCE_ISA", "altivec")
-    with pytest.raises(ValueError, match="got 'altivec' from SOTTOVOCE_ISA"):
-        small(rng)
-
-
 @pytest.mark.parametrize("name", ["tiny.en", "base"])
 def test_real_weights_match_the_oracle(models_dir, jfk, name):
     """Logits within 1e-3 absolute, features within 1e-4 relative, on eleven seconds of speech."""

@@ -1,16 +1,21 @@
 """Options: spellings, checks, and what one attempt is made of."""
 
+import inspect
 import math
-from dataclasses import FrozenInstanceError, fields
+import re
+import textwrap
+from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
 
+from sottovoce import WhisperModel, foreign
 from sottovoce.options import (
     DecodeKeywords,
     DecodeOptions,
     TranscribeKeywords,
     TranscribeOptions,
+    described,
 )
 
 
@@ -81,17 +86,152 @@ def test_every_field_has_a_typed_keyword(options, keywords):
         ("clip_timestamps", [3], (3.0,)),
         ("prefix", [7, 8], (7, 8)),
         ("initial_prompt", "a b", "a b"),
+        ("initial_prompt", np.array([5, 6]), (5, 6)),
+        ("language", "auto", None),
+        ("language", "", None),
+        ("language", "pt_BR", "pt"),
+        ("temperature", np.array([0.0, 0.5]), (0.0, 0.5)),
+        ("temperature", (t / 2 for t in range(2)), (0.0, 0.5)),
+        ("suppress_tokens", np.array([3, -1]), (3, -1)),
+        ("suppress_tokens", {7}, (7,)),
+        ("clip_timestamps", 5, (5.0,)),
+        ("clip_timestamps", [(0, 5), (7.5, 9)], (0.0, 5.0, 7.5, 9.0)),
+        ("clip_timestamps", [[0, 5], (7, None)], (0.0, 5.0, 7.0)),
+        ("clip_timestamps", np.array([[0, 5], [7, 9]]), (0.0, 5.0, 7.0, 9.0)),
+        ("clip_timestamps", [{"start": 0, "end": 5}, {"start": 7}], (0.0, 5.0, 7.0)),
+        ("clip_timestamps", [5, 5, 1, 2], (5.0, 5.0, 1.0, 2.0)),
+        ("beam_size", np.int64(3), 3),
+        ("patience", np.float64(1.5), 1.5),
+        ("length_penalty", 1, 1.0),
+        ("suppress_blank", np.bool_(False), False),
     ],
 )
 def test_spellings_become_one_form(name, spelling, value):
-    assert getattr(transcribe(**{name: spelling}), name) == value
+    taken = getattr(transcribe(**{name: spelling}), name)
+    assert taken == value
+    assert type(taken) is type(value)
+    plain = (type(taken),) if not isinstance(taken, tuple) else set(map(type, taken))
+    assert all(kind.__module__ == "builtins" for kind in plain)
+
+
+def test_spellings_are_taken_wherever_options_are_made():
+    direct = TranscribeOptions(language="German", temperature=0, suppress_tokens="1,2")
+    assert (direct.language, direct.temperature, direct.suppress_tokens) == ("de", (0.0,), (1, 2))
+    assert replace(direct, language="Auto").language is None
+
+
+def test_options_may_be_given_whole_and_keywords_override_them():
+    options = TranscribeOptions(beam_size=2, language="de")
+    both = TranscribeOptions.from_keywords({"language": "fr"}, options)
+    assert (both.beam_size, both.language) == (2, "fr")
+    assert TranscribeOptions.from_keywords({}, options) == options
+    for other in (DecodeOptions(), {"beam_size": 2}):
+        with pytest.raises(TypeError) as raised:
+            TranscribeOptions.from_keywords({}, other)
+        assert str(raised.value) == (
+            "transcribe: options must be TranscribeOptions or None, got " + type(other).__name__
+        )
+    with pytest.raises(TypeError, match=r"^decode: options must be DecodeOptions or None, got Tra"):
+        DecodeOptions.from_keywords({}, options)
+
+
+# --- what is shown of them ---
+
+DOORS = {
+    "transcribe": (TranscribeOptions, TranscribeKeywords),
+    "transcribe_many": (TranscribeOptions, TranscribeKeywords),
+    "decode": (DecodeOptions, DecodeKeywords),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_signatures_show_every_option(door):
+    options, keywords = DOORS[door]
+    shown = inspect.signature(getattr(WhisperModel, door)).parameters
+    assert all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in shown.values())
+    hints = {name: hint.__forward_arg__ for name, hint in keywords.__annotations__.items()}
+    for field in fields(options):
+        assert shown[field.name].default == field.default
+        assert shown[field.name].annotation == hints[field.name]
+
+
+@pytest.mark.parametrize("door", ["transcribe", "decode"])
+def test_docstrings_say_what_the_fields_say(door):
+    expected = textwrap.indent(described(DOORS[door][0]), " " * 4)
+    shown = inspect.getdoc(getattr(WhisperModel, door))
+    assert f"{expected}\n\n" in shown, f"it should say:\n{expected}"
+
+
+@pytest.mark.parametrize("options", [DecodeOptions, TranscribeOptions])
+def test_every_field_has_a_meaning(options):
+    text = described(options)
+    assert text in inspect.getdoc(options)
+    for field in fields(options):
+        assert len(field.metadata["meaning"]) > 10
+        assert re.search(rf"^{field.name} \(.+\): ", text, re.MULTILINE)
+
+
+# --- names that others have for them ---
+
+
+@pytest.mark.parametrize("answers", [foreign.TRANSCRIBE, foreign.DECODE, foreign.MODEL])
+def test_an_answer_names_what_there_is(answers):
+    ours = {f.name for f in (*fields(TranscribeOptions), *fields(DecodeOptions))}
+    ours |= set(inspect.signature(WhisperModel).parameters)
+    ours |= set(inspect.signature(WhisperModel.transcribe).parameters)
+    for answer in answers.values():
+        assert set(re.findall(r"is called (\w+)", answer)) <= ours
+        assert set(re.findall(r"(\w+)=", answer)) <= ours
+
+
+def test_no_answer_stands_before_what_there_is():
+    for options, answers in (
+        (TranscribeOptions, foreign.TRANSCRIBE),
+        (DecodeOptions, foreign.DECODE),
+    ):
+        assert not {field.name for field in fields(options)} & answers.keys()
+    assert not inspect.signature(WhisperModel).parameters.keys() & foreign.MODEL.keys()
+
+
+OF_OTHERS = [
+    "best_of", "beam_size", "patience", "length_penalty", "repetition_penalty",
+    "no_repeat_ngram_size", "log_prob_threshold", "no_speech_threshold",
+    "prompt_reset_on_temperature", "initial_prompt", "prefix", "word_timestamps",
+    "prepend_punctuations", "append_punctuations", "multilingual", "vad_filter",
+    "vad_parameters", "max_new_tokens", "chunk_length", "clip_timestamps",
+    "hallucination_silence_threshold", "hotwords", "language_detection_threshold",
+    "language_detection_segments", "without_timestamps", "log_progress", "verbose", "fp16",
+    "num_beams", "return_timestamps", "generate_kwargs", "chunk_length_s", "n_threads", "beam",
+    "num_workers", "cpu_threads",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_OTHERS)
+def test_what_others_call_an_option_is_known_or_answered(name):
+    known = {field.name for field in fields(TranscribeOptions)}
+    if name not in known:
+        with pytest.raises(TypeError, match=rf"^transcribe: unknown option '{name}': \w+"):
+            transcribe(**{name: None})
+
+
+def test_an_answer_of_one_door_is_not_that_of_the_other():
+    with pytest.raises(TypeError, match=r"'prompt': it is called initial_prompt$"):
+        transcribe(prompt="a")
+    with pytest.raises(TypeError, match=r"'initial_prompt': one window's is called prompt$"):
+        decode(initial_prompt="a")
+    with pytest.raises(TypeError, match=r"'windows': it belongs to a recording, and this is one"):
+        decode(windows="independent")
 
 
 @pytest.mark.parametrize(
     ("keywords", "error", "message"),
     [
         ({"beem_size": 5}, TypeError, r"unknown option 'beem_size'; did you mean 'beam_size'\?"),
-        ({"log_prob_threshold": -1}, TypeError, r"did you mean 'logprob_threshold'\?"),
+        (
+            {"log_prob_threshold": -1},
+            TypeError,
+            r"'log_prob_threshold': it is called logprob_threshold",
+        ),
         ({"xyzzy": 1}, TypeError, r"^transcribe: unknown option 'xyzzy'$"),
         ({"task": "lang_id"}, ValueError, r"task must be 'transcribe' or 'translate', got 'lang_i"),
         ({"language": "klingon"}, ValueError, r"100 codes or names, got 'klingon'"),
@@ -116,11 +256,44 @@ def test_spellings_become_one_form(name, spelling, value):
         ({"suppress_blank": 1}, TypeError, r"suppress_blank must be True or False, got 1"),
         ({"carry_initial_prompt": "no"}, TypeError, r"carry_initial_prompt must be True or False"),
         ({"patience": 1.0, "beam_size": None}, ValueError, r"patience needs beam_size"),
+        ({"language": 5}, TypeError, r"language must be a code or name such as 'en', .*, got 5"),
+        ({"temperature": None}, TypeError, r"temperature must be a number >= 0, got None"),
+        ({"temperature": "0.2"}, TypeError, r"temperature must be a number >= 0, got '0.2'"),
+        ({"temperature": "0"}, TypeError, r"temperature must be a number >= 0, got '0'"),
+        ({"temperature": ["0"]}, TypeError, r"temperature must be a number >= 0, got '0'"),
+        ({"temperature": True}, TypeError, r"temperature must be a number >= 0, got True"),
+        ({"temperature": b"0"}, TypeError, r"temperature must be a number >= 0, got b'0'"),
+        ({"temperature": {0: 1}}, TypeError, r"temperature must be a number >= 0, got {0: 1}"),
+        ({"temperature": np.array(0.5)}, TypeError, r"temperature must be a number >= 0, got arr"),
+        ({"suppress_tokens": -1}, TypeError, r"token ids such as \[-1, 50256\], got -1"),
+        ({"suppress_tokens": [-1, 1.9]}, TypeError, r"suppress_tokens .*, got \[-1, 1\.9\]"),
+        ({"suppress_tokens": [True]}, TypeError, r"suppress_tokens must .*, got \[True\]"),
+        ({"suppress_tokens": b"x"}, TypeError, r"suppress_tokens must .*, got b'x'"),
+        ({"prefix": b"x"}, TypeError, r"prefix must be text, token ids or None, got b'x'"),
+        ({"prefix": 5}, TypeError, r"prefix must be text, token ids or None, got 5"),
+        ({"initial_prompt": b"x"}, TypeError, r"initial_prompt must be text, .*, got b'x'"),
+        ({"initial_prompt": ["a"]}, TypeError, r"initial_prompt must be .*, got \['a'\]"),
+        ({"initial_prompt": np.zeros(2)}, TypeError, r"initial_prompt must be .*, got array"),
+        ({"clip_timestamps": [5, 2]}, ValueError, r"clip before its start, got 5 to 2"),
+        ({"clip_timestamps": [(5, 2)]}, ValueError, r"clip before its start, got 5 to 2"),
+        ({"clip_timestamps": [(1, 2, 3)]}, ValueError, r"pairs or dicts of start and end, got \("),
+        ({"clip_timestamps": [1, (2, 3)]}, ValueError, r"pairs or dicts of start and end, got \["),
+        ({"clip_timestamps": [{"start": 0, "stop": 5}]}, ValueError, r"dicts of start and end, g"),
+        ({"clip_timestamps": [{"end": 5}]}, ValueError, r"pairs or dicts of start and end, got {"),
+        ({"clip_timestamps": [(0, None), (1, 2)]}, TypeError, r"a number >= 0, got None"),
+        ({"clip_timestamps": [True]}, TypeError, r"a number >= 0, got True"),
+        ({"clip_timestamps": [math.nan]}, ValueError, r"a number >= 0, got nan"),
+        ({"clip_timestamps": None}, TypeError, r"clip_timestamps must be a number >= 0, got None"),
+        ({"beam_size": np.float32(5)}, TypeError, r"beam_size must be an int in"),
+        ({"seed": True}, TypeError, r"seed must be an int in 0\.\.\d+, got True"),
+        ({"no_speech_threshold": True}, TypeError, r"no_speech_threshold must be a number, got T"),
+        ({"logprob_threshold": math.nan}, ValueError, r"logprob_threshold must be a number, got n"),
     ],
 )
 def test_a_bad_option_is_refused_by_name(keywords, error, message):
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=message) as raised:
         transcribe(**keywords)
+    assert str(raised.value).startswith(("transcribe: ", "language must"))
 
 
 @pytest.mark.parametrize(

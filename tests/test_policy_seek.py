@@ -93,7 +93,7 @@ def test_windows_stay_inside_their_clips():
     assert [s.seek for s in segments] == [1000, 5000, 8000]
 
 
-@pytest.mark.parametrize("clip_timestamps", ["100", "100,200", "5,5", "8,4"])
+@pytest.mark.parametrize("clip_timestamps", ["100", "100,200", "5,5"])
 def test_clips_without_audio_are_passed_over(clip_timestamps):
     segments, core = run([], 60, clip_timestamps=clip_timestamps)
     assert (segments, core.encoded) == ([], [])

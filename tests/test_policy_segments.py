@@ -4,7 +4,13 @@ import pytest
 
 import fake_core
 from fake_core import at, word
-from sottovoce.policy.segments import Cut, cut_window, full_text, without_empty_speech
+from sottovoce.policy.segments import (
+    Cut,
+    cut_window,
+    full_text,
+    with_whole_characters,
+    without_empty_speech,
+)
 from sottovoce.policy.window import Window
 from sottovoce.results import WindowResult
 
@@ -94,3 +100,48 @@ def test_text_is_decoded_at_once_because_characters_may_span_segments():
     assert [s.text for s in segments] == ["\ufffd", "\ufffd\ufffd"]
     assert full_text(segments, TOKENIZER) == "☀"
     assert full_text([], TOKENIZER) == ""
+
+
+def spelled(*parts: list[int]) -> list[str]:
+    """What stands in each segment of a window whose segments have these words."""
+    tokens = [t for i, part in enumerate(parts) for t in (at(i), *part, at(i + 1))]
+    spoken = map(without_empty_speech, cut_result(tokens).segments)
+    segments = with_whole_characters(spoken, TOKENIZER)
+    assert [s.tokens[1:-1] for s in segments] == [tuple(part) for part in parts]
+    if not any("\ufffd" in s.text for s in segments):
+        assert "".join(s.text for s in segments) == full_text(segments, TOKENIZER)
+    return [s.text for s in segments]
+
+
+@pytest.mark.parametrize("character", ["é", "☀", "語", "🎉"])
+def test_a_character_is_whole_in_the_segment_in_which_it_begins(character):
+    tokens = TOKENIZER.encode(character)  # a byte each
+    for i in range(1, len(tokens)):
+        said = [word(1), *tokens[:i]], [*tokens[i:], word(2)]
+        assert spelled(*said) == [f" w1{character}", " w2"]
+
+
+def test_whole_characters_stay_where_they_are():
+    assert spelled([word(1)], [word(2)], TOKENIZER.encode("é"), [word(3)]) == [
+        " w1", " w2", "é", " w3"
+    ]  # fmt: skip
+
+
+def test_a_character_may_lie_in_many_segments():
+    assert spelled(*([token] for token in TOKENIZER.encode("🎉"))) == ["🎉", "", "", ""]
+
+
+def test_what_is_no_character_is_as_in_the_reference():
+    first, second, third = TOKENIZER.encode("☀")
+    assert spelled([first], [third, word(1)]) == ["\ufffd", "\ufffd w1"]
+    assert spelled([first, second], [word(1)]) == ["\ufffd", " w1"]
+    assert spelled([second], [third]) == ["\ufffd", "\ufffd"]
+    assert spelled([*TOKENIZER.encode("é")], [third]) == ["é", "\ufffd"]
+
+
+def test_bytes_of_an_emptied_segment_are_not_joined():
+    first, *rest = TOKENIZER.encode("☀")
+    tokens = [at(0), first, at(0), at(0), *rest, at(1)]
+    spoken = map(without_empty_speech, cut_result(tokens).segments)
+    segments = with_whole_characters(spoken, TOKENIZER)
+    assert [s.text for s in segments] == ["", full_text(segments, TOKENIZER)]

@@ -13,8 +13,8 @@ from sottovoce.policy.window import (
     compression_ratio,
     core_options,
     decode_with_fallback,
+    failure,
     is_silence,
-    needs_fallback,
     suppressed_tokens,
 )
 from sottovoce.results import WindowResult
@@ -161,7 +161,7 @@ def test_compression_ratio_is_bytes_over_zlib_bytes():
     ],
 )
 def test_repetition_and_improbable_words_are_retried_but_not_silence(changes, keywords, expected):
-    assert needs_fallback(result(**changes), options(**keywords)) is expected
+    assert bool(failure(result(**changes), options(**keywords))) is expected
 
 
 @pytest.mark.parametrize(

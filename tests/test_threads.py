@@ -451,6 +451,69 @@ def test_a_forked_child_with_real_weights(tiny_en, jfk):
     assert in_child(lambda: said(tiny_en, samples, **options)) == before
 
 
+def test_forks_under_load(rng):
+    """Whatever lock another thread holds as the process forks, the child goes on without it."""
+    model = tiny_whisper.model(n_threads=1)
+    mel = rng.standard_normal((80, 3000)).astype(np.float32)
+    features = model.core.encode(mel)
+    stop = threading.Event()
+
+    def make_states():
+        while not stop.is_set():
+            model.core.new_state([features], 1)
+
+    def use() -> int:
+        model.core.new_state([features], 1)
+        return len(model.core.encode(mel).values) + model.core.metrics.encoder_calls
+
+    threads = [threading.Thread(target=make_states) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(int(os.environ.get("SOTTOVOCE_FORKS", "20"))):
+            assert in_child(use) == 1502
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+# --- signals ---
+
+WAITS = """
+import os, signal, sys
+import numpy as np
+import tiny_whisper
+
+threading, many = sys.argv[1:]
+model = tiny_whisper.model(n_threads=3, threading=threading)
+noise = np.random.default_rng(1).standard_normal(16000 * 3).astype(np.float32) / 9
+said = model.transcribe_many([noise] * 3, language="en", temperature=0.0)
+next(said)  # its worker is there
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+for _ in range(int(many)):
+    os.kill(os.getpid(), signal.SIGTERM)
+    found = signal.sigtimedwait({signal.SIGTERM}, 5)
+    assert found is not None and found.si_signo == signal.SIGTERM
+    model.core.encode(np.zeros((80, 3000), np.float32))
+print("waited")
+"""
+
+
+def test_no_thread_takes_the_signals_of_the_application(kind):
+    """A process that waits for SIGTERM, and blocked it only after it had made its model."""
+    paths = os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", WAITS, kind, os.environ.get("SOTTOVOCE_SIGNALS", "20")],
+        # NumPy's own threads take signals.
+        env={**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=4 * PATIENCE,
+    )
+    assert (done.returncode, done.stdout) == (0, "waited\n"), done.stderr
+
+
 # --- leaks ---
 
 

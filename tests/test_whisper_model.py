@@ -2,8 +2,10 @@
 
 import gc
 import inspect
+import io
 import threading
 import weakref
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +15,7 @@ import fake_core
 import sottovoce
 import tiny_whisper
 from fake_core import ENGLISH, FakeCore, Heard, at, run, silence, word
-from sottovoce import _core
+from sottovoce import OptionWarning, _core
 
 TOKENIZER = fake_core.tokenizer()
 SPECIAL = TOKENIZER.special
@@ -73,10 +75,27 @@ def test_a_given_language_is_not_detected():
 
 def test_english_only_hears_english_whatever_the_task():
     core = FakeCore([Heard([at(0, ENGLISH), word(1, ENGLISH), at(1, ENGLISH)])], n_vocab=ENGLISH)
-    segments, info = core.model().transcribe(silence(1), task="translate")
+    with pytest.warns(OptionWarning):
+        segments, info = core.model().transcribe(silence(1), task="translate")
     assert [s.text for s in segments] == [" w1"]
     assert (info.language, core.detected_in) == ("en", [])
     assert core.asked[0].initial_tokens == [50257]
+
+
+def test_a_task_without_effect_is_told_once_a_call_where_it_is_called():
+    model = FakeCore(lambda _: LONG, n_vocab=ENGLISH).model()
+    for call in (
+        lambda: model.transcribe(silence(1), task="translate"),
+        lambda: list(model.transcribe_many([silence(1)] * 3, task="translate")),
+        lambda: model.decode(np.zeros((80, 100), np.float32), task="translate"),
+    ):
+        with pytest.warns(OptionWarning) as told:
+            call()
+        (warning,) = told
+        assert str(warning.message) == (
+            "task='translate' has no effect: the model of parts knows English alone"
+        )
+        assert warning.filename == __file__
 
 
 def test_english_only_refuses_other_languages():
@@ -107,8 +126,20 @@ def test_nothing_is_decoded_before_the_first_segment_is_asked_for():
     segments, info = core.model().transcribe(silence(60), language="en")
     assert core.asked == []
     assert info.duration == 60.0
-    next(segments)
+    assert segments[0].seek == 0
     assert len(core.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "audio", [["a.wav", Path("b.wav")], ("a.wav",), [b"RIFF", b"RIFF"], [io.BytesIO()]]
+)
+def test_several_recordings_are_for_transcribe_many(audio):
+    with pytest.raises(TypeError) as raised:
+        FakeCore([]).model().transcribe(audio)
+    assert str(raised.value) == (
+        f"transcribe: audio must be one recording, got {len(audio)} of them; "
+        "transcribe_many takes several"
+    )
 
 
 def test_options_are_checked_before_the_audio_is_looked_at():
@@ -116,22 +147,21 @@ def test_options_are_checked_before_the_audio_is_looked_at():
         FakeCore([]).model().transcribe("no such file", beam=5)
 
 
-def test_a_closed_iterator_lets_everything_go():
+def test_a_closed_transcript_lets_everything_go():
     core = FakeCore([LONG, LONG])
     segments, _ = core.model().transcribe(silence(60))
-    next(segments)
+    assert segments[0].seek == 0
     features = weakref.ref(core.heard_in[0])
     core.heard_in.clear(), core.detected_in.clear()
     segments.close()
     gc.collect()
     assert features() is None
-    assert list(segments) == []
 
 
 def test_the_encoding_of_a_window_is_let_go_before_its_segments_are_seen():
     core = FakeCore([LONG, LONG])
     segments, _ = core.model().transcribe(silence(60))
-    next(segments)
+    assert segments[0].seek == 0
     features = weakref.ref(core.heard_in[0])
     core.heard_in.clear(), core.detected_in.clear()
     gc.collect()
@@ -198,16 +228,45 @@ def test_decode_takes_a_mel_or_features():
         model.decode(mel, clip_timestamps="0")
 
 
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"model_size_or_path": "base"}, "unknown argument 'model_size_or_path': it is called na"),
+        ({"n_threads": 2}, "unknown argument 'n_threads': it is called cpu_threads"),
+        ({"num_workers": 2}, "'num_workers': it is not needed: any number of threads may use"),
+        ({"beam_size": 2}, "unknown argument 'beam_size': transcribe takes it"),
+        ({"computetype": "int8"}, "'computetype'; did you mean 'compute_type'"),
+        ({"xyzzy": 1}, "unknown argument 'xyzzy'$"),
+        ({"device": "int8"}, "device must be 'cpu' or 'auto', got 'int8', which is a compute type"),
+        ({"device": 0}, "device must be a str, got 0"),
+        ({"compute_type": None}, "compute_type must be a str, got None"),
+        ({"cpu_threads": True}, r"cpu_threads must be 0 \(all\) to 1024, got True"),
+        ({"cpu_threads": "2"}, r"cpu_threads must be 0 \(all\) to 1024, got '2'"),
+    ],
+)
+def test_arguments_of_others_and_of_wrong_types_are_told(keywords, message):
+    with pytest.raises((TypeError, ValueError), match=f"^WhisperModel: .*{message}"):
+        sottovoce.WhisperModel("nowhere/model", **keywords)
+
+
+@pytest.mark.parametrize("name", [3, None, b"base"])
+def test_a_model_has_a_name_or_a_path(name):
+    with pytest.raises(TypeError, match=f"^WhisperModel: name_or_path must be .*, got {name!r}$"):
+        sottovoce.WhisperModel(name)
+
+
+def test_a_slip_of_places_is_told():
+    with pytest.raises(ValueError, match="which is a compute type: compute_type='int8'"):
+        sottovoce.WhisperModel("base", "int8")
+
+
 @pytest.mark.parametrize("cached", [False, True])
-def test_the_device_asked_for_is_taken_whatever_the_environment_says(tmp_path, monkeypatch, cached):
-    monkeypatch.setenv("SOTTOVOCE_DEVICE", "abacus")
+def test_the_device_asked_for_is_taken(tmp_path, cached):
     directory = tiny_whisper.write(tmp_path / "model")
     folder = tmp_path / "packed" if cached else False
     for device in ("cpu", "auto", "cpu"):
         model = sottovoce.WhisperModel(directory, device=device, weights_cache=folder)
         assert model.core.device == "cpu"
-    with pytest.raises(ValueError, match=r"got 'abacus' from SOTTOVOCE_DEVICE"):
-        sottovoce.WhisperModel(directory, device="")
 
 
 def test_every_exported_name_exists():

@@ -1,12 +1,15 @@
-"""Transcripts as files: byte for byte what openai-whisper writes."""
+"""Transcripts as files: what openai-whisper writes, and subtitles that strict parsers take."""
 
 import io
 import json
+import re
 import stat
+from types import SimpleNamespace
 
 import pytest
 
-from sottovoce.results import Segment, Transcript
+from sottovoce.results import Segment
+from sottovoce.transcription import Transcription
 from sottovoce.writers import FORMATS, WRITERS, format_timestamp, save, write
 
 
@@ -25,25 +28,27 @@ def segment(i: int, start: float, end: float, text: str) -> Segment:
     )
 
 
+def transcript(text: str, segments: list[Segment], language: str) -> Transcription:
+    return Transcription(segments, SimpleNamespace(language=language), text)
+
+
 SEGMENTS = [
     segment(0, 0.0, 2.5, " Größe --> 日本\tx"),
     segment(1, 2.5, 2.5, ""),
     segment(2, 3599.9996, 3725.0004, " end "),
 ]
-TRANSCRIPT = Transcript(" Größe --> 日本\tx end ", SEGMENTS, "de")
+TRANSCRIPT = transcript(" Größe --> 日本\tx end ", SEGMENTS, "de")
 
 EXPECTED = {
     "txt": "Größe --> 日本\tx\n\nend\n",
     "vtt": (
         "WEBVTT\n\n"
         "00:00.000 --> 00:02.500\nGröße -> 日本\tx\n\n"
-        "00:02.500 --> 00:02.500\n\n\n"
         "01:00:00.000 --> 01:02:05.000\nend\n\n"
     ),
     "srt": (
         "1\n00:00:00,000 --> 00:00:02,500\nGröße -> 日本\tx\n\n"
-        "2\n00:00:02,500 --> 00:00:02,500\n\n\n"
-        "3\n01:00:00,000 --> 01:02:05,000\nend\n\n"
+        "2\n01:00:00,000 --> 01:02:05,000\nend\n\n"
     ),
     "tsv": "start\tend\ttext\n0\t2500\tGröße --> 日本 x\n2500\t2500\t\n3600000\t3725000\tend\n",
     "json": (
@@ -62,9 +67,9 @@ EXPECTED = {
 }
 
 
-def written(transcript: Transcript, output_format: str) -> str:
+def written(found: Transcription, output_format: str) -> str:
     stream = io.StringIO()
-    write(transcript, stream, output_format)
+    write(found, stream, output_format)
     return stream.getvalue()
 
 
@@ -84,16 +89,67 @@ def test_bytes_are_the_references(output_format):
     ],
 )
 def test_nothing_said_is_a_valid_file(output_format, expected):
-    assert written(Transcript("", [], "en"), output_format) == expected
+    assert written(transcript("", [], "en"), output_format) == expected
 
 
-def test_an_emptied_first_segment_hides_the_emptied_ones_from_subtitles():
-    only = Transcript("", [segment(0, 0.0, 30.0, "")], "en")
+def test_segments_without_words_are_no_subtitles():
+    only = transcript("", [segment(0, 0.0, 30.0, "")], "en")
     assert written(only, "srt") == ""
     assert written(only, "vtt") == "WEBVTT\n\n"
     assert written(only, "txt") == "\n"
-    mixed = Transcript("", [segment(0, 0.0, 1.0, ""), segment(1, 1.0, 2.0, " a")], "en")
-    assert written(mixed, "srt") == "1\n00:00:01,000 --> 00:00:02,000\na\n\n"
+    mixed = [segment(0, 0.0, 1.0, " a"), segment(1, 1.0, 2.0, " \n "), segment(2, 2.0, 3.0, " b")]
+    assert cues_of_srt(written(transcript("", mixed, "en"), "srt")) == ["a", "b"]
+    assert cues_of_vtt(written(transcript("", mixed, "en"), "vtt")) == ["a", "b"]
+
+
+def cues_of_vtt(file: str) -> list[str]:
+    """The text of each cue, by the letter of the standard; what it forbids is an AssertionError."""
+    lines = file.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    assert lines[:2] == ["WEBVTT", ""]
+    cues = []
+    for block in "\n".join(lines[2:]).split("\n\n"):
+        if block:
+            timing, *text = block.split("\n")
+            assert re.fullmatch(r"(\d\d+:)?\d\d:\d\d\.\d{3} --> (\d\d+:)?\d\d:\d\d\.\d{3}", timing)
+            assert text
+            cues.append("\n".join(text))
+    for cue in cues:
+        assert "-->" not in cue
+        assert "<" not in cue
+        assert not re.search("&(?!amp;|lt;)", cue)
+    return [cue.replace("&lt;", "<").replace("&amp;", "&") for cue in cues]
+
+
+def cues_of_srt(file: str) -> list[str]:
+    """The text of each cue; numbers must follow each other, and no cue may be blank."""
+    cues = []
+    for number, block in enumerate(file.split("\n\n")[:-1], start=1):
+        first, timing, *text = block.splitlines()
+        assert first == str(number)
+        assert re.fullmatch(r"\d\d+:\d\d:\d\d,\d{3} --> \d\d+:\d\d:\d\d,\d{3}", timing)
+        assert text
+        assert all(line.strip() and "-->" not in line for line in text)
+        cues.append("\n".join(text))
+    return cues
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (" AT&T &amp; <b>you</b>", "AT&T &amp; <b>you</b>"),
+        (" a --> b", "a -> b"),
+        (" a ---> b <!----->", "a -> b <!->"),
+        (" a -> b -- c > d", "a -> b -- c > d"),
+        (" one\ntwo", "one\ntwo"),
+        (" one\n\n \t\ntwo\n", "one\ntwo"),
+        ("\r\n\r\n one\r\n\r\ntwo\r\rthree", "one\ntwo\nthree"),
+        ("1\n00:00:01,000 --> 00:00:02,000\nx", "1\n00:00:01,000 -> 00:00:02,000\nx"),
+    ],
+)
+def test_subtitles_are_valid_whatever_is_said(said, shown):
+    found = transcript("", [segment(0, 0.0, 1.0, said), segment(1, 1.0, 2.0, " z")], "en")
+    assert cues_of_vtt(written(found, "vtt")) == [shown, "z"]
+    assert cues_of_srt(written(found, "srt")) == [shown, "z"]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +188,7 @@ def test_saved_files_have_the_usual_permissions(tmp_path):
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     (tmp_path / "talk.json").write_text("old", encoding="utf-8")
-    broken = Transcript("", [segment(0, 0.0, object(), "a")], "en")  # type: ignore[arg-type]
+    broken = transcript("", [segment(0, 0.0, object(), "a")], "en")
     with pytest.raises(TypeError):
         save(broken, tmp_path, "talk", "json")
     assert [p.name for p in tmp_path.iterdir()] == ["talk.json"]

@@ -126,12 +126,12 @@ void apply_floor(const ops::Context& context, double largest, std::int64_t n_aud
 }  // namespace
 
 Tensor log_mel(const float* samples, std::size_t n_samples, int n_mels, std::size_t padding,
-               int n_threads) {
+               int n_threads, const std::string& isa) {
   check_sizes(n_samples, n_mels, padding);
   const Framing framing(samples, static_cast<std::int64_t>(n_samples),
                         static_cast<std::int64_t>(n_samples + padding));
   ThreadPool threads(worthwhile_threads(framing, n_threads));
-  const ops::Context context = ops::make_context("", threads);
+  const ops::Context context = ops::make_context(isa, threads);
   check_finite(context, samples, n_samples);
 
   const FilterBank filters(n_mels);

@@ -4,11 +4,13 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <optional>
 
 #include <sottovoce/runtime.h>
 
 #include "forks.h"
 #include "plain_arithmetic.h"
+#include "signals_blocked.h"
 
 namespace sottovoce {
 
@@ -25,6 +27,11 @@ class OpenMPTeam final : public Threads {
       run_alone(n_shares, call, body);
       return;
     }
+    // A thread's team is started by its first region, and keeps the mask that it had then.
+    thread_local int n_started = 0;
+    std::optional<SignalsBlocked> blocked;
+    if (n_started != n_threads_) blocked.emplace();
+    n_started = n_threads_;
     // Always the whole team, however few the shares: libgomp ends the threads that a smaller team
     // leaves over, and starts them again for the next.
 #pragma omp parallel num_threads(n_threads_)

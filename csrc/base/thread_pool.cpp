@@ -12,6 +12,7 @@
 
 #include "forks.h"
 #include "plain_arithmetic.h"
+#include "signals_blocked.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -63,6 +64,7 @@ struct ThreadPool::Team {
 ThreadPool::ThreadPool(int n_threads)
     : team_(std::make_unique<Team>()), n_threads_(1), n_forks_at_birth_(n_forks()) {
   team_->workers.reserve(static_cast<std::size_t>(n_threads));
+  const SignalsBlocked blocked;
   try {
     for (; n_threads_ < n_threads; ++n_threads_) {
       team_->workers.emplace_back(

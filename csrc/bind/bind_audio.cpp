@@ -2,6 +2,7 @@
 #include <sottovoce/audio.h>
 
 #include "bind.h"
+#include "gil.h"
 #include "numpy_array.h"
 
 namespace sottovoce::bind {
@@ -17,7 +18,7 @@ std::size_t to_count(py::ssize_t value, const char* what) {
 }
 
 py::array_t<float> log_mel_array(const py::array& samples, int n_mels, py::ssize_t padding,
-                                 int n_threads) {
+                                 int n_threads, const std::string& isa) {
   const TensorView view = view_f32(samples, "log_mel: samples");
   if (view.shape.size() != 1) {
     throw ShapeError("log_mel: samples must be (n_samples,) float32, got " + view.describe());
@@ -26,8 +27,9 @@ py::array_t<float> log_mel_array(const py::array& samples, int n_mels, py::ssize
   to_count(n_threads, "log_mel: n_threads");
   Tensor mel;
   {
-    const py::gil_scoped_release release;
-    mel = log_mel(view.f32(), static_cast<std::size_t>(view.size()), n_mels, n_padding, n_threads);
+    const ReleaseGil release;
+    mel = log_mel(view.f32(), static_cast<std::size_t>(view.size()), n_mels, n_padding, n_threads,
+                  isa);
   }
   return to_array(std::move(mel));
 }
@@ -42,7 +44,7 @@ py::array_t<std::uint8_t> frame_mask_array(py::ssize_t n_samples, int n_frames) 
 
 void bind_audio(py::module_& module) {
   module.def("log_mel", &log_mel_array, py::arg("samples"), py::arg("n_mels"), py::kw_only(),
-             py::arg("padding") = 0, py::arg("n_threads") = 0,
+             py::arg("padding") = 0, py::arg("n_threads") = 0, py::arg("isa") = "",
              "Log-mel spectrogram (n_mels, n_frames) of float32 samples at 16 kHz.");
   module.def("frame_mask", &frame_mask_array, py::arg("n_samples"), py::arg("n_frames"),
              "1 for each frame that holds audio, 0 for padding, (n_frames,) uint8.");

@@ -13,6 +13,7 @@
 #include <sottovoce/checkpoint.h>
 
 #include "bind.h"
+#include "gil.h"
 #include "numpy_array.h"
 
 namespace sottovoce::bind {
@@ -51,7 +52,7 @@ using HeadPairs = std::vector<std::pair<int, int>>;
 std::shared_ptr<const void> keep_alive(std::vector<py::object> objects) {
   const auto release = [](const std::vector<py::object>* held) {
     if (!Py_IsInitialized()) return;
-    const py::gil_scoped_acquire gil;
+    const TakeGil gil;
     delete held;
   };
   return std::shared_ptr<const std::vector<py::object>>(
@@ -166,6 +167,12 @@ ModelDims make_dims(int n_mels, int n_audio_ctx, int n_audio_state, int n_audio_
           n_vocab, n_text_ctx,  n_text_state,  n_text_head,  n_text_layer};
 }
 
+py::tuple dims_tuple(const ModelDims& dims) {
+  return py::make_tuple(dims.n_mels, dims.n_audio_ctx, dims.n_audio_state, dims.n_audio_head,
+                        dims.n_audio_layer, dims.n_vocab, dims.n_text_ctx, dims.n_text_state,
+                        dims.n_text_head, dims.n_text_layer);
+}
+
 void bind_dims(py::module_& module) {
   py::class_<ModelDims>(module, "ModelDims",
                         "What the network is: openai-whisper's ten numbers, frozen by the "
@@ -174,21 +181,26 @@ void bind_dims(py::module_& module) {
            py::arg("n_audio_state"), py::arg("n_audio_head"), py::arg("n_audio_layer"),
            py::arg("n_vocab"), py::arg("n_text_ctx"), py::arg("n_text_state"),
            py::arg("n_text_head"), py::arg("n_text_layer"))
-      .def_readwrite("n_mels", &ModelDims::n_mels, "Mel bands: 80, or 128 from large-v3 on.")
-      .def_readwrite("n_audio_ctx", &ModelDims::n_audio_ctx, "Encoder positions of a window: 1500.")
-      .def_readwrite("n_audio_state", &ModelDims::n_audio_state, "Encoder width.")
-      .def_readwrite("n_audio_head", &ModelDims::n_audio_head, "Encoder attention heads.")
-      .def_readwrite("n_audio_layer", &ModelDims::n_audio_layer, "Encoder blocks.")
-      .def_readwrite("n_vocab", &ModelDims::n_vocab, "Rows of the token embedding.")
-      .def_readwrite("n_text_ctx", &ModelDims::n_text_ctx, "Decoder positions: 448.")
-      .def_readwrite("n_text_state", &ModelDims::n_text_state,
-                     "Decoder width, equal to n_audio_state.")
-      .def_readwrite("n_text_head", &ModelDims::n_text_head, "Decoder attention heads.")
-      .def_readwrite("n_text_layer", &ModelDims::n_text_layer, "Decoder blocks.")
+      .def_readonly("n_mels", &ModelDims::n_mels, "Mel bands: 80, or 128 from large-v3 on.")
+      .def_readonly("n_audio_ctx", &ModelDims::n_audio_ctx, "Encoder positions of a window: 1500.")
+      .def_readonly("n_audio_state", &ModelDims::n_audio_state, "Encoder width.")
+      .def_readonly("n_audio_head", &ModelDims::n_audio_head, "Encoder attention heads.")
+      .def_readonly("n_audio_layer", &ModelDims::n_audio_layer, "Encoder blocks.")
+      .def_readonly("n_vocab", &ModelDims::n_vocab, "Rows of the token embedding.")
+      .def_readonly("n_text_ctx", &ModelDims::n_text_ctx, "Decoder positions: 448.")
+      .def_readonly("n_text_state", &ModelDims::n_text_state,
+                    "Decoder width, equal to n_audio_state.")
+      .def_readonly("n_text_head", &ModelDims::n_text_head, "Decoder attention heads.")
+      .def_readonly("n_text_layer", &ModelDims::n_text_layer, "Decoder blocks.")
       .def_property_readonly("n_frames", &ModelDims::n_frames, "Mel frames of one window: 3000.")
       .def_property_readonly("is_multilingual", &ModelDims::is_multilingual)
       .def_property_readonly("n_languages", &ModelDims::n_languages, "99, or 100 from large-v3 on.")
       .def(py::self == py::self)
+      .def("__hash__", [](const ModelDims& self) { return py::hash(dims_tuple(self)); })
+      .def("__reduce__",
+           [](const py::object& self) {
+             return py::make_tuple(py::type::of(self), dims_tuple(self.cast<const ModelDims&>()));
+           })
       .def("__repr__", &ModelDims::to_string);
 }
 
@@ -205,8 +217,7 @@ void bind_checkpoint_class(py::module_& module) {
            "alignment_heads: (layer, head) pairs, or None for the default of the dims.\n"
            "Raises LoadError for dims that describe no network, TypeError for another dtype,\n"
            "ShapeError for a strided array.")
-      .def_static("open", &open_checkpoint, py::arg("directory"),
-                  py::call_guard<py::gil_scoped_release>(),
+      .def_static("open", &open_checkpoint, py::arg("directory"), py::call_guard<ReleaseGil>(),
                   "Memory-maps a Hugging Face directory: config.json, model.safetensors or its\n"
                   "shards, generation_config.json if there. Raises LoadError naming the file or\n"
                   "the tensor.")
@@ -238,8 +249,7 @@ void bind_vocabulary(py::module_& module) {
       .def(py::init<const Pieces&, const Special&>(), py::arg("pieces"), py::arg("special"),
            "pieces: ordinary tokens by id, in the byte alphabet. special: ids by name. Raises\n"
            "LoadError for what `open` would not take in a file.")
-      .def_static("open", &Vocabulary::open, py::arg("directory"),
-                  py::call_guard<py::gil_scoped_release>(),
+      .def_static("open", &Vocabulary::open, py::arg("directory"), py::call_guard<ReleaseGil>(),
                   "Reads tokenizer.json, or vocab.json and added_tokens.json. Raises LoadError.")
       .def("__len__", &Vocabulary::size)
       .def(
@@ -256,7 +266,7 @@ void bind_vocabulary(py::module_& module) {
           "encode",
           [](const Vocabulary& self, const py::str& text) {
             const std::string utf8 = text;  // a lone surrogate raises UnicodeEncodeError
-            const py::gil_scoped_release release;
+            const ReleaseGil release;
             return self.encode(utf8);
           },
           py::arg("text"),
@@ -270,7 +280,7 @@ void bind_checkpoint(py::module_& module) {
   bind_dims(module);
   bind_checkpoint_class(module);
   module.def("checkpoint_identity", &checkpoint_identity, py::arg("directory"),
-             py::call_guard<py::gil_scoped_release>(),
+             py::call_guard<ReleaseGil>(),
              "A text that changes whenever the files of a model directory do. Raises LoadError if\n"
              "they cannot be read.");
   bind_vocabulary(module);

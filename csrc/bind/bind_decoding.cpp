@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "bind.h"
+#include "gil.h"
 #include "numpy_array.h"
 
 namespace sottovoce::bind {
@@ -89,7 +90,7 @@ std::vector<DecodingResult> decode_windows(const Model& model,
   Metrics call;  // filled without the GIL, merged with it: callers may share `metrics`
   std::vector<DecodingResult> results;
   {
-    const py::gil_scoped_release release;
+    const ReleaseGil release;
     results = decode(model, features, options, &call);
   }
   if (metrics != nullptr) metrics->merge(call);
@@ -111,11 +112,11 @@ void bind_batch(py::module_& module) {
       .def_property_readonly("n_free", &DecodeBatch::n_free)
       .def_property_readonly("metrics", [](const DecodeBatch& self) { return self.metrics(); })
       .def("submit", &DecodeBatch::submit, py::arg("features"), py::arg("options"),
-           py::call_guard<py::gil_scoped_release>(),
+           py::call_guard<ReleaseGil>(),
            "Gives a window a free slot; returns the id by which advance() names it: 0, 1, ... "
            "Raises StateError if no slot is free, ShapeError for options that do not fit.")
       .def("advance", &DecodeBatch::advance, py::arg("max_passes") = 0,
-           py::call_guard<py::gil_scoped_release>(),
+           py::call_guard<ReleaseGil>(),
            "Forward passes until a window finishes, or max_passes of them (0: no limit). Returns "
            "the finished ones; an empty list if the batch is empty.");
 }
@@ -125,7 +126,7 @@ py::array_t<float> detect(const Model& model, const AudioFeatures& features, int
   const std::vector<int> tokens = to_tokens(language_tokens, "language_tokens");
   std::vector<float> probs;
   {
-    const py::gil_scoped_release release;
+    const ReleaseGil release;
     probs = detect_language(model, features, sot, tokens);
   }
   return py::array_t<float>(static_cast<py::ssize_t>(probs.size()), probs.data());
@@ -144,7 +145,7 @@ void bind_decoding(py::module_& module) {
       .def(
           "new_batch",
           [](const Model& self, int n_slots, int rows_per_slot) {
-            const py::gil_scoped_release release;
+            const ReleaseGil release;
             return DecodeBatch(self, n_slots, rows_per_slot);
           },
           py::arg("n_slots"), py::arg("rows_per_slot"),

@@ -233,7 +233,7 @@ py::object make(const kernels::Table& t, const std::string& name) {
   if (name == "int8_offset") return py::int_(t.int8_offset);
   if (name == "to_bf16") {
     return py::cpp_function([&t](const F32& x) {
-      U16 y({x.size()});
+      U16 y(x.size());
       t.to_bf16(x.data(), x.size(), y.mutable_data());
       return y;
     });
@@ -247,7 +247,7 @@ py::object make(const kernels::Table& t, const std::string& name) {
   }
   if (name == "quantize_i8") {
     return py::cpp_function([&t](const F32& x) {
-      py::array_t<std::uint8_t> y({x.size()});
+      py::array_t<std::uint8_t> y(x.size());
       const float scale = t.quantize_i8(x.data(), x.size(), y.mutable_data());
       return py::make_tuple(y, scale);
     });
@@ -256,7 +256,7 @@ py::object make(const kernels::Table& t, const std::string& name) {
     return py::cpp_function(
         [&t](const F32& x, const std::optional<F32>& scales) {
           need(!scales || scales->size() == x.size(), "softmax_bf16: scales must be (n,)");
-          U16 y({x.size()});
+          U16 y(x.size());
           const float factor = t.softmax_bf16(x.data(), scales ? scales->data() : nullptr, x.size(),
                                               y.mutable_data());
           return py::make_tuple(y, factor);
@@ -292,7 +292,7 @@ py::object make(const kernels::Table& t, const std::string& name) {
   if (name == "dots_f32") {
     return py::cpp_function([&t](const F32& q, const F32& keys) {
       need(keys.ndim() == 2 && keys.shape(1) == q.size(), "dots_f32: q must be (d,), keys (n, d)");
-      F32 out({keys.shape(0)});
+      F32 out(keys.shape(0));
       t.dots_f32(q.data(), rows_of(keys).data(), 0, q.size(), keys.shape(0), out.mutable_data());
       return out;
     });
@@ -301,7 +301,7 @@ py::object make(const kernels::Table& t, const std::string& name) {
     return py::cpp_function([&t](const F32& weights, const F32& values) {
       need(values.ndim() == 2 && values.shape(0) == weights.size(),
            "weighted_sum_f32: weights must be (n,), values (n, d)");
-      F32 out({values.shape(1)});
+      F32 out(values.shape(1));
       t.weighted_sum_f32(weights.data(), rows_of(values).data(), 0, values.shape(1),
                          values.shape(0), out.mutable_data());
       return out;
@@ -310,7 +310,7 @@ py::object make(const kernels::Table& t, const std::string& name) {
   if (name == "widen_f16" || name == "widen_bf16") {
     const auto widen = name == "widen_f16" ? t.widen_f16 : t.widen_bf16;
     return py::cpp_function([widen](const U16& x) {
-      F32 y({x.size()});
+      F32 y(x.size());
       widen(x.data(), x.size(), y.mutable_data());
       return y;
     });

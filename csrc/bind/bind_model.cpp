@@ -4,6 +4,7 @@
 #include <sottovoce/model.h>
 
 #include "bind.h"
+#include "gil.h"
 #include "numpy_array.h"
 
 namespace sottovoce::bind {
@@ -50,6 +51,51 @@ py::dict metrics_dict(const Metrics& metrics) {
   return dict;
 }
 
+// All that Metrics holds, for pickles, copies and comparisons; buckets without counts are left out.
+py::tuple metrics_state(const Metrics& metrics) {
+  const Latency& latency = metrics.decoder_token_ms;
+  py::dict buckets;
+  for (int i = 0; i < Latency::kBuckets; ++i) {
+    const std::uint64_t count = latency.buckets()[static_cast<std::size_t>(i)];
+    if (count != 0) buckets[py::int_(i)] = count;
+  }
+  return py::make_tuple(metrics.encoder_calls, metrics.encoder_forward_ms, metrics.cross_kv_ms,
+                        metrics.decode_calls, metrics.decoder_prefill_ms, buckets, latency.sum_ms(),
+                        latency.max_ms(), metrics.tokens, metrics.kv_cache_bytes,
+                        metrics.cross_kv_bytes, metrics.attention_scratch_bytes);
+}
+
+Metrics metrics_of(const py::tuple& state) {
+  if (state.size() != 12) {
+    throw py::value_error("Metrics: state must have 12 entries, got " +
+                          std::to_string(state.size()));
+  }
+  const auto number = [&](int i) { return state[static_cast<std::size_t>(i)].cast<double>(); };
+  const auto count = [&](int i) {
+    return state[static_cast<std::size_t>(i)].cast<std::uint64_t>();
+  };
+  Latency::Buckets buckets{};
+  for (const auto& [bucket, n] : state[5].cast<py::dict>()) {
+    const int index = bucket.cast<int>();
+    if (index < 0 || index >= Latency::kBuckets) {
+      throw py::value_error("Metrics: a bucket must be in 0..255, got " + std::to_string(index));
+    }
+    buckets[static_cast<std::size_t>(index)] = n.cast<std::uint64_t>();
+  }
+  Metrics metrics;
+  metrics.encoder_calls = count(0);
+  metrics.encoder_forward_ms = number(1);
+  metrics.cross_kv_ms = number(2);
+  metrics.decode_calls = count(3);
+  metrics.decoder_prefill_ms = number(4);
+  metrics.decoder_token_ms = Latency(buckets, number(6), number(7));
+  metrics.tokens = count(8);
+  metrics.kv_cache_bytes = count(9);
+  metrics.cross_kv_bytes = count(10);
+  metrics.attention_scratch_bytes = count(11);
+  return metrics;
+}
+
 void bind_metrics(py::module_& module) {
   py::class_<Latency>(module, "Latency", "Latencies: exact count, sum and max; quantiles to 5 %.")
       .def_property_readonly("count", &Latency::count)
@@ -69,7 +115,16 @@ void bind_metrics(py::module_& module) {
       .def_readonly("cross_kv_bytes", &Metrics::cross_kv_bytes)
       .def_readonly("attention_scratch_bytes", &Metrics::attention_scratch_bytes)
       .def("merge", &Metrics::merge, py::arg("other"), "Adds another call's figures.")
-      .def("as_dict", &metrics_dict, "Plain numbers, for logs.");
+      .def("as_dict", &metrics_dict, "Plain numbers, for logs.")
+      .def(
+          "__eq__",
+          [](const Metrics& self, const Metrics& other) {
+            return metrics_state(self).equal(metrics_state(other));
+          },
+          py::is_operator())
+      .def("__copy__", [](const Metrics& self) { return self; })
+      .def("__deepcopy__", [](const Metrics& self, const py::dict&) { return self; })
+      .def(py::pickle(&metrics_state, &metrics_of));
 }
 
 void bind_features(py::module_& module) {
@@ -112,7 +167,7 @@ void bind_state(py::module_& module) {
           [](DecoderState& self, const TokenLists& tokens) {
             Tensor logits;
             {
-              const py::gil_scoped_release release;
+              const ReleaseGil release;
               logits = self.step(tokens);
             }
             return to_array(std::move(logits));
@@ -126,7 +181,7 @@ void bind_state(py::module_& module) {
           [](DecoderState& self, const TokenLists& tokens) {
             Tensor logits;
             {
-              const py::gil_scoped_release release;
+              const ReleaseGil release;
               logits = self.step_all(tokens);
             }
             return to_array(std::move(logits));
@@ -163,7 +218,7 @@ void bind_model(py::module_& module) {
       .def(py::init([](const Checkpoint& checkpoint, int n_threads, const std::string& isa,
                        const std::string& compute_type, const std::string& threading,
                        const std::string& device) {
-             const py::gil_scoped_release release;
+             const ReleaseGil release;
              return std::make_unique<Model>(
                  checkpoint, runtime_options(n_threads, isa, compute_type, threading, device));
            }),
@@ -189,7 +244,7 @@ void bind_model(py::module_& module) {
           "encode",
           [](const Model& self, const py::array& mel, bool hidden_states) {
             const TensorView view = view_f32(mel, "encode: mel");
-            const py::gil_scoped_release release;
+            const ReleaseGil release;
             return self.encode(view, hidden_states);
           },
           py::arg("mel"), py::kw_only(), py::arg("hidden_states") = false,
@@ -200,7 +255,7 @@ void bind_model(py::module_& module) {
           [](const Model& self, const std::vector<py::array>& mels, bool hidden_states) {
             std::vector<TensorView> views;
             for (const py::array& mel : mels) views.push_back(view_f32(mel, "encode: mel"));
-            const py::gil_scoped_release release;
+            const ReleaseGil release;
             return self.encode(views, hidden_states);
           },
           py::arg("mels"), py::kw_only(), py::arg("hidden_states") = false,
@@ -209,7 +264,7 @@ void bind_model(py::module_& module) {
       .def(
           "new_state",
           [](const Model& self, const std::vector<AudioFeatures>& features, int n_rows) {
-            const py::gil_scoped_release release;
+            const ReleaseGil release;
             return self.new_state(features, n_rows);
           },
           py::arg("features"), py::arg("n_rows"),
@@ -219,7 +274,7 @@ void bind_model(py::module_& module) {
           [](const Model& self, const std::vector<int>& tokens, const AudioFeatures& features) {
             Tensor logits;
             {
-              const py::gil_scoped_release release;
+              const ReleaseGil release;
               logits = self.logits(tokens, features);
             }
             return to_array(std::move(logits));
@@ -232,7 +287,7 @@ void bind_model(py::module_& module) {
              const Heads& heads, bool softmax) {
             Tensor weights;
             {
-              const py::gil_scoped_release release;
+              const ReleaseGil release;
               weights = self.cross_attention(tokens, features, to_heads(heads), softmax);
             }
             return to_array(std::move(weights));

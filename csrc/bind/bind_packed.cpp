@@ -6,6 +6,7 @@
 #include <sottovoce/packed.h>
 
 #include "bind.h"
+#include "gil.h"
 
 namespace sottovoce::bind {
 
@@ -30,13 +31,13 @@ void bind_packed(py::module_& module) {
       },
       py::arg("path"), py::arg("identity"), py::kw_only(), py::arg("n_threads") = 0,
       py::arg("isa") = "", py::arg("compute_type") = "float32", py::arg("threading") = "pool",
-      py::arg("device") = "", py::call_guard<py::gil_scoped_release>(),
+      py::arg("device") = "", py::call_guard<ReleaseGil>(),
       "The model that was saved at `path` under this identity, or None: no such file, another\n"
       "identity, version, instruction set or compute type, or damage. Raises ShapeError for\n"
       "options.");
   module.def(
       "save_packed", &save_packed, py::arg("model"), py::arg("path"), py::arg("identity"),
-      py::kw_only(), py::arg("patience") = 10.0, py::call_guard<py::gil_scoped_release>(),
+      py::kw_only(), py::arg("patience") = 10.0, py::call_guard<ReleaseGil>(),
       "Saves packed weights for open_packed, unless they are there already; makes the\n"
       "folder. Waits up to `patience` seconds while somebody else saves there, then returns\n"
       "False. Raises LoadError if the file cannot be written.");

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <mutex>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "check_options.h"
 #include "decoder_state.h"
 #include "elapsed.h"
+#include "fork_lock.h"
 #include "model_impl.h"
 #include "page_table.h"
 #include "turn.h"
@@ -57,7 +57,7 @@ struct DecodeBatch::Impl {
   int rows_per_slot() const { return rows_per_slot_; }
   int n_free() const { return n_free_; }
   Metrics metrics() const {
-    const std::lock_guard<std::mutex> lock(metrics_mutex_);
+    const ForkLock lock(metrics_mutex_);
     return metrics_;
   }
 
@@ -82,7 +82,7 @@ struct DecodeBatch::Impl {
   std::vector<ops::ChoiceQuery> queries_;  // one a row of logits
   std::vector<ops::Choice> choices_;       // by query
   std::uint64_t next_id_ = 0;
-  mutable std::mutex metrics_mutex_;
+  mutable ForkMutex metrics_mutex_;
   Metrics metrics_;
 };
 
@@ -206,7 +206,7 @@ std::vector<FinishedWindow> DecodeBatch::Impl::collect(Metrics& call) {
 
 void DecodeBatch::Impl::record(const Metrics& call) {
   {
-    const std::lock_guard<std::mutex> lock(metrics_mutex_);
+    const ForkLock lock(metrics_mutex_);
     metrics_.merge(call);
   }
   state_.model->record(call);

@@ -10,6 +10,7 @@
 
 #include <sottovoce/error.h>
 
+#include "mapped_file.h"
 #include "utf8.h"
 
 namespace sottovoce::json {
@@ -281,9 +282,7 @@ class Parser {
   Value number(const char* start, bool whole) const {
     std::int64_t integer = 0;
     if (whole && std::from_chars(start, p_, integer).ec == std::errc()) return Value(integer);
-    double real = 0.0;
-    if (std::from_chars(start, p_, real).ec != std::errc()) fail("number out of range");
-    return Value(real);
+    return Value(Value::Fraction{});
   }
 
   const char* begin_;
@@ -311,7 +310,15 @@ const char* Value::kind() const {
 }
 
 Value parse(std::string_view text, const std::string& file, std::string_view unwanted) {
+  if (text.size() > kMostBytes) {
+    throw LoadError(file + ": JSON must have " + std::to_string(kMostBytes) +
+                    " bytes at most, got " + std::to_string(text.size()));
+  }
   return Parser(text, file, unwanted).document();
+}
+
+Value read(const std::string& path, std::string_view unwanted) {
+  return parse(read_file(path, kMostBytes), path, unwanted);
 }
 
 }  // namespace sottovoce::json

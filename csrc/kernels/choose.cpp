@@ -1,5 +1,4 @@
 // Which tables this CPU can run, and which one a new model gets.
-#include <cstdlib>
 #include <cstring>
 
 #if defined(__aarch64__)
@@ -8,6 +7,7 @@
 #endif
 
 #include "isa.h"
+#include "x86_features.h"
 
 namespace sottovoce::kernels {
 
@@ -20,22 +20,15 @@ struct Available {
     int n = 0;
     tables[n++] = &kScalarTable;
 #if defined(__x86_64__)
-    // GCC's builtin reads CPUID and XGETBV: the operating system must save the registers too.
-    __builtin_cpu_init();
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
-        !__builtin_cpu_supports("f16c")) {
-      return;
-    }
+    const X86Features cpu = x86_features();
+    if (!cpu.avx2) return;
     tables[n++] = &kAvx2Table;
-    if (__builtin_cpu_supports("avxvnni")) tables[n++] = &kAvx2VnniTable;
-    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-        !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl")) {
-      return;
-    }
+    if (cpu.avx_vnni) tables[n++] = &kAvx2VnniTable;
+    if (!cpu.avx512) return;
     tables[n++] = &kAvx512Table;
-    if (!__builtin_cpu_supports("avx512vnni")) return;
+    if (!cpu.avx512_vnni) return;
     tables[n++] = &kAvx512VnniTable;
-    if (__builtin_cpu_supports("avx512bf16")) tables[n++] = &kAvx512Bf16Table;
+    if (cpu.avx512_bf16) tables[n++] = &kAvx512Bf16Table;
 #elif defined(__aarch64__)
     tables[n++] = &kNeonTable;
     if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) tables[n++] = &kNeonDotprodTable;
@@ -58,10 +51,6 @@ const Table* find_table(const char* name) {
 }
 
 const Table* choose_table(const char* name) {
-  if (name[0] == '\0') {
-    const char* forced = std::getenv("SOTTOVOCE_ISA");
-    name = forced ? forced : "";
-  }
   if (name[0] != '\0') return find_table(name);
   const Table* const* table = available_tables();
   while (table[1]) ++table;

@@ -70,6 +70,7 @@ struct Table {
   const char* name;     // as in available_isas()
   ptrdiff_t gemm_nr;    // columns of a packed panel
   int32_t int8_offset;  // added to int8 activations: quantize_i8
+  bool has_bf16_dot;    // products of bfloat16 are an instruction, and not made of float32's
 
   void (*gemm_f32)(const Gemm& args);
   // Inputs rounded to bfloat16, products and sums in float32.
@@ -127,8 +128,7 @@ struct Table {
 const Table* const* available_tables();
 // A table by name, or null if it is unknown or this CPU cannot run it.
 const Table* find_table(const char* name);
-// The table for a new model: `name` if not empty, else the environment variable SOTTOVOCE_ISA, else
-// the last available. Null if that name cannot be run.
+// The table for a new model: `name`, or for "" the last available. Null if it cannot be run.
 const Table* choose_table(const char* name);
 
 }  // namespace sottovoce::kernels

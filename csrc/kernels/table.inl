@@ -15,6 +15,7 @@ constexpr Table make_table(const char* name) {
       name,
       kNr,
       kInt8Offset,
+      kHasBF16Dot,
       gemm_f32,
       gemm_bf16,
       gemm_i8,

@@ -85,6 +85,7 @@ inline I32 pairs_of_bytes(const void* even, const void* odd) {
 }
 
 // sum + the two products of bfloat16 in each word.
+constexpr bool kHasBF16Dot = false;
 inline F32 dot_bf16(I32 a, I32 b, F32 sum) {
   const I32 high = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
   const auto odd = [high](I32 v) { return _mm256_castsi256_ps(_mm256_and_si256(v, high)); };

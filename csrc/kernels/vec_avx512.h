@@ -67,6 +67,11 @@ inline I32 pairs_of_bytes(const void* even, const void* odd) {
   return _mm512_or_si512(_mm512_srli_epi32(widened(even), 16), widened(odd));
 }
 
+#if defined(__AVX512BF16__)
+constexpr bool kHasBF16Dot = true;
+#else
+constexpr bool kHasBF16Dot = false;
+#endif
 // sum + the two products of bfloat16 in each word.
 inline F32 dot_bf16(I32 a, I32 b, F32 sum) {
 #if defined(__AVX512BF16__)

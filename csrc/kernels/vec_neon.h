@@ -83,6 +83,7 @@ inline I32 pairs_of_bytes(const void* even, const void* odd) {
 }
 
 // sum + the two products of bfloat16 in each word.
+constexpr bool kHasBF16Dot = false;
 inline F32 dot_bf16(I32 a, I32 b, F32 sum) {
   const I32 high = vdupq_n_s32(static_cast<int32_t>(0xffff0000u));
   const auto odd = [high](I32 v) { return vreinterpretq_f32_s32(vandq_s32(v, high)); };

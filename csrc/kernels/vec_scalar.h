@@ -97,6 +97,7 @@ inline I32 pairs_of_bytes(const void* even, const void* odd) {
 }
 
 // sum + the two products of bfloat16 in each word.
+constexpr bool kHasBF16Dot = false;
 inline F32 dot_bf16(I32 a, I32 b, F32 sum) {
   const auto odd = [](I32 v) {
     return reinterpret_cast<F32>(reinterpret_cast<U32>(v) & 0xffff0000u);

@@ -54,7 +54,7 @@ DecoderWorkspace::DecoderWorkspace(const ops::Backend& backend, const ModelDims&
       x(backend.array({inputs, dims.n_text_state})),
       normal(backend.rows(inputs, dims.n_text_state, weights.type.linear)),
       qkv(backend.array({inputs, 3 * std::int64_t{dims.n_text_state}})),
-      q(backend.rows(inputs, dims.n_text_state, weights.type.attention)),
+      q(backend.rows(inputs, dims.n_text_state, weights.type.cross_queries())),
       mixed(backend.rows(inputs, dims.n_text_state, weights.type.linear)),
       mlp(backend.mlp_scratch(inputs, dims.n_text_state, weights.type.linear)) {}
 

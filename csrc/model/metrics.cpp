@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace sottovoce {
 
@@ -14,6 +15,12 @@ constexpr double kGrowth = 1.1;
 double bucket_ms(int bucket) { return kFirstMs * std::pow(kGrowth, bucket + 0.5); }
 
 }  // namespace
+
+Latency::Latency(const Buckets& buckets, double sum_ms, double max_ms)
+    : buckets_(buckets),
+      count_(std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0})),
+      sum_ms_(sum_ms),
+      max_ms_(max_ms) {}
 
 void Latency::add(double ms) {
   const double position = std::log(std::max(ms, kFirstMs) / kFirstMs) / std::log(kGrowth);

@@ -88,6 +88,11 @@ Model::Impl::Impl(const RuntimeOptions& runtime_options)
       backend(ops::open_backend(options)),
       isa(ops::isa_name(backend->host())) {}
 
+Model::Impl::~Impl() {
+  const ForkLock lock(workspaces_mutex);
+  check_idle(lock);
+}
+
 Model::Model(const Checkpoint& checkpoint, const RuntimeOptions& options)
     : impl_(std::make_shared<Impl>(options)) {
   const PlainArithmetic plain;
@@ -151,7 +156,8 @@ void Model::Impl::encode(const std::vector<TensorView>& mels, bool hidden_states
 
 std::unique_ptr<EncoderWorkspace> Model::Impl::borrow_workspace(int n_windows) const {
   {
-    const std::lock_guard<std::mutex> lock(workspaces_mutex);
+    const ForkLock lock(workspaces_mutex);
+    check_idle(lock);
     const auto fits = std::find_if(
         idle_workspaces.begin(), idle_workspaces.end(),
         [n_windows](const auto& workspace) { return workspace->n_windows == n_windows; });
@@ -166,10 +172,15 @@ std::unique_ptr<EncoderWorkspace> Model::Impl::borrow_workspace(int n_windows) c
 
 void Model::Impl::give_back(std::unique_ptr<EncoderWorkspace> workspace) const {
   constexpr std::size_t kMostIdle = 2;  // for windows that are encoded side by side
-  const std::lock_guard<std::mutex> lock(workspaces_mutex);
+  const ForkLock lock(workspaces_mutex);
+  check_idle(lock);
   idle_workspaces.push_back(std::move(workspace));
   // What was not wanted for longest goes.
   if (idle_workspaces.size() > kMostIdle) idle_workspaces.erase(idle_workspaces.begin());
+}
+
+void Model::Impl::check_idle(const ForkLock& lock) const {
+  if (lock.was_lost()) new (&idle_workspaces) std::vector<std::unique_ptr<EncoderWorkspace>>();
 }
 
 std::shared_ptr<const CrossKV> Model::Impl::cross_kv(const AudioFeatures& features,
@@ -244,12 +255,12 @@ void Model::Impl::check_features(const char* who, const AudioFeatures& features)
 }
 
 void Model::Impl::record(const Metrics& call) const {
-  const std::lock_guard<std::mutex> lock(metrics_mutex);
+  const ForkLock lock(metrics_mutex);
   metrics.merge(call);
 }
 
 Metrics Model::metrics() const {
-  const std::lock_guard<std::mutex> lock(impl_->metrics_mutex);
+  const ForkLock lock(impl_->metrics_mutex);
   return impl_->metrics;
 }
 

@@ -10,6 +10,7 @@
 
 #include "backend.h"
 #include "encoder.h"
+#include "fork_lock.h"
 #include "weights.h"
 
 namespace sottovoce {
@@ -34,7 +35,7 @@ struct AudioFeatures::Impl {
   Metrics metrics;
   std::weak_ptr<const void> model;  // the one that made it
 
-  // Downloaded by the first who looks.
+  // Downloaded by the first who looks; who is lost in a fork at it is not waited for in the child.
   std::once_flag host_values_once;
   Tensor host_values;  // (n_audio_ctx, n_audio_state)
 
@@ -45,6 +46,7 @@ struct AudioFeatures::Impl {
 
 struct Model::Impl : std::enable_shared_from_this<Model::Impl> {
   explicit Impl(const RuntimeOptions& runtime_options);
+  ~Impl();
 
   ModelDims dims;
   RuntimeOptions options;
@@ -67,10 +69,12 @@ struct Model::Impl : std::enable_shared_from_this<Model::Impl> {
   // over.
   std::unique_ptr<EncoderWorkspace> borrow_workspace(int n_windows) const;
   void give_back(std::unique_ptr<EncoderWorkspace> workspace) const;
-  mutable std::mutex workspaces_mutex;
+  // Lets them lie if a fork lost the thread that was changing the list.
+  void check_idle(const ForkLock& lock) const;
+  mutable ForkMutex workspaces_mutex;
   mutable std::vector<std::unique_ptr<EncoderWorkspace>> idle_workspaces;
 
-  mutable std::mutex metrics_mutex;
+  mutable ForkMutex metrics_mutex;
   mutable Metrics metrics;
 };
 

@@ -1,13 +1,13 @@
 // What every back end has, and which one a name means.
 #include "backend.h"
 
-#include <cstdlib>
 #include <memory>
 #include <string>
 
 #include <sottovoce/error.h>
 
 #include "cpu_backend.h"
+#include "environment.h"
 #include "guarded_backend.h"
 #include "parallel.h"
 
@@ -18,9 +18,8 @@ Backend::Backend(const RuntimeOptions& options)
       host_(make_context(options.isa, *threads_)) {}
 
 std::unique_ptr<Backend> open_backend(const RuntimeOptions& options) {
-  const char* asked = std::getenv("SOTTOVOCE_DEVICE");
-  const bool by_environment = options.device.empty() && asked != nullptr && *asked != '\0';
-  const std::string device = by_environment ? asked : options.device;
+  const bool by_environment = options.device.empty() && !environment().device.empty();
+  const std::string& device = by_environment ? environment().device : options.device;
   if (device.empty() || device == "cpu" || device == "auto") {
     return std::make_unique<CpuBackend>(options);
   }

@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <vector>
 
 #include <sottovoce/error.h>
 #include <sottovoce/runtime.h>
 
+#include "environment.h"
 #include "kernels.h"
 #include "parallel.h"
 
@@ -42,14 +42,14 @@ bool any_with_all_bits(const void* data, std::int64_t n, Bits exponent) {
 }  // namespace
 
 Context make_context(const std::string& isa, Threads& threads) {
-  const kernels::Table* table = kernels::choose_table(isa.c_str());
+  const bool by_environment = isa.empty() && !environment().isa.empty();
+  const std::string& name = by_environment ? environment().isa : isa;
+  const kernels::Table* table = kernels::choose_table(name.c_str());
   if (!table) {
-    const char* forced = std::getenv("SOTTOVOCE_ISA");
     std::string known;
     for (const std::string& name : available_isas()) known += (known.empty() ? "" : ", ") + name;
-    throw ShapeError(
-        "isa must be one this CPU has (" + known + "), got '" +
-        (isa.empty() && forced ? std::string(forced) + "' from SOTTOVOCE_ISA" : isa + "'"));
+    throw ShapeError("isa must be one this CPU has (" + known + "), got '" + name + "'" +
+                     (by_environment ? " from SOTTOVOCE_ISA" : ""));
   }
   return {table, &threads};
 }

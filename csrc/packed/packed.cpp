@@ -26,13 +26,13 @@ namespace {
 
 // Raised whenever the same checkpoint packs to other bytes, or each_field() walks another way: a
 // test remembers the bytes of each format.
-constexpr int kFormat = 2;
+constexpr int kFormat = 3;
 
 // What the header begins with: everything that must be the same for the bytes to be.
-std::string expected_header(const std::string& isa, const std::string& type,
+std::string expected_header(const std::string& isa, const ComputeType& type,
                             const std::string& identity) {
   return "sottovoce " SOTTOVOCE_VERSION " format " + std::to_string(kFormat) + " " + isa + " " +
-         type + "\n" + std::to_string(identity.size()) + "\n" + identity;
+         type.meaning() + "\n" + std::to_string(identity.size()) + "\n" + identity;
 }
 
 // The machine's part of a model: threads, kernels and the types that they compute in.
@@ -91,10 +91,10 @@ std::optional<Model> open_packed(const std::string& path, const std::string& ide
   auto [impl, type] = make_impl(options);
   if (!is_packed_for(*impl->backend)) return std::nullopt;
   const auto file = packed::PackedFile::open(*impl->backend->host().threads, path,
-                                             expected_header(impl->isa, type.name, identity));
+                                             expected_header(impl->isa, type, identity));
   if (!file) return std::nullopt;
   try {
-    packed::Network network = packed::read_network(file, type);
+    packed::Network network = packed::read_network(impl->backend->host(), file, type);
     impl->dims = network.dims;
     impl->alignment_heads = std::move(network.alignment_heads);
     impl->weights = std::move(network.weights);
@@ -112,7 +112,7 @@ bool save_packed(const Model& model, const std::string& path, const std::string&
   if (slash != std::string::npos) make_folder(path.substr(0, slash));
   std::vector<packed::Section> sections;
   const std::string header =
-      expected_header(impl.isa, impl.options.compute_type, identity) +
+      expected_header(impl.isa, impl.weights.type, identity) +
       packed::describe(impl.dims, impl.alignment_heads, impl.weights, sections);
   return packed::write_file(*impl.backend->host().threads, path, header, sections, patience);
 }

@@ -9,6 +9,7 @@
 
 #include <sottovoce/error.h>
 
+#include "check_network.h"
 #include "cpu_backend.h"
 #include "verbs.h"
 
@@ -144,12 +145,12 @@ class Reader {
     if (static_cast<std::int64_t>(value) != wide) fail();
   }
 
-  // Each item is described by some bytes at least.
+  // Each item is described by one number at least.
   template <class T>
   void count(std::vector<T>& items) {
     std::int64_t n = 0;
     number(n);
-    if (n < 0 || static_cast<std::uint64_t>(n) > text_.size()) fail();
+    if (n < 0 || static_cast<std::uint64_t>(n) > text_.size() / sizeof(n)) fail();
     items.resize(static_cast<std::size_t>(n));
   }
 
@@ -157,6 +158,7 @@ class Reader {
     int there = 0;
     number(there);
     if (there == 0) return;
+    if (there != 1) fail();
     int dtype = 0;
     number(dtype);
     if (dtype < 0 || dtype > static_cast<int>(DType::kInt8)) fail();
@@ -212,7 +214,8 @@ std::string describe(const ModelDims& dims, const std::vector<LayerHead>& alignm
   return std::move(writer).text();
 }
 
-Network read_network(const std::shared_ptr<PackedFile>& file, const ComputeType& type) {
+Network read_network(const ops::Context& context, const std::shared_ptr<PackedFile>& file,
+                     const ComputeType& type) {
   Reader reader(file);
   Network network;
   each_dim(reader, network.dims);
@@ -220,7 +223,7 @@ Network read_network(const std::shared_ptr<PackedFile>& file, const ComputeType&
   each_head(reader, network.alignment_heads);
   network.weights.type = type;
   each_field(reader, network.weights);
-  if (!reader.at_end()) fail();
+  if (!reader.at_end() || !is_whole(context, network)) fail();
   return network;
 }
 

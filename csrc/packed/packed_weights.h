@@ -25,7 +25,8 @@ std::string describe(const ModelDims& dims, const std::vector<LayerHead>& alignm
                      const Weights& weights, std::vector<Section>& sections);
 
 // The network that was described, its tensors in the file's memory. Throws LoadError for a
-// description that makes no sense.
-Network read_network(const std::shared_ptr<PackedFile>& file, const ComputeType& type);
+// description that is not of what a model of its dims and this type packs.
+Network read_network(const ops::Context& context, const std::shared_ptr<PackedFile>& file,
+                     const ComputeType& type);
 
 }  // namespace sottovoce::packed

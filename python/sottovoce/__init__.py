@@ -13,16 +13,25 @@ from ._core import (
     default_n_threads,
     log_mel,
 )
-from .engine.batch import Transcripts
-from .errors import AudioError, Error, LoadError, ShapeError, StateError
+from .errors import (
+    AudioError,
+    AudioWarning,
+    Error,
+    LoadError,
+    OptionWarning,
+    ShapeError,
+    StateError,
+)
 from .model import WhisperModel
 from .options import DecodeOptions, TranscribeOptions
-from .results import Segment, TranscriptionInfo, WindowResult
+from .results import Progress, Segment, TranscriptionInfo, WindowResult
 from .text.tokenizer import Tokenizer
+from .transcription import Segments, Transcription, Transcriptions
 
 __all__ = [
     "AudioError",
     "AudioFeatures",
+    "AudioWarning",
     "Checkpoint",
     "DecodeOptions",
     "DecoderState",
@@ -31,13 +40,17 @@ __all__ = [
     "Metrics",
     "Model",
     "ModelDims",
+    "OptionWarning",
+    "Progress",
     "Segment",
+    "Segments",
     "ShapeError",
     "StateError",
     "Tokenizer",
     "TranscribeOptions",
+    "Transcription",
     "TranscriptionInfo",
-    "Transcripts",
+    "Transcriptions",
     "WhisperModel",
     "WindowResult",
     "__version__",

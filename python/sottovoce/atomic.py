@@ -18,13 +18,17 @@ from typing import TextIO
 def atomic_file(destination: Path) -> Iterator[TextIO]:
     """Yields a UTF-8 text file that becomes `destination`, or replaces it, when the block succeeds.
 
-    Raises OSError if the file system refuses.
+    Raises OSError, which names `destination`, if the file system refuses.
     """
     partial = _beside(destination, "partial")
     try:
         with partial.open("x", encoding="utf-8", newline="\n") as file:
             yield file
         partial.replace(destination)
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, str(partial)):
+            error.filename, error.filename2 = str(destination), None
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

@@ -1,8 +1,8 @@
 """`WhisperModel`: a loaded model and its tokenizer, and the calls that people make.
 
     model = WhisperModel("base")
-    segments, info = model.transcribe("talk.mp3")
-    for segment in segments:
+    transcription = model.transcribe("talk.mp3")
+    for segment in transcription:
         print(f"[{segment.start:.2f} -> {segment.end:.2f}]{segment.text}")
 
 What happens inside a window, and which window comes next, is decided in policy/; how windows share
@@ -11,31 +11,67 @@ a decoder, in engine/. A model holds no state of a call: any number of threads m
 
 from __future__ import annotations
 
+import inspect
+import logging
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, wraps
+from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, get_args
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
+from . import _core, foreign
 from .engine import batch, sequential, window
-from .engine.batch import Transcripts
 from .engine.job import Job
-from .options import DecodeKeywords, DecodeOptions, TranscribeKeywords, TranscribeOptions
+from .engine.reports import ProgressFunction, Reports
+from .errors import OptionWarning, StateError, warn_of_audio
+from .options import (
+    DecodeKeywords,
+    DecodeOptions,
+    TranscribeKeywords,
+    TranscribeOptions,
+    WindowOptions,
+    shows_options,
+)
 from .policy.chunking import clips_between_pauses
 from .policy.seek import seek_loops
-from .policy.segments import full_text, numbered
+from .policy.segments import full_text
 from .results import CallMetrics, Segment, TranscriptionInfo, WindowResult
+from .runtime import ComputeType, Device, Isa, Runtime, Threading
 from .text.tokenizer import Tokenizer
+from .transcription import Segments, Transcription, Transcriptions
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .audio import Audio
+    from .audio import Audio, Recording
+
+_log = logging.getLogger("sottovoce.model")
+
+_Init = TypeVar("_Init", bound=Callable[..., None])
+
+
+def _answers_unknown(init: _Init) -> _Init:
+    """Has a constructor tell what the keywords of other engines are called here."""
+    known = list(inspect.signature(init).parameters)
+    of_transcribe = dict.fromkeys(TranscribeKeywords.__annotations__, "transcribe takes it")
+
+    @wraps(init)
+    def checked(*arguments: Any, **keywords: Any) -> None:
+        for name in keywords:
+            if name not in known:
+                answers = {**of_transcribe, **foreign.MODEL}
+                raise foreign.unknown("WhisperModel", "argument", name, known[1:], answers)
+        init(*arguments, **keywords)
+
+    return cast(_Init, checked)
 
 
 @dataclass(frozen=True)
@@ -49,20 +85,25 @@ class _Language:
 class WhisperModel:
     """A Whisper model, ready to transcribe.
 
+    Copies and pickles are the constructor's arguments: whoever unpickles one opens the model.
+
     Attributes:
-        core: the network (`_core.Model`): encode, step, logits, cross-attention.
         tokenizer: text <-> ids.
     """
 
+    tokenizer: Tokenizer
+    _network: _core.Model | None = None  # None: closed
+
+    @_answers_unknown
     def __init__(
         self,
-        name_or_path: str | Path,
-        device: str = "cpu",
-        compute_type: str = "float32",
+        name_or_path: str | PathLike[str],
+        device: Device = "cpu",
+        compute_type: ComputeType = "float32",
         cpu_threads: int = 0,
         *,
-        isa: str = "",
-        threading: str = "pool",
+        isa: Isa = "",
+        threading: Threading = "pool",
         local_files_only: bool = False,
         download_root: str | Path | None = None,
         weights_cache: bool | str | Path = False,
@@ -70,7 +111,8 @@ class WhisperModel:
         """Loads a model.
 
         Args:
-            name_or_path: a directory or file, or a name such as "base" or "tiny.en".
+            name_or_path: a name such as "base" or "tiny.en", org/repo on the Hugging Face hub, or a
+                directory or file; a directory that is called as a model is: "./base".
             device: "cpu", or "auto": the best there is.
             compute_type: "float32" (openai-whisper's words), "bfloat16", "int8" (quickest and
                 smallest), or "auto": "int8" but on the portable kernels.
@@ -87,11 +129,28 @@ class WhisperModel:
         Raises LoadError if the model cannot be had or read, ValueError for what this machine or
         build does not have.
         """
-        from .checkpoints import hub, open_checkpoint
-        from .checkpoints.weights_cache import Runtime, default_folder, open_core
+        from .checkpoints import hub
+        from .checkpoints.weights_cache import default_folder
 
+        started = time.perf_counter()
+        if not isinstance(name_or_path, str | PathLike):
+            raise TypeError(
+                f"WhisperModel: name_or_path must be a name or a path, got {name_or_path!r}"
+            )
+        _check_texts(
+            device=device,
+            compute_type=compute_type,
+            isa=isa,
+            threading=threading,
+        )
+        if device not in get_args(Device) and device in get_args(ComputeType):
+            raise ValueError(
+                f"WhisperModel: device must be 'cpu' or 'auto', got {device!r}, which is a "
+                f"compute type: compute_type={device!r}"
+            )
         most_threads = 1024  # the core's
-        if not isinstance(cpu_threads, int) or not 0 <= cpu_threads <= most_threads:
+        is_int = isinstance(cpu_threads, int | np.integer) and not isinstance(cpu_threads, bool)
+        if not is_int or not 0 <= cpu_threads <= most_threads:
             raise ValueError(
                 f"WhisperModel: cpu_threads must be 0 (all) to {most_threads}, got {cpu_threads!r}"
             )
@@ -102,6 +161,19 @@ class WhisperModel:
             )
         if weights_cache == "":  # which Path would take for the working directory
             raise ValueError("WhisperModel: weights_cache must name a folder, got ''")
+        self._begin(
+            name_or_path=name_or_path if hub.is_name(name_or_path) else _lasting(name_or_path),
+            device=device,
+            compute_type=compute_type,
+            cpu_threads=cpu_threads,
+            isa=isa,
+            threading=threading,
+            local_files_only=local_files_only,
+            download_root=None if download_root is None else _absolute(download_root),
+            weights_cache=(
+                weights_cache if isinstance(weights_cache, bool) else _absolute(weights_cache)
+            ),
+        )
         runtime = Runtime(
             n_threads=cpu_threads,
             isa=isa,
@@ -114,22 +186,86 @@ class WhisperModel:
         directory = hub.resolve(
             name_or_path, cache_dir=cache_dir, local_files_only=local_files_only
         )
-        if weights_cache is not False:
-            folder = default_folder() if weights_cache is True else Path(weights_cache)
-            self.core = open_core(directory, folder.expanduser(), runtime)
+        folder = default_folder() if weights_cache is True else weights_cache
+        self._open(directory, runtime, None if folder is False else Path(folder).expanduser())
+        _log.info(
+            "opened %s: %s, %s, %s kernels, %d threads (%s), %.0f ms",
+            directory,
+            *(self.core.device, self.core.compute_type, self.core.isa, self.core.n_threads),
+            *(self.core.threading, _ms_since(started)),
+        )
+
+    def _open(self, directory: Path, runtime: Runtime, folder: Path | None) -> None:
+        """`folder` of packed weights; None: they are packed anew."""
+        from .checkpoints import open_checkpoint
+        from .checkpoints.weights_cache import open_core
+
+        if folder is not None:
+            self._network = open_core(directory, folder, runtime)
             self.tokenizer = Tokenizer.open(directory, self.core.dims.n_vocab)
             return
         tensors = open_checkpoint(directory)
         # The tokenizer first: a wrong one is worth knowing before gigabytes are packed.
         self.tokenizer = Tokenizer.open(directory, tensors.dims.n_vocab)
-        self.core = _core.Model(tensors, **runtime)
+        self._network = _core.Model(tensors, **runtime)
 
     @classmethod
     def of_parts(cls, core: _core.Model, tokenizer: Tokenizer) -> WhisperModel:
         """A model from a network and a tokenizer that are already in memory."""
         model = cls.__new__(cls)
-        model.core, model.tokenizer = core, tokenizer
+        model._begin()
+        model._network, model.tokenizer = core, tokenizer
         return model
+
+    def _begin(self, **arguments: Any) -> None:
+        """`arguments` of the constructor; none: made of parts."""
+        self._arguments = arguments
+        self._lock = threading.Lock()  # of what follows
+        self._calls: WeakValueDictionary[int, Segments | Transcriptions] = WeakValueDictionary()
+
+    @property
+    def core(self) -> _core.Model:
+        """The network: encode, step, logits, cross-attention."""
+        if self._network is None:
+            raise StateError("WhisperModel: it is closed; open another")
+        return self._network
+
+    def close(self) -> None:
+        """Gives the memory back, once the calls that decode at this moment let go of it.
+
+        Whatever is asked of the model later raises StateError, and so does what a transcription has
+        not heard yet. Closing again does nothing.
+        """
+        with self._lock:
+            calls = list(self._calls.values())
+            self._network = None
+        for call in calls:
+            call.close(StateError("transcription: its model was closed before it was heard"))
+
+    def __enter__(self) -> WhisperModel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def _name(self) -> str:
+        return str(self._arguments.get("name_or_path", "of parts"))
+
+    def __repr__(self) -> str:
+        name, core = self._name, self._network
+        if core is None:
+            return f"<WhisperModel {name}: closed>"
+        threads = f"{core.n_threads} thread{'' if core.n_threads == 1 else 's'}"
+        return f"<WhisperModel {name}: {core.device}, {core.compute_type}, {core.isa}, {threads}>"
+
+    def __reduce__(self) -> tuple[Callable[..., WhisperModel], tuple[Any, ...]]:
+        if not self._arguments:
+            raise TypeError(
+                "WhisperModel: one made by of_parts cannot be pickled or copied; open it by its "
+                "name or path"
+            )
+        return _reopened, (type(self), self._arguments)
 
     @property
     def dims(self) -> _core.ModelDims:
@@ -140,42 +276,90 @@ class WhisperModel:
     def is_multilingual(self) -> bool:
         return self.tokenizer.is_multilingual
 
+    @shows_options(TranscribeOptions, TranscribeKeywords)
     def transcribe(
-        self, audio: Audio, *, sample_rate: int | None = None, **options: Unpack[TranscribeKeywords]
-    ) -> tuple[Iterator[Segment], TranscriptionInfo]:
+        self,
+        audio: Audio,
+        *,
+        sample_rate: int | None = None,
+        progress: ProgressFunction | None = None,
+        options: TranscribeOptions | None = None,
+        **keywords: Unpack[TranscribeKeywords],
+    ) -> Transcription:
         """Transcribes a recording of any length.
 
         Args:
             audio: a path, bytes, a binary file, or samples (n_samples,).
             sample_rate: of samples, in Hz; None: 16000.
-            options: the fields of `TranscribeOptions`; `beam_size` is 5 (1: greedy), `temperature`
-                (0.0, 0.2, ... 1.0), `language` detected, `task` "transcribe", `windows`
-                "sequential" ("independent": clips of up to 30 s, each heard without the others'
-                words, `batch_size` of them side by side).
+            progress: is called with a `Progress` when hearing begins, after each window and at the
+                end, in the thread that iterates; what it raises ends the transcription.
+            options: a `TranscribeOptions` instead of the keywords below, or for them to override.
+            task ('transcribe'): "transcribe": in the language spoken; "translate": in English.
+            language (None): spoken language, by code or name; None and "auto": it is detected.
+            sample_len (None): most tokens to add to a window; None: half of the model's context.
+            best_of (5): samples at a temperature above 0, of which the best is taken; None: one.
+            beam_size (5): beams at temperature 0; 1 and None: greedy.
+            patience (None): waits for round(beam_size * patience) finished beams; None: 1.0.
+            length_penalty (None): alpha of Google NMT, 0..1; None: scores are divided by the
+                length.
+            prefix (None): text or token ids that each window starts with.
+            suppress_tokens (-1): ids that are never chosen; -1: all non-speech tokens; (): no rule.
+            suppress_blank (True): a window must not start with a space or with its end.
+            without_timestamps (False): plain text, one segment a window.
+            max_initial_timestamp (1.0): latest start of speech in a window, in s; None and 0: any.
+            seed (0): of the sampler: the same seed gives the same words.
+            temperature (0.0, 0.2, 0.4, 0.6, 0.8, 1.0): one number, or several that are tried in
+                turn until an attempt is fine.
+            compression_ratio_threshold (2.4): an attempt whose text zlib shrinks by a greater
+                factor failed: repetition; None: off.
+            logprob_threshold (-1.0): an attempt whose mean log-probability is below this failed;
+                None: off.
+            no_speech_threshold (0.6): a window whose no-speech probability is above this, and whose
+                words are improbable, is silence and skipped; None: off.
+            condition_on_previous_text (True): a window is prompted with what was said before it.
+            initial_prompt (None): text or token ids before the first window: names, style.
+            carry_initial_prompt (False): initial_prompt stands before every window.
+            clip_timestamps (0.0): what to hear: start, end, start, end, ... in s, or pairs, or
+                dicts of start and end; the last end may be missing.
+            windows ('sequential'): each window begins where the words of the last one ended, and is
+                prompted with them; "independent": each clip is heard on its own, many at once,
+                without condition_on_previous_text and starting from initial_prompt; unless
+                clip_timestamps say otherwise, clips are at most 30 s and end at the quietest
+                places.
+            batch_size (8): most windows side by side; never changes a result.
 
         Returns:
-            The segments, decoded window by window while they are iterated over, and what is known
-            about the recording. Audio without a sample has no segments.
+            What is heard: iterate over its segments, which are decoded window by window as you do,
+            or take `.text`, `.segments`, `.info`, `.save("talk.srt")`; `segments, info = ...`
+            unpacks it. Audio without a sample has no segments.
 
         Raises TypeError and ValueError for options, LoadError for audio that cannot be read.
         """
-        wanted = TranscribeOptions.from_keywords(options)
-        self._check_language(wanted.language)
-        job = self._job(audio, sample_rate, wanted)
-        if len(job.loops) > 1:
-            segments = batch.segments(self.core, job, job.info.options)
-        else:
-            rows, metrics = wanted.n_rows, job.info.metrics.core
-            segments = sequential.segments(self.core, job.loops[0], rows, metrics)
-        return numbered(segments), job.info
+        wanted = TranscribeOptions.from_keywords(keywords, options)
+        self._check(wanted)
+        _check_progress("transcribe", progress)
+        if isinstance(audio, (list, tuple)) and audio and all(map(_is_media, audio)):
+            raise TypeError(
+                f"transcribe: audio must be one recording, got {len(audio)} of them; "
+                "transcribe_many takes several"
+            )
+        job = self._job(audio, sample_rate, wanted, progress)
+        warn_of_audio(job.doubts)
+        engine = batch if len(job.loops) > 1 else sequential
+        heard = Segments(engine.segments(self.core, job))
+        self._watch(heard)
+        return Transcription(heard, job.info, self._spell())
 
+    @shows_options(TranscribeOptions, TranscribeKeywords)
     def transcribe_many(
         self,
         audios: Iterable[Audio],
         *,
         sample_rate: int | None = None,
-        **options: Unpack[TranscribeKeywords],
-    ) -> Transcripts:
+        progress: ProgressFunction | None = None,
+        options: TranscribeOptions | None = None,
+        **keywords: Unpack[TranscribeKeywords],
+    ) -> Transcriptions:
         """Transcribes recordings, `batch_size` windows side by side; faster than one by one.
 
         Args:
@@ -183,25 +367,35 @@ class WhisperModel:
                 as they are needed: about one and a half times `batch_size` are held in memory, and
                 arrays and open files are copied there before the next one is asked for.
             sample_rate: of samples, in Hz; None: 16000.
-            options: as of `transcribe`; they hold for every recording. `batch_size` is 8.
+            progress: as of `transcribe`; those of several recordings come as things happen. What it
+                raises ends the call.
+            options: a `TranscribeOptions`, or for keywords to override.
+            keywords: the options of `transcribe`; they hold for every recording.
 
         Returns:
-            An iterator over (segments, info) in the order of `audios`, the same to the last bit as
-            `transcribe` gives for each. A recording that fails raises its error (LoadError, ...)
+            An iterator over what was heard in each, in the order of `audios`, the same to the last
+            bit as by `transcribe`. A recording that fails raises its error (LoadError, ...)
             when its turn comes; `next()` goes on with the one after it. A thread works ahead while
             the iterator lives; drop or close it to end that.
 
         Raises TypeError and ValueError for options, TypeError for a single recording.
         """
-        if isinstance(audios, (str, bytes, Path, np.ndarray)) or not isinstance(audios, Iterable):
+        is_one = _is_media(audios) or isinstance(audios, (np.ndarray, Mapping))
+        if is_one or not isinstance(audios, Iterable):
             raise TypeError(
                 "transcribe_many: audios must be an iterable of recordings, "
                 f"got {type(audios).__name__}"
             )
-        wanted = TranscribeOptions.from_keywords(options)
-        self._check_language(wanted.language)
-        jobs = (self._job_later(audio, sample_rate, wanted) for audio in audios)
-        return Transcripts(self.core, wanted, jobs)
+        wanted = TranscribeOptions.from_keywords(keywords, options)
+        self._check(wanted)
+        _check_progress("transcribe_many", progress)
+        jobs = (
+            self._job_later(audio, sample_rate, wanted, progress, index)
+            for index, audio in enumerate(audios)
+        )
+        found = Transcriptions(batch.entries(self.core, wanted, jobs), self._spell())
+        self._watch(found)
+        return found
 
     def detect_language(
         self, audio: Audio, *, sample_rate: int | None = None
@@ -215,25 +409,46 @@ class WhisperModel:
                 "detect_language: must have a multilingual model, got an English-only one"
             )
         metrics = CallMetrics()
-        mel = self._padded_mel(self._samples(audio, sample_rate, metrics), metrics)
+        recording = self._read(audio, sample_rate, metrics)
+        warn_of_audio(recording.doubts)
+        mel = self._padded_mel(recording.samples, metrics)
         features = self._encode_first_window(mel, metrics)
         return window.detect_language(self.core, self.tokenizer, features)
 
+    @shows_options(DecodeOptions, DecodeKeywords)
     def decode(
         self,
         features: _core.AudioFeatures | NDArray[np.float32],
-        **options: Unpack[DecodeKeywords],
+        *,
+        options: DecodeOptions | None = None,
+        **keywords: Unpack[DecodeKeywords],
     ) -> WindowResult:
         """Decodes one window, once: no retries, no skipping; greedy unless asked otherwise.
 
         Args:
             features: an encoded window, or its log-mel (n_mels, n_frames <= 3000) float32.
-            options: the fields of `DecodeOptions`.
+            options: a `DecodeOptions` instead of the keywords below, or for them to override.
+            task ('transcribe'): "transcribe": in the language spoken; "translate": in English.
+            language (None): spoken language, by code or name; None and "auto": it is detected.
+            sample_len (None): most tokens to add to a window; None: half of the model's context.
+            best_of (None): samples at a temperature above 0, of which the best is taken; None: one.
+            beam_size (None): beams at temperature 0; 1 and None: greedy.
+            patience (None): waits for round(beam_size * patience) finished beams; None: 1.0.
+            length_penalty (None): alpha of Google NMT, 0..1; None: scores are divided by the
+                length.
+            prefix (None): text or token ids that each window starts with.
+            suppress_tokens (-1): ids that are never chosen; -1: all non-speech tokens; (): no rule.
+            suppress_blank (True): a window must not start with a space or with its end.
+            without_timestamps (False): plain text, one segment a window.
+            max_initial_timestamp (1.0): latest start of speech in a window, in s; None and 0: any.
+            seed (0): of the sampler: the same seed gives the same words.
+            temperature (0.0): 0: the likeliest words; above: sampled.
+            prompt (None): what was said before, text or token ids; its last 223 tokens count.
 
         Raises TypeError and ValueError for options, ShapeError for a mel that is no window.
         """
-        wanted = DecodeOptions.from_keywords(options)
-        self._check_language(wanted.language)
+        wanted = DecodeOptions.from_keywords(keywords, options)
+        self._check(wanted)
         if isinstance(features, np.ndarray):
             features = self.core.encode(features)
         return window.decode(self.core, self.tokenizer, features, wanted)
@@ -241,6 +456,25 @@ class WhisperModel:
     def text(self, segments: Iterable[Segment]) -> str:
         """The text of a whole transcript, spaces as the model spelled them."""
         return full_text(segments, self.tokenizer)
+
+    def _spell(self) -> Callable[[Iterable[Segment]], str]:
+        """`text`, but for what outlives the model."""
+        return partial(full_text, tokenizer=self.tokenizer)
+
+    def _watch(self, call: Segments | Transcriptions) -> None:
+        """Has `close` end a call that is under way."""
+        with self._lock:
+            self._calls[id(call)] = call
+
+    def _check(self, wanted: WindowOptions) -> None:
+        """What options ask of this model; called by what a user calls."""
+        self._check_language(wanted.language)
+        if wanted.task == "translate" and not self.is_multilingual:
+            warnings.warn(
+                f"task='translate' has no effect: the model {self._name} knows English alone",
+                OptionWarning,
+                stacklevel=3,
+            )
 
     def _check_language(self, code: str | None) -> None:
         if code is None or code in self.tokenizer.language_codes:
@@ -251,21 +485,28 @@ class WhisperModel:
             raise ValueError(f"language must be 'en' for an English-only model, got {code!r}")
 
     def _job_later(
-        self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions
+        self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions, *more: Any
     ) -> Callable[[], Job]:
         """`_job` for later, when the caller may have changed or closed what was given."""
         from . import audio as media
 
         try:
-            return partial(self._job, media.snapshot(audio), sample_rate, wanted)
+            return partial(self._job, media.snapshot(audio), sample_rate, wanted, *more)
         except Exception as error:
             return partial(_fail, error)
 
-    def _job(self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions) -> Job:
+    def _job(
+        self,
+        audio: Audio,
+        sample_rate: int | None,
+        wanted: TranscribeOptions,
+        progress: ProgressFunction | None,
+        index: int = 0,
+    ) -> Job:
         """Reads a recording and finds out its language; nothing of it is decoded yet."""
         metrics = CallMetrics()
-        samples = self._samples(audio, sample_rate, metrics)
-        mel = self._padded_mel(samples, metrics)
+        recording = self._read(audio, sample_rate, metrics)
+        mel = self._padded_mel(recording.samples, metrics)
         language = self._language(wanted.language, mel, metrics)
         options = replace(wanted, language=language.code)
         if options.windows == "independent":
@@ -274,21 +515,25 @@ class WhisperModel:
             language=language.code,
             language_probability=language.probability,
             all_language_probs=language.probabilities,
-            duration=len(samples) / _core.SAMPLE_RATE,
+            duration=len(recording.samples) / _core.SAMPLE_RATE,
             options=options,
             metrics=metrics,
         )
-        return Job(info, seek_loops(self.tokenizer, self.dims, options, mel, language.features))
+        loops = seek_loops(self.tokenizer, self.dims, options, mel, language.features)
+        _log.info(
+            "recording of %.2f s, language %s (probability %.2f), loaded in %.0f ms",
+            *(info.duration, info.language, info.language_probability, metrics.load_ms),
+        )
+        reports = progress and Reports(progress, index, info)
+        return Job(info, loops, reports, recording.doubts)
 
-    def _samples(
-        self, audio: Audio, sample_rate: int | None, metrics: CallMetrics
-    ) -> NDArray[np.float32]:
+    def _read(self, audio: Audio, sample_rate: int | None, metrics: CallMetrics) -> Recording:
         from . import audio as media
 
         started = time.perf_counter()
-        samples = media.load(audio, sample_rate=sample_rate)
+        recording = media.read(audio, sample_rate=sample_rate)
         metrics.load_ms = _ms_since(started)
-        return samples
+        return recording
 
     def _padded_mel(
         self, samples: NDArray[np.float32], metrics: CallMetrics
@@ -326,6 +571,37 @@ class WhisperModel:
         features = self.core.encode(np.ascontiguousarray(mel[:, : _core.N_FRAMES]))
         metrics.core.merge(features.metrics)
         return features
+
+
+def _check_texts(**arguments: object) -> None:
+    for name, value in arguments.items():
+        if not isinstance(value, str):
+            raise TypeError(f"WhisperModel: {name} must be a str, got {value!r}")
+
+
+def _check_progress(where: str, progress: object) -> None:
+    if progress is not None and not callable(progress):
+        raise TypeError(f"{where}: progress must be a function or None, got {progress!r}")
+
+
+def _is_media(audio: object) -> bool:
+    """Whether it is one recording, whatever is in it: a path, a file or its contents."""
+    return isinstance(audio, (str, bytes, bytearray, memoryview, PathLike)) or hasattr(
+        audio, "read"
+    )
+
+
+def _lasting(path: str | PathLike[str]) -> str:
+    """The path, or the name, as another process finds it, wherever it works."""
+    return _absolute(path) if Path(path).expanduser().exists() else fspath(path)
+
+
+def _absolute(path: str | PathLike[str]) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def _reopened(cls: type[WhisperModel], arguments: dict[str, Any]) -> WhisperModel:
+    return cls(**arguments)
 
 
 def _fail(error: Exception) -> NoReturn:

@@ -1,20 +1,32 @@
 """What a caller wants of one window (`DecodeOptions`) and of one recording (`TranscribeOptions`).
 
 Names, defaults and meanings are openai-whisper's; beam_size and best_of start from the values of
-its command line. `from_keywords` is the one place where the spellings that people write (the name
-of a language, "-1", a lone temperature) become the one form that the rest of the code reads, and
-`__post_init__` the one place where values are checked. Options never change.
+its command line. A field says all there is to know of an option: its default, its meaning, and
+what takes the spellings that people write (the name of a language, "-1", a lone temperature) to the
+one form that the rest of the code reads, or refuses them. Signatures and help come from there.
+Options never change.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from numbers import Integral, Real
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal, TypedDict, TypeVar, get_args
 
-from .text.languages import language_code
+from . import foreign
+from .spellings import (
+    choice,
+    clips,
+    flag,
+    integer,
+    language,
+    number,
+    temperatures,
+    text_or_ids,
+    token_list,
+)
 
 _MOST_ROWS = 256  # beams or samples of one window, as in the core
 
@@ -22,7 +34,9 @@ _MOST_WINDOWS = 128  # side by side
 
 Task = Literal["transcribe", "translate"]
 Windows = Literal["sequential", "independent"]
+Clip = tuple[float, float | None] | Mapping[str, float]  # (start, end), {"start": ..., "end": ...}
 SelfOptions = TypeVar("SelfOptions", bound="WindowOptions")
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class WindowKeywords(TypedDict, total=False):
@@ -60,147 +74,149 @@ class TranscribeKeywords(WindowKeywords, total=False):
     condition_on_previous_text: bool
     initial_prompt: str | Sequence[int] | None
     carry_initial_prompt: bool
-    clip_timestamps: str | Sequence[float]
+    clip_timestamps: str | Sequence[float] | Sequence[Clip]
     windows: Windows
     batch_size: int
+
+
+def _says(take: Callable[[str, Any], Any], meaning: str) -> dict[str, Any]:
+    """What a field knows of its option. `take` gets what the option is called and what came."""
+    return {"take": take, "meaning": meaning}
+
+
+def _with_default(name: str, default: Any) -> Any:
+    """A field of `WindowOptions` that starts from another value."""
+    (inherited,) = (f for f in fields(WindowOptions) if f.name == name)
+    return field(default=default, metadata=inherited.metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WindowOptions:
     """What both doors share."""
 
-    task: Task = "transcribe"  # or "translate": any language into English
-    language: str | None = None  # code of the spoken language; None: detect it
-    sample_len: int | None = None  # most tokens to add to a window; None: half of n_text_ctx
-    best_of: int | None = None  # independent samples at a temperature above 0; the best is taken
-    beam_size: int | None = None  # beams at temperature 0; None and 1: greedy
-    patience: float | None = None  # wait for round(beam_size * patience) finished beams; None: 1.0
-    length_penalty: float | None = None  # alpha in 0..1 of Google NMT; None: divide by the length
-    prefix: str | tuple[int, ...] | None = None  # text or ids that each window starts with
-    suppress_tokens: tuple[int, ...] = (-1,)  # never chosen; -1: all non-speech tokens; (): no rule
-    suppress_blank: bool = True  # a window must not start with a space or with its end
-    without_timestamps: bool = False  # plain text, one segment a window
-    max_initial_timestamp: float | None = 1.0  # latest start of speech in s; None and 0: any
-    seed: int = 0  # of the sampler: the same seed gives the same words
+    task: Task = field(
+        default="transcribe",
+        metadata=_says(
+            choice(*get_args(Task)), '"transcribe": in the language spoken; "translate": in English'
+        ),
+    )
+    language: str | None = field(
+        default=None,
+        metadata=_says(
+            language, 'spoken language, by code or name; None and "auto": it is detected'
+        ),
+    )
+    sample_len: int | None = field(
+        default=None,
+        metadata=_says(
+            integer(0, 2**31 - 1, optional=True),  # 0 means the default, as in openai-whisper
+            "most tokens to add to a window; None: half of the model's context",
+        ),
+    )
+    best_of: int | None = field(
+        default=None,
+        metadata=_says(
+            integer(1, _MOST_ROWS, optional=True),
+            "samples at a temperature above 0, of which the best is taken; None: one",
+        ),
+    )
+    beam_size: int | None = field(
+        default=None,
+        metadata=_says(
+            integer(1, _MOST_ROWS, optional=True), "beams at temperature 0; 1 and None: greedy"
+        ),
+    )
+    patience: float | None = field(
+        default=None,
+        metadata=_says(
+            number(0.0, above=True, finite=True, optional=True),
+            "waits for round(beam_size * patience) finished beams; None: 1.0",
+        ),
+    )
+    length_penalty: float | None = field(
+        default=None,
+        metadata=_says(
+            number(0.0, 1.0, optional=True),
+            "alpha of Google NMT, 0..1; None: scores are divided by the length",
+        ),
+    )
+    prefix: str | tuple[int, ...] | None = field(
+        default=None, metadata=_says(text_or_ids, "text or token ids that each window starts with")
+    )
+    suppress_tokens: tuple[int, ...] = field(
+        default=(-1,),
+        metadata=_says(
+            token_list, "ids that are never chosen; -1: all non-speech tokens; (): no rule"
+        ),
+    )
+    suppress_blank: bool = field(
+        default=True, metadata=_says(flag, "a window must not start with a space or with its end")
+    )
+    without_timestamps: bool = field(
+        default=False, metadata=_says(flag, "plain text, one segment a window")
+    )
+    max_initial_timestamp: float | None = field(
+        default=1.0,
+        metadata=_says(
+            number(0.0, optional=True), "latest start of speech in a window, in s; None and 0: any"
+        ),
+    )
+    seed: int = field(
+        default=0,
+        metadata=_says(integer(0, 2**64 - 1), "of the sampler: the same seed gives the same words"),
+    )
 
     _where: ClassVar[str] = "options"
+    _answers: ClassVar[Mapping[str, str]] = foreign.DECODE
 
     @classmethod
-    def _spellings(cls) -> dict[str, Callable[[Any], Any]]:
-        return {
-            "language": _language,
-            "prefix": _text_or_ids,
-            "suppress_tokens": _token_list,
-        }
+    def from_keywords(
+        cls: type[SelfOptions],
+        keywords: Mapping[str, Any],
+        options: SelfOptions | None = None,
+    ) -> SelfOptions:
+        """`options` (or the defaults), but for what the keywords say.
 
-    @classmethod
-    def from_keywords(cls: type[SelfOptions], keywords: Mapping[str, Any]) -> SelfOptions:
-        """Options from the spellings people write.
-
-        Raises TypeError for an unknown keyword, naming the nearest one, and for a wrong type;
-        ValueError for a value out of range or options that contradict each other.
+        Raises TypeError for an unknown keyword, saying what it is called here or naming the nearest
+        one, and for a wrong type; ValueError for a value out of range or options that contradict
+        each other.
         """
+        if options is not None and not isinstance(options, cls):
+            raise TypeError(
+                f"{cls._where}: options must be {cls.__name__} or None, got "
+                f"{type(options).__name__}"
+            )
         known = [field.name for field in fields(cls)]
         for name in keywords:
             if name not in known:
-                import difflib
-
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise TypeError(f"{cls._where}: unknown option {name!r}{hint}")
-        spellings = cls._spellings()
-        return cls(**{n: spellings[n](v) if n in spellings else v for n, v in keywords.items()})
+                raise foreign.unknown(cls._where, "option", name, known, cls._answers)
+        return cls(**keywords) if options is None else replace(options, **keywords)
 
     def __post_init__(self) -> None:
-        self._check_choice("task", get_args(Task))
-        self._check_integer("sample_len", 0, 2**31 - 1)  # 0 means the default, as in openai-whisper
-        self._check_integer("best_of", 1, _MOST_ROWS)
-        self._check_integer("beam_size", 1, _MOST_ROWS)
-        self._check_integer("seed", 0, 2**64 - 1, optional=False)
-        self._check_real("patience", 0.0, above=True, finite=True)
-        self._check_real("length_penalty", 0.0, 1.0)
-        self._check_real("max_initial_timestamp", 0.0)
-        self._check_flags("suppress_blank", "without_timestamps")
-
-    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
-        value = getattr(self, name)
-        if value not in choices:
-            names = " or ".join(repr(choice) for choice in choices)
-            raise ValueError(f"{self._where}: {name} must be {names}, got {value!r}")
-
-    def _check_integer(
-        self, name: str, low: int, high: int | None = None, *, optional: bool = True
-    ) -> None:
-        value = getattr(self, name)
-        if value is None and optional:
-            return
-        must = f"an int >= {low}" if high is None else f"an int in {low}..{high}"
-        must += " or None" if optional else ""
-        if not isinstance(value, Integral) or isinstance(value, bool):
-            raise TypeError(f"{self._where}: {name} must be {must}, got {value!r}")
-        if int(value) < low or (high is not None and int(value) > high):
-            raise ValueError(f"{self._where}: {name} must be {must}, got {value}")
-
-    def _check_real(
-        self,
-        name: str,
-        low: float = -math.inf,
-        high: float = math.inf,
-        *,
-        above: bool = False,
-        finite: bool = False,
-    ) -> None:
-        value = getattr(self, name)
-        if value is not None:
-            self._check_number(name, value, low, high, above=above, finite=finite)
-
-    def _check_number(
-        self,
-        name: str,
-        value: Any,
-        low: float,
-        high: float = math.inf,
-        *,
-        above: bool = False,
-        finite: bool = False,
-    ) -> None:
-        bounds = [f"{'>' if above else '>='} {low:g}"] if low > -math.inf else []
-        bounds += [f"<= {high:g}"] if high < math.inf else []
-        must = " ".join(["a number", " and ".join(bounds)]).rstrip()
-        if not isinstance(value, Real) or isinstance(value, bool):
-            raise TypeError(f"{self._where}: {name} must be {must}, got {value!r}")
-        number = float(value)
-        if (
-            math.isnan(number)
-            or (finite and math.isinf(number))
-            or not low <= number <= high
-            or (above and number == low)
-        ):
-            raise ValueError(f"{self._where}: {name} must be {must}, got {value}")
-
-    def _check_flags(self, *names: str) -> None:
-        for name in names:
-            if not isinstance(getattr(self, name), bool):
-                got = getattr(self, name)
-                raise TypeError(f"{self._where}: {name} must be True or False, got {got!r}")
+        for each in fields(self):
+            what, value = f"{self._where}: {each.name}", getattr(self, each.name)
+            object.__setattr__(self, each.name, each.metadata["take"](what, value))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeOptions(WindowOptions):
     """One window, one attempt."""
 
-    temperature: float = 0.0  # 0: the likeliest words; above: sampled
-    prompt: str | tuple[int, ...] | None = None  # what was said before; its last 223 tokens count
+    temperature: float = field(
+        default=0.0,
+        metadata=_says(number(0.0, finite=True), "0: the likeliest words; above: sampled"),
+    )
+    prompt: str | tuple[int, ...] | None = field(
+        default=None,
+        metadata=_says(
+            text_or_ids, "what was said before, text or token ids; its last 223 tokens count"
+        ),
+    )
 
     _where: ClassVar[str] = "decode"
 
-    @classmethod
-    def _spellings(cls) -> dict[str, Callable[[Any], Any]]:
-        return {**super()._spellings(), "prompt": _text_or_ids}
-
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_number("temperature", self.temperature, 0.0, finite=True)
         if self.beam_size is not None and self.best_of is not None:
             raise ValueError("decode: beam_size and best_of exclude each other; give one")
         if self.best_of is not None and self.temperature == 0:
@@ -218,57 +234,76 @@ class DecodeOptions(WindowOptions):
 class TranscribeOptions(WindowOptions):
     """A whole recording: how windows are retried, skipped and chained."""
 
-    best_of: int | None = 5
-    beam_size: int | None = 5
-    temperature: tuple[float, ...] = (
-        0.0,
-        0.2,
-        0.4,
-        0.6,
-        0.8,
-        1.0,
-    )  # tried in turn until one is fine
-    compression_ratio_threshold: float | None = 2.4  # zlib ratio of the text above this: repetition
-    logprob_threshold: float | None = -1.0  # avg_logprob below this: the attempt has failed
-    no_speech_threshold: float | None = 0.6  # above this, and improbable words: silence, skipped
-    condition_on_previous_text: bool = True  # a window's prompt is what was said before it
-    initial_prompt: str | tuple[int, ...] | None = None  # stands before the first window
-    carry_initial_prompt: bool = False  # initial_prompt stands before every window
-    clip_timestamps: tuple[float, ...] = (
-        0.0,
-    )  # start, end, start, end, ... in s; last end optional
-
-    # "sequential": each window begins where the words of the last one ended, and is prompted with
-    # them. "independent": each clip is heard on its own, many at once, without
-    # condition_on_previous_text and starting from initial_prompt; unless clip_timestamps say
-    # otherwise, clips are at most 30 s and end at the quietest places.
-    windows: Windows = "sequential"
-    batch_size: int = 8  # most windows side by side; never changes a result
+    best_of: int | None = _with_default("best_of", 5)
+    beam_size: int | None = _with_default("beam_size", 5)
+    temperature: tuple[float, ...] = field(
+        default=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
+        metadata=_says(
+            temperatures, "one number, or several that are tried in turn until an attempt is fine"
+        ),
+    )
+    compression_ratio_threshold: float | None = field(
+        default=2.4,
+        metadata=_says(
+            number(optional=True),
+            "an attempt whose text zlib shrinks by a greater factor failed: repetition; None: off",
+        ),
+    )
+    logprob_threshold: float | None = field(
+        default=-1.0,
+        metadata=_says(
+            number(optional=True),
+            "an attempt whose mean log-probability is below this failed; None: off",
+        ),
+    )
+    no_speech_threshold: float | None = field(
+        default=0.6,
+        metadata=_says(
+            number(optional=True),
+            "a window whose no-speech probability is above this, and whose words are improbable, "
+            "is silence and skipped; None: off",
+        ),
+    )
+    condition_on_previous_text: bool = field(
+        default=True, metadata=_says(flag, "a window is prompted with what was said before it")
+    )
+    initial_prompt: str | tuple[int, ...] | None = field(
+        default=None,
+        metadata=_says(text_or_ids, "text or token ids before the first window: names, style"),
+    )
+    carry_initial_prompt: bool = field(
+        default=False, metadata=_says(flag, "initial_prompt stands before every window")
+    )
+    clip_timestamps: tuple[float, ...] = field(
+        default=(0.0,),
+        metadata=_says(
+            clips,
+            "what to hear: start, end, start, end, ... in s, or pairs, or dicts of start and end; "
+            "the last end may be missing",
+        ),
+    )
+    windows: Windows = field(
+        default="sequential",
+        metadata=_says(
+            choice(*get_args(Windows)),
+            "each window begins where the words of the last one ended, and is prompted with them; "
+            '"independent": each clip is heard on its own, many at once, without '
+            "condition_on_previous_text and starting from initial_prompt; unless clip_timestamps "
+            "say otherwise, clips are at most 30 s and end at the quietest places",
+        ),
+    )
+    batch_size: int = field(
+        default=8,
+        metadata=_says(
+            integer(1, _MOST_WINDOWS), "most windows side by side; never changes a result"
+        ),
+    )
 
     _where: ClassVar[str] = "transcribe"
-
-    @classmethod
-    def _spellings(cls) -> dict[str, Callable[[Any], Any]]:
-        return {
-            **super()._spellings(),
-            "temperature": _numbers,
-            "initial_prompt": _text_or_ids,
-            "clip_timestamps": _clip_list,
-        }
+    _answers: ClassVar[Mapping[str, str]] = foreign.TRANSCRIBE
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.temperature:
-            raise ValueError("transcribe: temperature must hold at least one number, got ()")
-        for value in self.temperature:
-            self._check_number("temperature", value, 0.0, finite=True)
-        for value in self.clip_timestamps:
-            self._check_number("clip_timestamps", value, 0.0, finite=True)
-        for name in ("compression_ratio_threshold", "logprob_threshold", "no_speech_threshold"):
-            self._check_real(name)
-        self._check_flags("condition_on_previous_text", "carry_initial_prompt")
-        self._check_choice("windows", get_args(Windows))
-        self._check_integer("batch_size", 1, _MOST_WINDOWS, optional=False)
         if self.patience is not None and self.beam_size is None and 0 in self.temperature:
             raise ValueError("transcribe: patience needs beam_size, got beam_size=None")
 
@@ -296,37 +331,39 @@ class TranscribeOptions(WindowOptions):
         return DecodeOptions(**shared, temperature=temperature, prompt=prompt)
 
 
-def _language(value: str | None) -> str | None:
-    return None if value is None else language_code(value)
+def described(options: type[WindowOptions]) -> str:
+    """Every option with its default and meaning, as docstrings show them."""
+
+    def described_option(option: Field[Any]) -> str:
+        default = repr(option.default)
+        if isinstance(option.default, tuple):
+            default = ", ".join(map(repr, option.default))
+        line = f"{option.name} ({default}): {option.metadata['meaning']}."
+        return textwrap.fill(line, 88, subsequent_indent="    ")
+
+    return "\n".join(map(described_option, fields(options)))
 
 
-def _text_or_ids(value: str | Iterable[int] | None) -> str | tuple[int, ...] | None:
-    return value if value is None or isinstance(value, str) else tuple(int(t) for t in value)
+for _options in (DecodeOptions, TranscribeOptions):
+    _options.__doc__ = f"{_options.__doc__}\n\n{described(_options)}"
 
 
-def _token_list(value: str | Iterable[int] | None) -> tuple[int, ...]:
-    if isinstance(value, str):
-        value = [_parsed(int, "suppress_tokens", t) for t in value.split(",")] if value else ()
-    return tuple(int(token) for token in value or ())
+def shows_options(options: type[WindowOptions], keywords: type) -> Callable[[Function], Function]:
+    """Shows the options in the signature of a function that takes them as `**keywords`."""
+    more = [
+        inspect.Parameter(
+            o.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=o.default,
+            annotation=keywords.__annotations__[o.name].__forward_arg__,
+        )
+        for o in fields(options)
+    ]
 
+    def shown(function: Function) -> Function:
+        signature = inspect.signature(function)
+        plain = list(signature.parameters.values())[:-1]
+        function.__signature__ = signature.replace(parameters=[*plain, *more])  # type: ignore[attr-defined]
+        return function
 
-def _numbers(value: float | Iterable[float]) -> tuple[float, ...]:
-    return (float(value),) if isinstance(value, Real) else tuple(float(v) for v in value)  # type: ignore[union-attr]
-
-
-def _clip_list(value: str | Iterable[float]) -> tuple[float, ...]:
-    if isinstance(value, str):
-        value = [_parsed(float, "clip_timestamps", v) for v in value.split(",")] if value else ()
-    return _numbers(value)
-
-
-Number = TypeVar("Number", int, float)
-
-
-def _parsed(kind: type[Number], name: str, text: str) -> Number:
-    try:
-        return kind(text)
-    except ValueError:
-        raise ValueError(
-            f"{name} must be numbers with commas between them, got {text.strip()!r}"
-        ) from None
+    return shown

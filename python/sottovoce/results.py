@@ -1,4 +1,4 @@
-"""What people get: a transcript and its segments, what is known of a recording, and figures.
+"""What people get: segments, what is known of a recording, and figures.
 
 Plain values: nothing here decodes, writes or waits. What makes them is in policy/ and engine/.
 """
@@ -6,8 +6,8 @@ Plain values: nothing here decodes, writes or waits. What makes them is in polic
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Protocol
 
 from . import _core
 from .options import TranscribeOptions
@@ -30,7 +30,7 @@ class WindowResult:
 class Segment:
     """A stretch of speech. A segment without words is kept, with empty text and no tokens."""
 
-    id: int  # 0, 1, ... over the whole transcript (policy.segments.numbered)
+    id: int  # 0, 1, ... over the whole transcript
     seek: int  # first mel frame (10 ms) of the window it was heard in
     start: float  # s
     end: float  # s
@@ -46,22 +46,15 @@ class Segment:
         return not self.tokens
 
 
-@dataclass(frozen=True)
-class Transcript:
-    """A whole transcript."""
+class Transcript(Protocol):
+    """What a writer reads of a transcript; `Transcription` is one."""
 
-    text: str
-    segments: Sequence[Segment]
-    language: str  # code
+    @property
+    def segments(self) -> Sequence[Segment]: ...
 
     def as_dict(self) -> dict[str, Any]:
-        """openai-whisper's result dictionary; emptied segments carry its empty list of words."""
-        segments: list[dict[str, Any]] = []
-        for segment in self.segments:
-            entry = {f.name: getattr(segment, f.name) for f in fields(segment)}
-            entry["tokens"] = list(segment.tokens)
-            segments.append({**entry, "words": []} if segment.is_empty else entry)
-        return {"text": self.text, "segments": segments, "language": self.language}
+        """openai-whisper's result dictionary."""
+        ...
 
 
 @dataclass
@@ -90,3 +83,24 @@ class TranscriptionInfo:
     duration: float  # s
     options: TranscribeOptions  # as used: with the language, and the clips of independent windows
     metrics: CallMetrics  # complete once the segments are exhausted
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it in plain values, for JSON; `metrics` under their names."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        probabilities = self.all_language_probs
+        return {
+            **plain,
+            "all_language_probs": None if probabilities is None else dict(probabilities),
+            "options": asdict(self.options),
+            "metrics": self.metrics.as_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a recording has been heard: what a `progress` function is called with."""
+
+    index: int  # of the recording, in the order given; 0 of one alone
+    info: TranscriptionInfo
+    position: float  # s heard so far, of info.duration
+    segments: tuple[Segment, ...]  # newly heard; ids as in the transcript if windows are sequential

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <sottovoce/tensor.h>
@@ -16,11 +17,12 @@ namespace sottovoce {
 //   n_mels     80 or 128 (any 1..kNFft/2 is computed)
 //   padding    zero samples appended before the transform (transcribe uses kNSamples)
 //   n_threads  0 means all this process may use, 1024 at most; the same bits for any number
+//   isa        as RuntimeOptions has it; the same bits for any
 // Returns (n_mels, n_frames) float32, n_frames = (n_samples + padding) / 160.
 // Throws ShapeError if the padded input has 200 samples or fewer (nothing to reflect) or a sample
-// is not finite.
+// is not finite, or for an isa that this CPU does not have.
 Tensor log_mel(const float* samples, std::size_t n_samples, int n_mels, std::size_t padding = 0,
-               int n_threads = 0);
+               int n_threads = 0, const std::string& isa = {});
 
 // 1 for each of `n_frames` frames that holds audio, 0 for padding: frame f is real if
 // f < n_samples / kHopLength. An 8.1 s clip has 810 ones of 3000.

@@ -10,16 +10,23 @@ namespace sottovoce {
 // Latencies on a logarithmic grid: exact count, sum and max; quantiles to 5 % of the value.
 class Latency {
  public:
+  static constexpr int kBuckets = 256;  // 1 us * 1.1^i: up to 10 hours
+  using Buckets = std::array<std::uint64_t, kBuckets>;
+
+  Latency() = default;
+  // What another one kept.
+  Latency(const Buckets& buckets, double sum_ms, double max_ms);
+
   void add(double ms);
   void merge(const Latency& other);
   std::uint64_t count() const { return count_; }
   double sum_ms() const { return sum_ms_; }
   double max_ms() const { return max_ms_; }
   double quantile_ms(double q) const;  // 0 <= q <= 1; 0 when nothing was added
+  const Buckets& buckets() const { return buckets_; }
 
  private:
-  static constexpr int kBuckets = 256;  // 1 us * 1.1^i: up to 10 hours
-  std::array<std::uint64_t, kBuckets> buckets_{};
+  Buckets buckets_{};
   std::uint64_t count_ = 0;
   double sum_ms_ = 0.0;
   double max_ms_ = 0.0;

@@ -6,7 +6,8 @@
 
 namespace sottovoce {
 
-// Never what the network is or what the caller wants decoded.
+// Never what the network is or what the caller wants decoded. The environment is read once, when the
+// library is loaded.
 struct RuntimeOptions {
   int n_threads = 0;  // 0: all this process may use
   std::string isa;    // "", or one of available_isas(); "" asks SOTTOVOCE_ISA, then CPUID

@@ -58,20 +58,34 @@ class RowPacker {
   std::int64_t k_;
 };
 
-PackedLinear make_packed(const CpuContext& context, DType dtype,
-                         const std::vector<std::int64_t>& ns, std::int64_t k, bool with_bias) {
-  PackedLinear packed;
+std::int64_t elements_in_word(DType dtype) {
+  return static_cast<std::int64_t>(sizeof(float) / size_of(dtype));
+}
+
+// A weight without its tensors, and how many panels they are for.
+std::int64_t lay_out(const Context& context, DType dtype, const std::vector<std::int64_t>& ns,
+                     std::int64_t k, PackedLinear& packed) {
   packed.k = k;
   packed.nr = context.kernels->gemm_nr;
-  const auto per_word = static_cast<std::int64_t>(sizeof(float) / size_of(dtype));
-  packed.k_words = (k + per_word - 1) / per_word;
+  packed.k_words = (k + elements_in_word(dtype) - 1) / elements_in_word(dtype);
   std::int64_t n_panels = 0;
   for (const std::int64_t n : ns) {
     packed.blocks.push_back({n_panels, n});
     packed.n += n;
     n_panels += (n + packed.nr - 1) / packed.nr;
   }
-  packed.panels = make_tensor(context, {n_panels, packed.k_words * packed.nr * per_word}, dtype);
+  return n_panels;
+}
+
+Shape panels_shape(const PackedLinear& packed, DType dtype, std::int64_t n_panels) {
+  return {n_panels, packed.k_words * packed.nr * elements_in_word(dtype)};
+}
+
+PackedLinear make_packed(const CpuContext& context, DType dtype,
+                         const std::vector<std::int64_t>& ns, std::int64_t k, bool with_bias) {
+  PackedLinear packed;
+  const std::int64_t n_panels = lay_out(context, dtype, ns, k, packed);
+  packed.panels = make_tensor(context, panels_shape(packed, dtype, n_panels), dtype);
   packed.panels.use_huge_pages();
   if (with_bias) packed.bias = zero_tensor(context, {n_panels * packed.nr});
   if (dtype == DType::kInt8) {
@@ -79,6 +93,10 @@ PackedLinear make_packed(const CpuContext& context, DType dtype,
     packed.sums = zero_tensor(context, {n_panels * packed.nr});
   }
   return packed;
+}
+
+bool is_tensor(const Tensor& tensor, const Shape& shape, DType dtype) {
+  return !tensor.empty() && tensor.shape() == shape && tensor.dtype() == dtype;
 }
 
 // Rows one to `n_rows` of words, (k_words) each, side by side into columns from `out` on.
@@ -133,6 +151,26 @@ void fill_panels(const Context& context, PackedLinear& packed, RowOf row_of) {
 }
 
 }  // namespace
+
+bool is_packed_as(const Context& context, const PackedLinear& weight, DType dtype,
+                  const std::vector<std::int64_t>& ns, std::int64_t k, bool with_bias) {
+  PackedLinear like;
+  const std::int64_t n_panels = lay_out(context, dtype, ns, k, like);
+  const auto is_column_wise = [&](const Tensor& tensor, bool wanted) {
+    return wanted ? is_tensor(tensor, {n_panels * like.nr}, DType::kFloat32) : tensor.empty();
+  };
+  const auto same_block = [](const PackedLinear::Block& a, const PackedLinear::Block& b) {
+    return a.first_panel == b.first_panel && a.n == b.n;
+  };
+  return weight.n == like.n && weight.k == like.k && weight.k_words == like.k_words &&
+         weight.nr == like.nr &&
+         std::equal(weight.blocks.begin(), weight.blocks.end(), like.blocks.begin(),
+                    like.blocks.end(), same_block) &&
+         is_tensor(weight.panels, panels_shape(like, dtype, n_panels), dtype) &&
+         is_column_wise(weight.bias, with_bias) &&
+         is_column_wise(weight.scales, dtype == DType::kInt8) &&
+         is_column_wise(weight.sums, dtype == DType::kInt8);
+}
 
 Tensor copy_of(const CpuContext& context, const TensorView& source) {
   Tensor tensor = make_tensor(context, source.shape, source.dtype);

@@ -53,6 +53,10 @@ PackedLinear pack_linear(const CpuContext& context, DType dtype,
 PackedLinear pack_conv1d(const CpuContext& context, DType dtype, const TensorView& weight,
                          const TensorView& bias);
 
+// Whether a weight has the counts and shapes that these two give blocks of `ns` output columns.
+bool is_packed_as(const Context& context, const PackedLinear& weight, DType dtype,
+                  const std::vector<std::int64_t>& ns, std::int64_t k, bool with_bias);
+
 // A copy in the same dtype.
 Tensor copy_of(const CpuContext& context, const TensorView& source);
 

@@ -1,16 +1,19 @@
 """A model's name or path -> a local directory.
 
-Looks, in this order:
-1. an existing path;
-2. the Hugging Face cache, without asking the network;
-3. the models that `sottovoce demo` fetched (`$SOTTOVOCE_CACHE`, see `models_cache`);
-4. the Hugging Face hub, which downloads into its own cache.
+A string that is one of REPOSITORIES is that model, whatever folders lie about: "./base" and
+Path("base") are a folder. Anything else is a path if that exists, or else org/repo on the hub.
+
+A model's name is looked for, in this order, in
+1. the Hugging Face cache, without asking the network;
+2. the models that `sottovoce demo` fetched (`$SOTTOVOCE_CACHE`, see `models_cache`);
+3. the Hugging Face hub, which downloads into its own cache.
 
 A model that is here is used as it is: nothing is checked for updates behind your back.
 """
 
 import difflib
 import json
+import logging
 import os
 import re
 from os import PathLike
@@ -44,6 +47,7 @@ _FILES: Final = (
     *("model.bin", "vocabulary.txt", "vocabulary.json"),
 )
 _REPOSITORY: Final = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
+_log = logging.getLogger("sottovoce.checkpoints")
 MARKER: Final = ".sottovoce-verified.json"  # written by pypi.py once the digest is right
 
 
@@ -61,15 +65,28 @@ def resolve(
     """
     text = os.fspath(name_or_path)
     path = Path(text).expanduser()
-    if path.exists():
+    if is_name(name_or_path):
+        if path.is_dir() and is_model_directory(path):
+            _log.warning("%s is the model of that name; the folder is called ./%s", text, text)
+    elif path.exists():
         return model_directory(path)
     repository = _repository(text)
-    found = _in_hub_cache(repository, cache_dir) or fetched_model(text)
+    found = _found_here(text, repository, cache_dir)
     if found is not None:
         return found
     if local_files_only:
         raise LoadError(f"{text}: {repository} is not in the local cache, and the network is off")
     return _download(text, repository, cache_dir)
+
+
+def is_name(name_or_path: str | PathLike[str]) -> bool:
+    """Whether it is one of REPOSITORIES, and so no path."""
+    return isinstance(name_or_path, str) and name_or_path in REPOSITORIES
+
+
+def default_name(cache_dir: str | PathLike[str] | None = None) -> str:
+    """The model for those who name none: "turbo" if it is here, for it is the best, else "base"."""
+    return "base" if _found_here("turbo", REPOSITORIES["turbo"], cache_dir) is None else "turbo"
 
 
 def models_cache() -> Path:
@@ -109,6 +126,10 @@ def _repository(name: str) -> str:
         f"unknown model {name!r}: {hint}It is neither a path that exists, nor org/repo on the "
         f"Hugging Face hub, nor one of {', '.join(sorted(REPOSITORIES))}"
     )
+
+
+def _found_here(name: str, repository: str, cache_dir: str | PathLike[str] | None) -> Path | None:
+    return _in_hub_cache(repository, cache_dir) or fetched_model(name)
 
 
 def _in_hub_cache(repository: str, cache_dir: str | PathLike[str] | None) -> Path | None:

@@ -9,21 +9,11 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TypedDict
 
 from .. import _core
 from ..errors import LoadError
+from ..runtime import Runtime
 from . import formats, hub
-
-
-class Runtime(TypedDict):
-    """What the machine gives: keywords of `_core.Model`."""
-
-    n_threads: int
-    isa: str
-    compute_type: str
-    threading: str
-    device: str
 
 
 def default_folder() -> Path:
@@ -49,7 +39,7 @@ def open_core(directory: Path, folder: Path, runtime: Runtime) -> _core.Model:
     try:
         _core.save_packed(core, path, identity)
     except LoadError as error:
-        warnings.warn(f"packed weights are not kept: {error}", RuntimeWarning, stacklevel=3)
+        warnings.warn(f"packed weights are not kept: {error}", RuntimeWarning, stacklevel=5)
         return core
     # From the file, to share its pages with the processes to come.
     return _core.open_packed(path, identity, **runtime) or core

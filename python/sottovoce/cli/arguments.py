@@ -6,14 +6,17 @@ Flags are openai-whisper's, in either spelling (--beam_size, --beam-size).
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, get_args
 
 from .. import _core
 from ..options import Task, TranscribeOptions, Windows
-from ..text.languages import CODES_BY_NAME, LANGUAGES, language_code
+from ..text.languages import CODES_BY_NAME, LANGUAGES, spoken_language
 from ..writers import FORMATS
 from . import convert, demo, info, transcribe
+from .parser import Parser
+from .streams import put
 
 _DEFAULTS = TranscribeOptions()
 _TRANSCRIBE = """\
@@ -28,8 +31,8 @@ Progress and messages go to standard error.
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def build_parser() -> Parser:
+    parser = Parser(
         prog="sottovoce", description="Whisper speech-to-text on the CPU.", allow_abbrev=False
     )
     parser.add_argument("--version", action=_Version)
@@ -52,7 +55,7 @@ class _Version(argparse.Action):
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="show the version")
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        print(f"sottovoce {_core.__version__}")
+        put(f"sottovoce {_core.__version__}\n")
         parser.exit()
 
 
@@ -69,7 +72,8 @@ def _command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.set_defaults(command=run, usage_error=parser.error)
+    parser.set_defaults(command=run, command_parser=parser)
+    _flag(parser, "debug", "show tracebacks, and what the library logs", action="store_true")
     return parser
 
 
@@ -122,7 +126,13 @@ def _add_model_source(parser: argparse.ArgumentParser) -> None:
 
 def _add_transcribe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help='files to transcribe, "-": stdin')
-    _flag(parser, "model", "name (tiny.en, base, ...) or directory", required=True, metavar="MODEL")
+    _flag(
+        parser,
+        "model",
+        "name (tiny.en, base, ...) or directory (default: turbo if it was downloaded before, else "
+        "base)",
+        metavar="MODEL",
+    )
     _add_output(parser.add_argument_group("output"))
     _add_task(parser.add_argument_group("task"))
     _add_search(parser.add_argument_group("search"))
@@ -143,6 +153,9 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         type=_boolean,
         default=True,
         metavar="BOOL",
+    )
+    _flag(
+        group, "quiet", "no progress and no notes, only what goes wrong", "-q", action="store_true"
     )
 
 
@@ -199,7 +212,7 @@ def _add_policy(group: argparse._ArgumentGroup) -> None:
         type=_boolean,
         metavar="BOOL",
     )
-    _option(group, "initial_prompt", "text before the first window", metavar="TEXT")
+    _option(group, "initial_prompt", "text before the first window", type=_text, metavar="TEXT")
     _option(
         group,
         "carry_initial_prompt",
@@ -242,15 +255,14 @@ def _add_runtime(group: argparse._ArgumentGroup) -> None:
     _flag(
         group, "compute_type", "float32, bfloat16, int8 or auto", default="float32", metavar="DTYPE"
     )
+    # Two flags: one with an optional value would take the first audio file for it.
     _flag(
         group,
         "weights_cache",
-        "keep packed weights in DIR, or in the user's cache: the next start is near instant",
-        nargs="?",
-        const=True,
-        default=False,
-        metavar="DIR",
+        "keep packed weights in the user's cache: the next start is near instant",
+        action="store_true",
     )
+    _flag(group, "weights_cache_dir", "keep them in DIR", type=_folder, metavar="DIR")
     _flag(group, "isa", "kernels (default: the best for this CPU)", default="", metavar="NAME")
     _flag(
         group,
@@ -268,6 +280,22 @@ def _boolean(text: str) -> bool:
     return values[text.lower()]
 
 
+def _text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(
+            f"expected text in UTF-8, got {os.fsencode(text)!r}"
+        ) from None
+    return text
+
+
+def _folder(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a folder, got ''")
+    return text
+
+
 def _optional(kind: type[int] | type[float]) -> Callable[[str], float | None]:
     def convert(text: str) -> float | None:
         try:
@@ -283,7 +311,7 @@ def _language(text: str) -> str | None:
     if text.lower() == "none":
         return None
     try:
-        return language_code(text)
+        return spoken_language(text)
     except ValueError:
         known = len(LANGUAGES), len(CODES_BY_NAME)
         raise argparse.ArgumentTypeError(

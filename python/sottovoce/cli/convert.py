@@ -2,6 +2,8 @@
 
 import argparse
 
+from .streams import put
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes the directory and prints its path."""
@@ -9,5 +11,5 @@ def run(arguments: argparse.Namespace) -> int:
     from ..checkpoints.convert import convert
 
     source = hub.resolve(arguments.source)
-    print(convert(source, arguments.destination, arguments.dtype))
+    put(f"{convert(source, arguments.destination, arguments.dtype)}\n")
     return 0

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from .streams import put
+
 if TYPE_CHECKING:
     from ..model import WhisperModel
 
@@ -18,7 +20,7 @@ CLIP: Final = Path(__file__).parents[1] / "data" / "jfk.flac"  # 11 s, public do
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # pip writes to the same place
+    put(f"{line}\n")
 
 
 def run(arguments: argparse.Namespace) -> int:

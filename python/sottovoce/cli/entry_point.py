@@ -7,31 +7,37 @@ output went away.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 
 from .arguments import build_parser
-from .failures import EXPECTED_ERRORS, UsageError, complain
+from .failures import EXPECTED_ERRORS, UsageError, complain, messages_as_lines
+from .streams import OutputError, abandon, usable_streams
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line (without the program's name) and returns the exit status."""
-    parser = build_parser()
-    arguments = parser.parse_args(argv)
+    with usable_streams(), messages_as_lines() as handler:
+        try:
+            arguments = build_parser().parse_args(argv)
+            if arguments.debug:
+                handler.show_all()
+            return _run(arguments)
+        except KeyboardInterrupt:
+            return 130
+        except BrokenPipeError:
+            abandon(sys.stdout)
+            return 141
+        except (OutputError, *EXPECTED_ERRORS) as error:
+            complain(error)
+            return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
     command: Callable[[argparse.Namespace], int] = arguments.command
     try:
         status = command(arguments)
-        sys.stdout.flush()
     except UsageError as error:
-        arguments.usage_error(str(error))
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # Python would complain again when it flushes standard output at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except EXPECTED_ERRORS as error:
-        complain(error)
-        return 1
+        arguments.command_parser.error(str(error))
+    sys.stdout.flush()
     return status

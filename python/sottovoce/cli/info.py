@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .. import _core
 from ..text.tokenizer import SpecialTokens
+from .streams import put
 
 _AUDIO_DIMS = ("n_mels", "n_audio_ctx", "n_audio_state", "n_audio_head", "n_audio_layer")
 _TEXT_DIMS = ("n_vocab", "n_text_ctx", "n_text_state", "n_text_head", "n_text_layer")
@@ -23,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     model = open_checkpoint(directory)
     for name, value in _model_facts(model, directory):
-        print(f"{name:<16}{value}")
+        put(f"{name:<16}{value}\n")
     return 0
 
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from errno import ENOENT
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from ..errors import LoadError
 from ..options import TranscribeOptions
-from ..results import Segment, Transcript, TranscriptionInfo
-from ..writers import format_timestamp, save, write
+from ..results import Progress, Segment
+from ..transcription import Transcription
+from ..writers import format_timestamp
+from .display import Display
 from .failures import EXPECTED_ERRORS, UsageError, complain
-from .progress import say, show_progress
+from .output import Output, check_output
+from .streams import note
 
 if TYPE_CHECKING:
     from ..audio import Audio
@@ -31,14 +38,14 @@ _OPTION_FLAGS = (
 def run(arguments: argparse.Namespace) -> int:
     """Transcribes the files, their windows side by side; status 1 if any failed."""
     keywords = _transcribe_keywords(arguments)
-    _check_outputs(arguments)
-    model = _load(arguments)
-    if len(arguments.audio) > 1 and arguments.batch_size > 1:
-        many = model.transcribe_many(map(_input, arguments.audio), **keywords)
-        with closing(many):
-            return _deliver_all(model, many.__next__, arguments)
-    audios = map(_input, arguments.audio)
-    return _deliver_all(model, lambda: model.transcribe(next(audios), **keywords), arguments)
+    if "-" in arguments.audio and sys.stdin is None:
+        raise LoadError("-: standard input is closed")
+    check_output(arguments.audio, arguments.output_dir, arguments.output_format)
+    if not any(map(_exists, arguments.audio)):  # which is worth knowing before a download
+        for path in arguments.audio:
+            complain(FileNotFoundError(ENOENT, os.strerror(ENOENT)), path)
+        return 1
+    return _Run(arguments, _load(arguments), keywords).status()
 
 
 def _transcribe_keywords(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -73,22 +80,17 @@ def temperatures(start: float, increment: float | None) -> tuple[float, ...]:
     return tuple(start + i * increment for i in range(count))
 
 
-def _check_outputs(arguments: argparse.Namespace) -> None:
-    if arguments.output_dir is None:
-        if arguments.output_format == "all":
-            raise UsageError("-f all writes several files; say where with -o DIR")
-        return
-    stems = [_stem(path) for path in arguments.audio]
-    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
-    if twice is not None:
-        raise UsageError(f"two inputs would both be written to {twice}.*; transcribe them apart")
-
-
 def _load(arguments: argparse.Namespace) -> WhisperModel:
+    from ..checkpoints import hub
     from ..model import WhisperModel
 
+    name = arguments.model
+    if name is None:
+        name = hub.default_name(arguments.model_dir)
+        if not arguments.quiet:
+            note(f"sottovoce: model {name}; --model NAME takes another")
     return WhisperModel(
-        arguments.model,
+        name,
         device=arguments.device,
         compute_type=arguments.compute_type,
         cpu_threads=arguments.threads,
@@ -96,70 +98,109 @@ def _load(arguments: argparse.Namespace) -> WhisperModel:
         threading=arguments.threading,
         local_files_only=arguments.local_files_only,
         download_root=arguments.model_dir,
-        weights_cache=arguments.weights_cache,
+        weights_cache=arguments.weights_cache_dir or arguments.weights_cache,
     )
+
+
+def _exists(path: str) -> bool:
+    return path == "-" or os.access(path, os.F_OK)
 
 
 def _input(path: str) -> Audio:
     return sys.stdin.buffer if path == "-" else path
 
 
-def _deliver_all(
-    model: WhisperModel,
-    next_transcript: Callable[[], tuple[Iterable[Segment], TranscriptionInfo]],
-    arguments: argparse.Namespace,
-) -> int:
-    """Delivers a transcript for each file, or complains about it; returns the status."""
-    status = 0
-    for path in arguments.audio:
-        try:
-            segments, about = next_transcript()
-            _deliver(model, path, segments, about, arguments)
-        except BrokenPipeError:
-            raise
-        except StopIteration:
-            complain(RuntimeError("not transcribed: an error ended the run before its turn"), path)
-            status = 1
-        except EXPECTED_ERRORS as error:
-            complain(error, path)
-            status = 1
-    return status
+class _Run:
+    """The recordings of a command line, on their way to where they are wanted."""
+
+    def __init__(
+        self, arguments: argparse.Namespace, model: WhisperModel, keywords: dict[str, Any]
+    ) -> None:
+        self._paths: list[str] = arguments.audio
+        self._model = model
+        self._keywords = keywords
+        self._side_by_side = len(self._paths) > 1 and arguments.batch_size > 1
+        to_files = arguments.output_dir is not None
+        with_times = sys.stdout.isatty() and arguments.verbose
+        prints = with_times if to_files else arguments.output_format is None
+        notes = sys.stderr.isatty() and not arguments.quiet
+        self._output = Output(
+            arguments.output_dir, arguments.output_format, shown=prints, notes=notes
+        )
+        line = _with_times if with_times else _plain
+        headings = len(self._paths) > 1 and sys.stdout.isatty() and not arguments.quiet
+        self._display = Display(
+            self._paths, line=line if prints else None, headings=headings, notes=notes
+        )
+        # The last word of a recording is that all of it is heard, if its clips are in order.
+        self._ends_are_told = keywords["clip_timestamps"] == "0"
+        self._heard: dict[int, list[Segment]] = {i: [] for i in range(len(self._paths))}
+        self._written: dict[int, bool] = {}  # whether that went well
+
+    def status(self) -> int:
+        """Hears and delivers them all; complains about those that fail."""
+        with self._display, self._transcriptions() as transcription:
+            for index, path in enumerate(self._paths):
+                self._display.begin(index)
+                try:
+                    self._deliver(index, transcription(index))
+                except BrokenPipeError:
+                    raise
+                except StopIteration:
+                    why = "not transcribed: an error ended the run before its turn"
+                    self._fail(RuntimeError(why), path)
+                except EXPECTED_ERRORS as error:
+                    self._fail(error, path)
+        self._display.tell_speed()
+        return 0 if all(self._written.get(i, False) for i in range(len(self._paths))) else 1
+
+    @contextmanager
+    def _transcriptions(self) -> Iterator[Callable[[int], Transcription]]:
+        """What gives the transcriptions, to be asked for in their order."""
+
+        def alone(index: int) -> Transcription:
+            return self._model.transcribe(
+                _input(self._paths[index]),
+                progress=lambda progress: self._take(replace(progress, index=index)),
+                **self._keywords,
+            )
+
+        if not self._side_by_side:
+            yield alone
+            return
+        audios = map(_input, self._paths)
+        with self._model.transcribe_many(audios, progress=self._take, **self._keywords) as many:
+            yield lambda _: next(many)
+
+    def _take(self, progress: Progress) -> None:
+        """Shows what is heard; files are written once all of a recording is, in any order."""
+        self._display.heard(progress)
+        index, info = progress.index, progress.info
+        if self._output.is_files and self._ends_are_told:
+            self._heard[index] += progress.segments
+            if progress.position == info.duration and index not in self._written:
+                heard = sorted(self._heard.pop(index), key=attrgetter("seek"))
+                segments = [replace(segment, id=i) for i, segment in enumerate(heard)]
+                text = self._model.text(segments)
+                self._write(index, Transcription(segments, info, text))
+
+    def _deliver(self, index: int, transcription: Transcription) -> None:
+        self._display.end(transcription.segments)
+        if index not in self._written:
+            self._write(index, transcription)
+
+    def _write(self, index: int, transcription: Transcription) -> None:
+        self._written[index] = self._output.write(self._paths[index], transcription)
+
+    def _fail(self, error: BaseException, path: str) -> None:
+        self._display.fail()
+        complain(error, path)
 
 
-def _deliver(
-    model: WhisperModel,
-    path: str,
-    found: Iterable[Segment],
-    about: TranscriptionInfo,
-    arguments: argparse.Namespace,
-) -> None:
-    if sys.stdout.isatty() and len(arguments.audio) > 1:
-        print(f"== {path}", file=sys.stderr, flush=True)
-    shown = show_progress(found, about.duration, enabled=sys.stderr.isatty())
-    with closing(shown):
-        segments = list(_printed(shown, arguments))
-    transcript = Transcript(model.text(segments), segments, about.language)
-    if arguments.output_dir is not None:
-        formats = arguments.output_format or "all"
-        save(transcript, Path(arguments.output_dir), _stem(path), formats)
-    elif arguments.output_format is not None:
-        write(transcript, sys.stdout, arguments.output_format)
-        if arguments.output_format == "json":
-            print()  # one document a line
-        sys.stdout.flush()
+def _with_times(segment: Segment) -> str:
+    start, end = format_timestamp(segment.start), format_timestamp(segment.end)
+    return f"[{start} --> {end}] {segment.text}"
 
 
-def _printed(segments: Iterator[Segment], arguments: argparse.Namespace) -> Iterator[Segment]:
-    """Passes segments on; prints them on the way where the transcript is meant for the eye."""
-    to_files = arguments.output_dir is not None
-    with_times = sys.stdout.isatty() and arguments.verbose
-    prints = with_times if to_files else arguments.output_format is None
-    for segment in segments:
-        if prints and not segment.is_empty:
-            start, end = format_timestamp(segment.start), format_timestamp(segment.end)
-            say(f"[{start} --> {end}] {segment.text}" if with_times else segment.text.strip())
-        yield segment
-
-
-def _stem(path: str) -> str:
-    return "stdin" if path == "-" else Path(path).stem
+def _plain(segment: Segment) -> str:
+    return segment.text.strip()

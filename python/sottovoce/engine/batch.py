@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import _core
-from ..errors import ShapeError
+from ..errors import AudioWarning, ShapeError, warn_of_audio
 from ..options import TranscribeOptions
-from ..policy.requests import DecodeRequest, EncodeRequest, Request
+from ..policy.requests import DecodeRequest, EncodeRequest, HeardWindow, Request
 from ..policy.seek import SeekLoop
 from ..policy.segments import numbered
 from ..results import Segment, TranscriptionInfo
 from .job import MAX_PASSES, Job
+from .reports import Reports, log
 from .window import encode
 from .worker import Call, Worker
 
@@ -30,12 +31,13 @@ _MOST_ENTRIES = 1000  # recordings, most of them over, while the first is not
 
 
 @dataclass(eq=False)
-class _Entry:
+class Entry:
     """One recording among the others: waiting to be opened, on its way or at its end."""
 
     info: TranscriptionInfo = field(init=False)  # once it is opened
     runs: list[_Run] | None = None  # None: not opened yet; those that are wanted
     error: Exception | None = None  # what the recording failed of, after those runs
+    reports: Reports | None = None
 
     @property
     def is_over(self) -> bool:
@@ -45,7 +47,7 @@ class _Entry:
 
     def take(self, job: Job) -> None:
         metrics = job.info.metrics.core
-        self.info = job.info
+        self.info, self.reports = job.info, job.reports
         self.runs = [_Run(loop, metrics, self) for loop in job.loops]
 
     def fail(self, error: Exception, run: _Run | None = None) -> None:
@@ -74,8 +76,9 @@ class _Entry:
         finally:
             del error
 
-    def segments(self) -> Iterator[Segment]:
-        return (segment for run in self.runs or () for segment in run.segments)
+    def segments(self) -> list[Segment]:
+        """All of them, with the ids of the transcript."""
+        return list(numbered(segment for run in self.runs or () for segment in run.segments))
 
 
 @dataclass(eq=False)
@@ -84,26 +87,32 @@ class _Run:
 
     loop: SeekLoop
     metrics: _core.Metrics
-    entry: _Entry
+    entry: Entry
     segments: list[Segment] = field(default_factory=list)
     is_over: bool = False
     is_wanted: bool = True  # neither it nor one before it has failed
 
     def resume(self, answer: Any) -> Request | None:
         """The next request; None if there is none, or nobody wants to hear more."""
+        while (item := self._next(answer)) is not None:
+            log(item)
+            if not isinstance(item, HeardWindow):
+                return item
+            answer = None
+            self.segments += item.segments
+            if self.entry.reports:
+                self.entry.reports.heard(item)
+        self.loop.close()
+        self.is_over = True
+        return None
+
+    def _next(self, answer: Any) -> HeardWindow | Request | None:
         try:
-            while self.is_wanted:
-                item = self.loop.send(answer)
-                if not isinstance(item, Segment):
-                    return item
-                self.segments.append(item)
-                answer = None
+            return self.loop.send(answer) if self.is_wanted else None
         except StopIteration:
             pass
         except Exception as error:
             self.entry.fail(error, self)
-        self.loop.close()
-        self.is_over = True
         return None
 
 
@@ -129,21 +138,28 @@ class Batch:
         n_coming = self._n_live + len(self._waiting) + self._n_openings
         return self._n_openings < _MOST_OPENINGS and n_coming < self._most_live
 
-    def open(self, entry: _Entry, open_job: Callable[[], Job]) -> None:
+    def open(self, entry: Entry, open_job: Callable[[], Job]) -> None:
         """Has the worker open a recording, then runs it; what fails is the entry's error."""
 
         def opened(call: Call) -> None:
             self._n_openings -= 1
             if call.error is not None:
                 entry.fail(call.error)
+                return
+            try:  # here, in the caller's thread
+                warn_of_audio(call.result.doubts)
+            except AudioWarning as error:  # which the caller's filters made of it
+                entry.fail(error)
             else:
                 self.add(entry, call.result)
 
         self._n_openings += 1
         self._worker.submit(open_job, opened, urgent=False)
 
-    def add(self, entry: _Entry, job: Job) -> None:
+    def add(self, entry: Entry, job: Job) -> None:
         entry.take(job)
+        if entry.reports:
+            entry.reports.opened()
         self._waiting += entry.runs or ()
 
     def progress(self) -> None:
@@ -176,6 +192,9 @@ class Batch:
         request = run.resume(answer)
         if request is None:
             self._n_live -= 1
+            entry = run.entry
+            if entry.reports and run.is_wanted and entry.is_over and not entry.error:
+                entry.reports.over()
         elif isinstance(request, EncodeRequest):
             self._submit_encode(run, request)
         elif again:  # into the slot it had: its features hold cross-attention keys and values
@@ -219,65 +238,35 @@ class Batch:
             self._resume(run, finished.result, again=True)
 
 
-def segments(core: _core.Model, job: Job, options: TranscribeOptions) -> Iterator[Segment]:
+def segments(core: _core.Model, job: Job) -> Iterator[Segment]:
     """The segments of one recording in order, as soon as their loop and those before are over."""
-    entry = _Entry()
+    entry, options = Entry(), job.info.options
     n_slots = min(options.batch_size, len(job.loops))
     with closing(Batch(core, n_slots, options.n_rows)) as batch:
         batch.add(entry, job)
+        n_segments = 0
         for run in list(entry.runs or ()):
             while run.is_wanted and not run.is_over:
                 batch.progress()
             if not run.is_wanted:
                 break
-            yield from run.segments
+            yield from numbered(run.segments, n_segments)
+            n_segments += len(run.segments)
         entry.raise_error()
 
 
-class Transcripts(Iterator[tuple[list[Segment], TranscriptionInfo]]):
-    """Segments and info of one recording after the other, in the order in which they were given.
-
-    A recording that fails raises its error in its turn; `next()` goes on with the one after it.
-    What the iterable of recordings raises comes last.
-    """
-
-    def __init__(
-        self,
-        core: _core.Model,
-        options: TranscribeOptions,
-        jobs: Iterable[Callable[[], Job]],
-    ) -> None:
-        """`jobs`: what opens each recording; called in another thread, one at a time."""
-        self._entries = _entries(core, options, jobs)
-
-    def __next__(self) -> tuple[list[Segment], TranscriptionInfo]:
-        entry = next(self._entries)
-        entry.raise_error()
-        return list(numbered(entry.segments())), entry.info
-
-    def close(self) -> None:
-        """Ends the call, and the worker that encodes ahead; so does dropping the iterator."""
-        self._entries.close()
-
-    def __enter__(self) -> Transcripts:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _entries(
+def entries(
     core: _core.Model,
     options: TranscribeOptions,
     jobs: Iterable[Callable[[], Job]],
-) -> Generator[_Entry, None, None]:
+) -> Generator[Entry, None, None]:
     """The recordings in order, each when it is over."""
     coming = iter(jobs)
-    entries: deque[_Entry] = deque()
+    entries: deque[Entry] = deque()
     with closing(Batch(core, options.batch_size, options.n_rows)) as batch:
         while True:
             while batch.wants_more and len(entries) < _MOST_ENTRIES:
-                entry = _Entry()
+                entry = Entry()
                 try:
                     open_job = next(coming, None)
                 except Exception as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..policy.seek import SeekLoop
 from ..results import TranscriptionInfo
+from .reports import Reports
 
 MAX_PASSES = 8  # of the decoder, before Python looks at what else there is
 
@@ -16,3 +17,5 @@ class Job:
 
     info: TranscriptionInfo
     loops: list[SeekLoop]  # their segments, one loop after the other, are the transcript
+    reports: Reports | None = None  # for whoever wants to know how far it is
+    doubts: tuple[str, ...] = ()  # about its audio, for `warn_of_audio`

@@ -6,35 +6,39 @@ from collections.abc import Iterator
 
 from .. import _core
 from ..errors import ShapeError
-from ..policy.requests import DecodeRequest, EncodeRequest
-from ..policy.seek import SeekLoop
+from ..policy.requests import DecodeRequest, EncodeRequest, HeardWindow
 from ..results import Segment
-from .job import MAX_PASSES
+from .job import MAX_PASSES, Job
+from .reports import log
 from .window import encode
 
 
-def segments(
-    core: _core.Model, loop: SeekLoop, n_rows: int, metrics: _core.Metrics
-) -> Iterator[Segment]:
-    """The segments of a loop, as soon as they are known; `metrics` gets the figures.
-
-    `n_rows`: most beams or samples of a window.
-    """
-    decoder = core.new_batch(1, n_rows)
+def segments(core: _core.Model, job: Job) -> Iterator[Segment]:
+    """The segments of a recording that has one loop, as soon as they are known."""
+    (loop,) = job.loops
+    metrics, reports = job.info.metrics.core, job.reports
+    decoder = core.new_batch(1, job.info.options.n_rows)
+    if reports:
+        reports.opened()
     answer: _core.AudioFeatures | _core.DecodingResult | None = None
     while True:
         try:
             item = loop.send(answer)
         except StopIteration:
-            return
-        if isinstance(item, Segment):
+            break
+        log(item)
+        if isinstance(item, HeardWindow):
             answer = None
-            yield item
+            if reports:
+                reports.heard(item)
+            yield from item.segments
         elif isinstance(item, EncodeRequest):
             answer = encode(core, item)
             metrics.merge(answer.metrics)
         else:
             answer = _decode(decoder, item, metrics)
+    if reports:
+        reports.over()
 
 
 def _decode(

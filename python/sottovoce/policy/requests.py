@@ -1,4 +1,4 @@
-"""What policy asks of whoever runs it; the answers come from the network."""
+"""What policy asks of whoever runs it, and what it tells; the answers come from the network."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..results import Segment
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,18 @@ class DecodeRequest:
 
     features: _core.AudioFeatures
     options: _core.DecodingOptions
+    seek: int  # the window's first frame (10 ms)
+    temperature: float
+    failure: str  # of the attempt before, in words; "": this is the first
 
 
 Request = EncodeRequest | DecodeRequest
+
+
+@dataclass(frozen=True)
+class HeardWindow:
+    """What a window came to; no answer is wanted."""
+
+    seek: int  # its first frame (10 ms)
+    end: int  # the frame to go on from: all before it is heard
+    segments: tuple[Segment, ...]  # ids count from the loop's first; (): silence, skipped

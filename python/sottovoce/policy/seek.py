@@ -1,6 +1,6 @@
 """The seek loop: window after window through a recording, each prompted with what came before.
 
-Behaviour is openai-whisper's. A seek loop requests encodings and attempts, and yields segments;
+Behaviour is openai-whisper's. A seek loop requests encodings and attempts, and tells what it heard;
 engine/sequential.py runs one at a time, engine/batch.py many side by side.
 """
 
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..options import TranscribeOptions
-from ..results import Segment, WindowResult
+from ..results import WindowResult
 from ..text.tokenizer import Tokenizer
 from .prompt import History
-from .requests import EncodeRequest, Request
-from .segments import cut_window, without_empty_speech
+from .requests import EncodeRequest, HeardWindow, Request
+from .segments import cut_window, numbered, with_whole_characters, without_empty_speech
 from .window import Window, decode_with_fallback, is_silence
 
 
@@ -36,8 +36,8 @@ def clips(timestamps: Sequence[float], content_frames: int) -> list[tuple[int, i
     return list(zip(points[::2], ends, strict=True))
 
 
-# Yields segments and requests; wants to be sent the answer to the last request.
-SeekLoop = Generator[Segment | Request, Any, None]
+# Yields windows and requests; wants to be sent the answer to the last request.
+SeekLoop = Generator[HeardWindow | Request, Any, None]
 
 
 def seek_loops(
@@ -78,11 +78,12 @@ class _Recording:
     def seek_loop(
         self, ranges: Sequence[tuple[int, int]], first_features: _core.AudioFeatures | None
     ) -> SeekLoop:
-        """Yields the segments of some clips in order, and the requests for what it has to know.
+        """Yields the windows of some clips in order, and the requests for what it has to know.
 
         `ranges`: (first frame, frame after the last) of each clip; a frame is 10 ms.
         """
         history = History(self.tokenizer, self.dims.n_text_ctx, self.options)
+        n_segments = 0
         for start, end in ranges:
             seek = start
             while seek < end:
@@ -91,12 +92,17 @@ class _Recording:
                 first_features = None  # its memory is needed no longer
                 if is_silence(result, self.options):
                     seek = window.end
+                    yield HeardWindow(window.seek, seek, ())
                     continue
                 cut = cut_window(window, result, self.tokenizer)
                 seek = cut.seek
-                segments = [without_empty_speech(segment) for segment in cut.segments]
+                spoken = with_whole_characters(
+                    map(without_empty_speech, cut.segments), self.tokenizer
+                )
+                segments = tuple(numbered(spoken, n_segments))
+                n_segments += len(segments)
                 history.add(segments, result.temperature)
-                yield from segments
+                yield HeardWindow(window.seek, seek, segments)
 
     def _transcribe_window(
         self, window: Window, history: History, first_features: _core.AudioFeatures | None

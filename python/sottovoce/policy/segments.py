@@ -58,9 +58,20 @@ def without_empty_speech(segment: Segment) -> Segment:
     return segment
 
 
-def numbered(segments: Iterable[Segment]) -> Iterator[Segment]:
-    """The segments of a transcript, with ids 0, 1, ..."""
-    return (replace(segment, id=i) for i, segment in enumerate(segments))
+def with_whole_characters(segments: Iterable[Segment], tokenizer: Tokenizer) -> list[Segment]:
+    """The segments of a window, where a character whose bytes lie in several is in the first.
+
+    openai-whisper has U+FFFD in each of them. Tokens stay where they are, so that a segment of such
+    bytes alone has tokens and no text.
+    """
+    segments = list(segments)
+    texts = tokenizer.decode_apart(_words(s.tokens, tokenizer) for s in segments)
+    return [replace(s, text=text) for s, text in zip(segments, texts, strict=True)]
+
+
+def numbered(segments: Iterable[Segment], first: int = 0) -> Iterator[Segment]:
+    """The segments with ids first, first + 1, ..."""
+    return (replace(segment, id=i) for i, segment in enumerate(segments, first))
 
 
 def full_text(segments: Iterable[Segment], tokenizer: Tokenizer) -> str:
@@ -92,10 +103,14 @@ def _segment(
         seek=window.seek,
         start=start,
         end=end,
-        text=tokenizer.decode(token for token in tokens if token < tokenizer.special.eot),
+        text=tokenizer.decode(_words(tokens, tokenizer)),
         tokens=tuple(tokens),
         temperature=result.temperature,
         avg_logprob=result.avg_logprob,
         compression_ratio=result.compression_ratio,
         no_speech_prob=result.no_speech_prob,
     )
+
+
+def _words(tokens: Iterable[int], tokenizer: Tokenizer) -> Iterator[int]:
+    return (token for token in tokens if token < tokenizer.special.eot)

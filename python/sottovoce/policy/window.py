@@ -113,24 +113,30 @@ def decode_with_fallback(
     The language is known. `seek` (first frame of the window) gives every window and attempt random
     numbers of its own.
     """
-    language = options.language or "en"
+    language, failed = options.language or "en", ""
     for number, temperature in enumerate(options.temperature):
         seed = _attempt_seed(options.seed, seek, number)
         attempt = options.attempt(temperature, tuple(prompt), seed)
-        decoded = yield DecodeRequest(features, core_options(tokenizer, dims, attempt, language))
+        wanted = core_options(tokenizer, dims, attempt, language)
+        decoded = yield DecodeRequest(features, wanted, seek, temperature, failed)
         result = window_result(tokenizer, decoded, attempt, language)
-        if not needs_fallback(result, options):
+        failed = failure(result, options)
+        if not failed:
             break
     return result
 
 
-def needs_fallback(result: WindowResult, options: TranscribeOptions) -> bool:
-    """Whether to try a higher temperature: repetition or improbable words, but not silence."""
+def failure(result: WindowResult, options: TranscribeOptions) -> str:
+    """Why to try a higher temperature: repetition or improbable words, but not silence; or ""."""
     ratio, logprob = options.compression_ratio_threshold, options.logprob_threshold
     improbable = logprob is not None and result.avg_logprob < logprob
     if improbable and _sounds_silent(result, options):
-        return False
-    return improbable or (ratio is not None and result.compression_ratio > ratio)
+        return ""
+    if improbable:
+        return f"mean log-probability {result.avg_logprob:.2f} < {logprob:g}"
+    if ratio is not None and result.compression_ratio > ratio:
+        return f"compression ratio {result.compression_ratio:.2f} > {ratio:g}"
+    return ""
 
 
 def is_silence(result: WindowResult, options: TranscribeOptions) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 
@@ -148,6 +149,19 @@ class Tokenizer:
         """
         return self._text(t for t in tokens if t < self.special.timestamp_begin)
 
+    def decode_apart(self, parts: Iterable[Iterable[int]]) -> list[str]:
+        """`decode` of each part; a character that a border would cut is whole, in the first part.
+
+        Raises ShapeError for an id outside the vocabulary.
+        """
+        data = b""
+        borders = [0]
+        for tokens in parts:
+            data += b"".join(self._bytes(t) for t in tokens if t < self.special.timestamp_begin)
+            borders.append(len(data))
+        borders = [_after_character(data, border) for border in borders]
+        return [data[a:b].decode("utf-8", errors="replace") for a, b in pairwise(borders)]
+
     def decode_with_timestamps(self, tokens: Iterable[int]) -> str:
         """Like `decode`, with timestamps written out: "<|1.08|>"."""
         return self._text(tokens)
@@ -182,6 +196,20 @@ class Tokenizer:
             return self._special_names[token]
         seconds = (token - self.special.timestamp_begin) / _core.TOKENS_PER_SECOND
         return f"<|{seconds:.2f}|>".encode()
+
+
+def _after_character(data: bytes, border: int) -> int:
+    """The end of the UTF-8 character that has bytes on both sides of a border; else the border."""
+    lead = next((i for i in range(border - 1, border - 4, -1) if i >= 0 and data[i] >= 0xC0), None)
+    if lead is None:
+        return border
+    for end in range(border + 1, min(lead + 4, len(data)) + 1):
+        try:
+            is_one = len(data[lead:end].decode("utf-8")) == 1
+        except UnicodeDecodeError:
+            continue
+        return end if is_one else border
+    return border
 
 
 def _fits(vocabulary: _core.Vocabulary, special: SpecialTokens) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import TextIO
@@ -20,24 +21,44 @@ WRITERS: MappingProxyType[str, Callable[[Transcript, TextIO], None]] = MappingPr
 FORMATS = (*WRITERS, "all")
 
 
-def write(transcript: Transcript, stream: TextIO, output_format: str) -> None:
-    """Writes one format. Raises ValueError for a format that is none of WRITERS."""
+def check_format(output_format: str, *, where: str = "write") -> None:
+    """Raises ValueError for a format that is none of WRITERS."""
     if output_format not in WRITERS:
         names = ", ".join(WRITERS)
-        raise ValueError(f"write: output_format must be one of {names}, got {output_format!r}")
+        raise ValueError(f"{where}: format must be one of {names}, got {output_format!r}")
+
+
+def write(transcript: Transcript, stream: TextIO, output_format: str) -> None:
+    """Writes one format. Raises ValueError for a format that is none of WRITERS."""
+    check_format(output_format)
     WRITERS[output_format](transcript, stream)
 
 
-def save(transcript: Transcript, directory: Path, stem: str, output_format: str) -> list[Path]:
-    """Writes directory/stem.<format>, all formats for "all", UTF-8; returns the paths.
+def written(transcript: Transcript, output_format: str) -> str:
+    """What `write` writes."""
+    stream = StringIO()
+    write(transcript, stream, output_format)
+    return stream.getvalue()
 
-    The directory is made if missing. Raises ValueError for an unknown format, OSError if the
-    file system refuses; a file that existed is then as it was.
+
+def save_file(transcript: Transcript, path: Path, output_format: str) -> None:
+    """Writes one format, UTF-8, to a file that appears whole or not at all.
+
+    Raises ValueError for an unknown format, OSError if the file system refuses; a file that
+    existed is then as it was.
+    """
+    with atomic_file(path) as stream:
+        write(transcript, stream, output_format)
+
+
+def save(transcript: Transcript, directory: Path, stem: str, output_format: str) -> list[Path]:
+    """Writes directory/stem.<format>, all formats for "all"; returns the paths.
+
+    The directory is made if missing. Raises as `save_file` does.
     """
     formats = list(WRITERS) if output_format == "all" else [output_format]
     directory.mkdir(parents=True, exist_ok=True)
     paths = [directory / f"{stem}.{name}" for name in formats]
     for path, name in zip(paths, formats, strict=True):
-        with atomic_file(path) as stream:
-            write(transcript, stream, name)
+        save_file(transcript, path, name)
     return paths
