@@ -11,7 +11,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 SOURCES := $(shell git ls-files -co --exclude-standard csrc python CMakeLists.txt pyproject.toml 2>/dev/null)
 CPP := $(shell git ls-files -co --exclude-standard '*.cpp' '*.h' '*.inl' 2>/dev/null)
 
-.PHONY: help demo test lint format guard sanitize sanitize-threads clang test-aarch64 bench bench-quick bench-targets accuracy accuracy-users golden clean
+.PHONY: help demo test lint format guard sanitize sanitize-threads clang test-aarch64 bench bench-quick bench-readme bench-targets accuracy accuracy-users golden clean
 
 help:
 	@echo "make demo      set everything up and transcribe a real recording"
@@ -25,6 +25,7 @@ help:
 	@echo "make test-aarch64  cross-build for AArch64 and run the tests of the core under qemu"
 	@echo "make bench     time and memory against the peers (installs them in .venv-peers; well over an hour)"
 	@echo "make bench-quick  the same in five minutes: base alone, few rounds"
+	@echo "make bench-readme  README's table alone, in a quarter of an hour on a quiet machine"
 	@echo "make bench-targets  what bench/targets.py asks for, in twenty minutes"
 	@echo "make accuracy  the gate of the compute types over SOTTOVOCE_DEV_DATA (the same environment)"
 	@echo "make accuracy-users  word error rates as users get them, beside the peers'; about an hour"
@@ -68,10 +69,10 @@ test-aarch64: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/aarch64.sh
 
 # Records begin anew unless BENCH, which passes options to run.py, says --append.
-bench bench-quick bench-targets: $(PEERS)/ready build/bench/roofline
+bench bench-quick bench-readme bench-targets: $(PEERS)/ready build/bench/roofline
 	models="$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" && test -n "$$models" && \
 	  $(PEERS)/bin/python bench/run.py --models "$$models" $(patsubst bench-%,--%,$(filter bench-%,$@)) $(BENCH) && \
-	  $(PEERS)/bin/python bench/report.py --models "$$models"
+	  $(PEERS)/bin/python bench/report.py --models "$$models" $(filter --readme,$(@:bench-%=--%))
 
 accuracy: $(PEERS)/ready
 	$(PEERS)/bin/python bench/accuracy.py \
