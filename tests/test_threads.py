@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import warnings
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -261,6 +262,42 @@ def test_a_thread_that_flushes_subnormals_computes_the_same_bits(tmp_path, rng, 
 
     with ThreadPoolExecutor(1) as pool:  # a thread of its own, which ends with its register
         np.testing.assert_array_equal(pool.submit(flushed).result(PATIENCE), features())
+
+
+FE_UPWARD = {"x86_64": 0x800, "aarch64": 0x400000}
+
+
+@pytest.mark.parametrize("compute_type", ["float32", "int8"])
+def test_a_thread_that_rounds_upwards_computes_the_same_bits(rng, compute_type):
+    """As fesetround and libraries of interval arithmetic make it."""
+    if platform.machine() not in FE_UPWARD:
+        pytest.skip("knows the C library of x86 and ARM alone")
+    samples = noises(rng)[0]
+    mels = rng.standard_normal((3, 80, 2 * talkative.DIMS.n_audio_ctx)).astype(np.float32)
+    searches = ({}, {"temperature": 0.7, "best_of": 3, "seed": 5}, {"beam_size": 4})
+    options = [_core.DecodingOptions(**talkative.random_options(rng, **s)) for s in searches]
+    model = _core.Model(talkative.checkpoint(), n_threads=1, compute_type=compute_type)
+
+    def heard() -> tuple:
+        windows = [model.encode(mel) for mel in mels]
+        arrays = [window.values for window in windows]
+        arrays += [_core.log_mel(samples, 80, n_threads=1), _core.mel_filters(80)]
+        arrays.append(model.logits([1, 2, 3], windows[0]))
+        arrays.append(model.detect_language(windows[0], talkative.SOT, talkative.LANGUAGES))
+        found = [(r.tokens, r.avg_logprob) for r in model.decode(windows, options)]
+        return found, [zlib.crc32(array.tobytes()) for array in arrays]
+
+    def rounded_upwards() -> tuple:
+        set_rounding = ctypes.CDLL(None).fesetround
+        assert set_rounding(FE_UPWARD[platform.machine()]) == 0
+        try:
+            assert np.float32(1) + np.float32(1e-9) > 1
+            return heard()
+        finally:
+            set_rounding(0)  # to nearest
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(rounded_upwards).result(PATIENCE) == heard()
 
 
 # --- the interpreter's lock ---

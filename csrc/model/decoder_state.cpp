@@ -7,6 +7,7 @@
 
 #include <sottovoce/error.h>
 
+#include "plain_arithmetic.h"
 #include "turn.h"
 
 namespace sottovoce {
@@ -139,6 +140,7 @@ ops::StepPlan DecoderState::Impl::plan(const std::vector<Fed>& fed) {
 void DecoderState::Impl::forward(const std::vector<Fed>& fed, ops::Array& logits,
                                  CrossAttentionProbe* probe) {
   const Turn turn(busy, kBusy);
+  const PlainArithmetic plain;
   check_fed(model->dims, pages, fed);
   if (fed.empty()) return;
   const auto n_inputs = static_cast<std::int64_t>(fed.size());

@@ -119,6 +119,7 @@ AudioFeatures Model::encode(const TensorView& mel, bool hidden_states) const {
 
 std::vector<AudioFeatures> Model::encode(const std::vector<TensorView>& mels,
                                          bool hidden_states) const {
+  const PlainArithmetic plain;
   for (const TensorView& mel : mels) check_mel(impl_->backend->host(), impl_->dims, mel);
   std::vector<AudioFeatures> features;
   const auto at_once = static_cast<std::size_t>(impl_->backend->windows_at_once());
@@ -205,6 +206,7 @@ std::shared_ptr<const CrossKV> Model::Impl::cross_kv(const AudioFeatures& featur
 }
 
 DecoderState Model::new_state(const std::vector<AudioFeatures>& features, int n_rows) const {
+  const PlainArithmetic plain;
   const auto n_windows = static_cast<int>(features.size());
   if (n_windows == 0 || n_rows < n_windows || n_rows % n_windows != 0 ||
       n_rows > PageTable::kMostRows) {
