@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import oracle
+import talkative
 from oracle import Dims
 from sottovoce import _core
 
@@ -391,3 +392,16 @@ def test_real_weights_match_the_oracle(models_dir, jfk, name):
     tokens = [*sot, 400, 370, 452, 7177, 6280]
     exact = oracle.decode(tokens, exact_features, tensors, dims).logits
     np.testing.assert_allclose(model.logits(tokens, features), exact, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu-guarded"])
+@pytest.mark.parametrize("compute_type", ["float32", "bfloat16", "int8"])
+def test_a_mel_that_overflows_inside_the_network_is_named(compute_type, device, rng):
+    """Finite, so that it passes the door; what came of it was taken for a window without words."""
+    core = _core.Model(talkative.checkpoint(), compute_type=compute_type, device=device)
+    good = rng.standard_normal((80, 48)).astype(np.float32)
+    bad = np.full_like(good, -3e38)
+    for mels in ([bad], [good, bad]):
+        with pytest.raises(_core.ShapeError, match=r"encode: mel must be .*, got 3e\+38, which"):
+            core.encode_windows(mels)
+    assert np.isfinite(core.encode(good).values).all()
