@@ -11,7 +11,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 SOURCES := $(shell git ls-files -co --exclude-standard csrc python CMakeLists.txt pyproject.toml 2>/dev/null)
 CPP := $(shell git ls-files -co --exclude-standard '*.cpp' '*.h' '*.inl' 2>/dev/null)
 
-.PHONY: help demo test lint format guard sanitize sanitize-threads clang test-aarch64 bench bench-quick bench-targets accuracy golden clean
+.PHONY: help demo test lint format guard sanitize sanitize-threads clang test-aarch64 bench bench-quick bench-targets accuracy accuracy-users golden clean
 
 help:
 	@echo "make demo      set everything up and transcribe a real recording"
@@ -27,6 +27,7 @@ help:
 	@echo "make bench-quick  the same in five minutes: base alone, few rounds"
 	@echo "make bench-targets  what bench/targets.py asks for, in twenty minutes"
 	@echo "make accuracy  the gate of the compute types over SOTTOVOCE_DEV_DATA (the same environment)"
+	@echo "make accuracy-users  word error rates as users get them, beside the peers'; about an hour"
 	@echo "make golden    remake tests/golden with openai-whisper (the same environment)"
 	@echo "make clean     remove .venv and build/"
 
@@ -76,6 +77,12 @@ accuracy: $(PEERS)/ready
 	$(PEERS)/bin/python bench/accuracy.py \
 	  --models "$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" \
 	  --data $${SOTTOVOCE_DEV_DATA:?names the folder of clips}
+
+# USERS passes options to users.py.
+accuracy-users: $(PEERS)/ready
+	$(PEERS)/bin/python bench/users.py \
+	  --models "$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" \
+	  --data $${SOTTOVOCE_DEV_DATA:?names the folder of clips} $(USERS)
 
 golden: $(PEERS)/ready
 	$(PEERS)/bin/python tools/make_golden.py \

@@ -13,7 +13,7 @@ import pytest
 from oracle.clips import JFK
 from sottovoce import audio
 from sottovoce._core import LoadError
-from sounds import STEP, tones, wav_bytes
+from sounds import STEP, riff_bytes, tones, wav_bytes
 
 DESCRIPTORS = Path("/proc/self/fd")
 
@@ -289,15 +289,18 @@ def test_an_undecodable_file_is_a_load_error_and_a_value_error():
     assert issubclass(audio.AudioError, ValueError)
 
 
-FLOAT_WAV = wav_bytes(np.zeros((10, 1)), 16000).replace(b"\x10\0\0\0\1\0", b"\x10\0\0\0\3\0")
+ADPCM_WAV = wav_bytes(np.zeros((10, 1)), 16000).replace(b"\x10\0\0\0\1\0", b"\x10\0\0\0\2\0")
 
 
 @pytest.mark.parametrize(
     ("source", "message"),
     [
         (JFK, "load: '.*jfk.flac' needs PyAV, which is missing: pip install av"),
-        (FLOAT_WAV, r"load: bytes .* pip install av \(without it: unknown format: 3\)"),
-        (wav_bytes(np.zeros((10, 6)), 16000), r"without it: 6 channels at 16000 Hz"),
+        (ADPCM_WAV, r"load: bytes .* pip install av \(without it: format 2 of 16 bits\)"),
+        (
+            riff_bytes(np.zeros((10, 6), np.int16), 16000, layout=0x3F),
+            "without it: 6 channels with a layout",
+        ),
         (wav_bytes(np.zeros((10, 1)), 10), r"without it: 1 channels at 10 Hz"),
     ],
 )

@@ -14,6 +14,7 @@ import ceiling
 import scoring
 import speech
 import targets
+import users
 import weights
 from records import Records, interval
 
@@ -24,6 +25,21 @@ from records import Records, interval
 )
 def test_word_errors(reference, hypothesis, errors):
     assert scoring.word_errors(reference.split(), hypothesis.split()) == errors
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "edits"),
+    [
+        ("a b", "a b b b", (2, 2)),
+        ("a b c", "a d d c", (2, 1)),  # one replaced, one inserted
+        ("a b c d", "x a b c", (2, 1)),  # or four replaced
+        ("a b", "b a", (2, 0)),  # or one inserted and one left out
+        ("", "a b", (2, 2)),
+        ("a b", "", (2, 0)),
+    ],
+)
+def test_insertions_are_as_few_as_the_errors_allow(reference, hypothesis, edits):
+    assert scoring.edits(reference.split(), hypothesis.split()) == edits
 
 
 def test_a_loop_is_words_that_come_again_and_again():
@@ -44,6 +60,36 @@ def test_signs_of_going_astray():
     assert {"loop", "too long"} <= signs("and so it is " * 9, "and so it is")
     prompts = "press one to go on " * 9
     assert signs(prompts, prompts) == set()
+
+
+def heard(file, text, reference):
+    return scoring.judge(file, text, reference, text.split(), reference.split())
+
+
+def test_the_words_that_a_loop_inserts_are_counted_apart():
+    said = "and so it is"
+    looped = users.Hearing.of(heard("a", "and so it was " + "so it goes " * 9, said), "clip")
+    assert (looped.errors, looped.loops, looped.n_looped, looped.n_invented) == (1, True, 27, 0)
+    wordy = users.Hearing.of(heard("a", "and so it really is", said), "clip")
+    assert (wordy.errors, wordy.loops, wordy.n_looped) == (1, False, 0)
+    nobody = users.Hearing.of(heard("a", "thank you", ""), "nospeech")
+    assert (nobody.errors, nobody.n_words, nobody.n_invented) == (0, 0, 2)
+
+
+def test_engines_are_compared_on_the_hearings_that_all_have():
+    def hearings(errors):
+        return [users.Hearing(n, "clip", 10, e, False, 0, 0) for n, e in errors.items()]
+
+    clips = dict.fromkeys("abcdef", 1)
+    found = {"theirs": hearings(clips), "ours": hearings({"g": 9, **clips, "f x 0.9": 9})}
+    found = users.heard_by_all(found)
+    assert [h.name for h in found["ours"]] == [h.name for h in found["theirs"]] == list("abcdef")
+    rates = users.Rates(found)
+    assert rates.rate("ours") == "10.00 (10.00 to 10.00)"
+    assert rates.difference("ours", "theirs") == "+0.00 (+0.00 to +0.00)"
+    # Too few clips, however many hearings, for an interval.
+    levels = hearings({f"a x 0.{i}": i for i in range(1, 7)})
+    assert users.Rates({"ours": levels}).rate("ours") == "35.00"
 
 
 def row(engine, clips, signs=(), **more):

@@ -295,7 +295,7 @@ TABLE: dict[str, Case] = {
     "unknown option": option({"beem_size": 5}, TypeError,
         r"transcribe: unknown option 'beem_size'; did you mean 'beam_size'\?"),
     "unknown flag": option({"beam": 5}, TypeError,
-        r"unknown option 'beam'|unrecognized arguments: --beam 5", "--beam 5"),
+        r"unknown (option|flag) (--|')beam'?: it is called (--)?beam_size", "--beam 5"),
     "beam_size 0": option({"beam_size": 0}, ValueError,
         r"beam_size must be an int in 1\.\.256 or None, got 0", "--beam_size 0"),
     "beam_size text": option({"beam_size": "5"}, TypeError,

@@ -136,6 +136,11 @@ class Engine:
     def transcribe(self, samples: np.ndarray, language: str, beam_size: int) -> str:
         raise NotImplementedError
 
+    def transcribe_retrying(self, samples: np.ndarray, language: str, beam_size: int) -> str:
+        """The same as users get it: the library's own temperatures, the best of five samples, and
+        everything else by default. The seed is the same every time where there is one."""
+        raise UnavailableError("its retries are not set up here")
+
     def transcribe_windows(
         self,
         samples: np.ndarray,

@@ -64,6 +64,13 @@ class Adapter(Engine):
         )
         return "".join(segment.text for segment in segments)
 
+    def transcribe_retrying(self, samples: np.ndarray, language: str, beam_size: int) -> str:
+        ctranslate2.set_random_seed(0)  # a thread of CTranslate2 reads it once, when it first draws
+        segments, _ = self.model.transcribe(
+            samples, language=language, beam_size=beam_size, best_of=5
+        )
+        return "".join(segment.text for segment in segments)
+
     def transcribe_windows(
         self,
         samples: np.ndarray,

@@ -13,7 +13,15 @@ from ._core import (
     default_n_threads,
     log_mel,
 )
-from .errors import AudioError, Error, LoadError, OptionWarning, ShapeError, StateError
+from .errors import (
+    AudioError,
+    AudioWarning,
+    Error,
+    LoadError,
+    OptionWarning,
+    ShapeError,
+    StateError,
+)
 from .model import WhisperModel
 from .options import DecodeOptions, TranscribeOptions
 from .results import Progress, Segment, TranscriptionInfo, WindowResult
@@ -23,6 +31,7 @@ from .transcription import Segments, Transcription, Transcriptions
 __all__ = [
     "AudioError",
     "AudioFeatures",
+    "AudioWarning",
     "Checkpoint",
     "DecodeOptions",
     "DecoderState",

@@ -3,9 +3,21 @@
 Not here: `TypeError`, `ValueError` and the `OSError`s of a path, which are raised as they are.
 """
 
+import sys
+import warnings
+from collections.abc import Iterable
+
 from ._core import Error, LoadError, ShapeError, StateError
 
-__all__ = ["AudioError", "Error", "LoadError", "OptionWarning", "ShapeError", "StateError"]
+__all__ = [
+    "AudioError",
+    "AudioWarning",
+    "Error",
+    "LoadError",
+    "OptionWarning",
+    "ShapeError",
+    "StateError",
+]
 
 
 class AudioError(LoadError, ValueError):
@@ -14,3 +26,17 @@ class AudioError(LoadError, ValueError):
 
 class OptionWarning(UserWarning):
     """An option that has no effect on what it is asked of."""
+
+
+class AudioWarning(UserWarning):
+    """A recording that is loaded, but probably not what is meant: clipped, silent, damaged."""
+
+
+def warn_of_audio(messages: Iterable[str]) -> None:
+    """An `AudioWarning` each, said of the line outside the package that called it."""
+    package = __name__.partition(".")[0]
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        level, frame = level + 1, frame.f_back
+    for message in messages:
+        warnings.warn(message, AudioWarning, stacklevel=level)

@@ -31,7 +31,7 @@ from . import _core, foreign
 from .engine import batch, sequential, window
 from .engine.job import Job
 from .engine.reports import ProgressFunction, Reports
-from .errors import OptionWarning, StateError
+from .errors import OptionWarning, StateError, warn_of_audio
 from .options import (
     DecodeKeywords,
     DecodeOptions,
@@ -51,7 +51,7 @@ from .transcription import Segments, Transcription, Transcriptions
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .audio import Audio
+    from .audio import Audio, Recording
 
 _log = logging.getLogger("sottovoce.model")
 
@@ -344,6 +344,7 @@ class WhisperModel:
                 "transcribe_many takes several"
             )
         job = self._job(audio, sample_rate, wanted, progress)
+        warn_of_audio(job.doubts)
         engine = batch if len(job.loops) > 1 else sequential
         heard = Segments(engine.segments(self.core, job))
         self._watch(heard)
@@ -408,7 +409,9 @@ class WhisperModel:
                 "detect_language: must have a multilingual model, got an English-only one"
             )
         metrics = CallMetrics()
-        mel = self._padded_mel(self._samples(audio, sample_rate, metrics), metrics)
+        recording = self._read(audio, sample_rate, metrics)
+        warn_of_audio(recording.doubts)
+        mel = self._padded_mel(recording.samples, metrics)
         features = self._encode_first_window(mel, metrics)
         return window.detect_language(self.core, self.tokenizer, features)
 
@@ -502,8 +505,8 @@ class WhisperModel:
     ) -> Job:
         """Reads a recording and finds out its language; nothing of it is decoded yet."""
         metrics = CallMetrics()
-        samples = self._samples(audio, sample_rate, metrics)
-        mel = self._padded_mel(samples, metrics)
+        recording = self._read(audio, sample_rate, metrics)
+        mel = self._padded_mel(recording.samples, metrics)
         language = self._language(wanted.language, mel, metrics)
         options = replace(wanted, language=language.code)
         if options.windows == "independent":
@@ -512,7 +515,7 @@ class WhisperModel:
             language=language.code,
             language_probability=language.probability,
             all_language_probs=language.probabilities,
-            duration=len(samples) / _core.SAMPLE_RATE,
+            duration=len(recording.samples) / _core.SAMPLE_RATE,
             options=options,
             metrics=metrics,
         )
@@ -521,17 +524,16 @@ class WhisperModel:
             "recording of %.2f s, language %s (probability %.2f), loaded in %.0f ms",
             *(info.duration, info.language, info.language_probability, metrics.load_ms),
         )
-        return Job(info, loops, progress and Reports(progress, index, info))
+        reports = progress and Reports(progress, index, info)
+        return Job(info, loops, reports, recording.doubts)
 
-    def _samples(
-        self, audio: Audio, sample_rate: int | None, metrics: CallMetrics
-    ) -> NDArray[np.float32]:
+    def _read(self, audio: Audio, sample_rate: int | None, metrics: CallMetrics) -> Recording:
         from . import audio as media
 
         started = time.perf_counter()
-        samples = media.load(audio, sample_rate=sample_rate)
+        recording = media.read(audio, sample_rate=sample_rate)
         metrics.load_ms = _ms_since(started)
-        return samples
+        return recording
 
     def _padded_mel(
         self, samples: NDArray[np.float32], metrics: CallMetrics

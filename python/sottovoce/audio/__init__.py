@@ -8,6 +8,6 @@ Deliberately not here: URLs and playlists (the file itself is read, nothing it p
 """
 
 from ..errors import AudioError
-from .loading import Audio, load, snapshot
+from .loading import Audio, Recording, load, read, snapshot
 
-__all__ = ["Audio", "AudioError", "load", "snapshot"]
+__all__ = ["Audio", "AudioError", "Recording", "load", "read", "snapshot"]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ShapeError
+from .levels import MOST, scale_advice
 from .resampling import RATES, resample
 
 INT16_SCALE = 2.0**15
@@ -21,10 +22,8 @@ def from_array(array: NDArray[Any], rate: int) -> NDArray[np.float32]:
     _check_rate(rate)
     axis = _channel_axis(array.shape)
     samples = as_float32(array)
-    finite = np.isfinite(samples)
-    if not finite.all():
-        index = tuple(int(i) for i in np.unravel_index(finite.argmin(), samples.shape))
-        raise ValueError(f"load: samples must be finite, got {array[index]} at {index}")
+    if array.dtype.kind == "f":
+        _check_range(array, samples)
     return np.ascontiguousarray(resample(down_mix(samples, axis), int(rate)))
 
 
@@ -33,6 +32,16 @@ def _check_rate(rate: int) -> None:
         raise TypeError(f"load: sample_rate must be an int in Hz, got {rate!r}")
     if rate not in RATES:
         raise ValueError(f"load: sample_rate must be in {RATES[0]}..{RATES[-1]} Hz, got {rate}")
+
+
+def _check_range(array: NDArray[Any], samples: NDArray[np.float32]) -> None:
+    peak = max(-samples.min(initial=0), samples.max(initial=0))  # NaN if there is one
+    if not np.isfinite(peak):
+        finite = np.isfinite(samples)
+        index = tuple(int(i) for i in np.unravel_index(finite.argmin(), samples.shape))
+        raise ValueError(f"load: samples must be finite, got {array[index]} at {index}")
+    if peak > MOST:
+        raise ValueError(f"load: float samples {scale_advice(float(peak))}")
 
 
 def _channel_axis(shape: tuple[int, ...]) -> int | None:

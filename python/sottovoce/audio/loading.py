@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import SAMPLE_RATE
+from ..errors import warn_of_audio
+from . import levels
 from .arrays import INT16_SCALE, from_array
 from .media import decode, opened
 
 Audio: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What was read of a caller's audio."""
+
+    samples: NDArray[np.float32]  # (n_samples,) mono, 16 kHz
+    doubts: tuple[str, ...] = ()  # what the caller should be told (`errors.warn_of_audio`)
 
 
 def load(audio: Audio, *, sample_rate: int | None = None) -> NDArray[np.float32]:
@@ -30,15 +41,26 @@ def load(audio: Audio, *, sample_rate: int | None = None) -> NDArray[np.float32]
 
     Raises FileNotFoundError and the other OSErrors of a path; AudioError: cannot be decoded;
     ImportError: PyAV is needed and missing; TypeError: another kind of object or dtype;
-    ShapeError: a shape that is not audio; ValueError: NaN, infinity, an absurd sample_rate.
+    ShapeError: a shape that is not audio; ValueError: NaN, infinity, float samples beyond [-1, 1]
+    by far, an absurd sample_rate. Warns (AudioWarning) of silence and clipping.
     """
+    recording = read(audio, sample_rate=sample_rate)
+    warn_of_audio(recording.doubts)
+    return recording.samples
+
+
+def read(audio: Audio, *, sample_rate: int | None = None) -> Recording:
+    """`load`, which leaves the warnings to the caller: to a thread where they are seen."""
     if isinstance(audio, np.ndarray):
-        return from_array(audio, SAMPLE_RATE if sample_rate is None else sample_rate)
-    if sample_rate is not None:
+        samples = from_array(audio, SAMPLE_RATE if sample_rate is None else sample_rate)
+        name = f"array {audio.shape} {audio.dtype}"
+    elif sample_rate is not None:
         raise ValueError("load: sample_rate is for arrays; media state their own, leave it out")
-    with opened(audio) as (file, name):
-        pcm = decode(file, name)
-    return np.multiply(pcm, np.float32(1 / INT16_SCALE), dtype=np.float32)
+    else:
+        with opened(audio) as (file, name):
+            pcm = decode(file, name)
+        samples = np.multiply(pcm, np.float32(1 / INT16_SCALE), dtype=np.float32)
+    return Recording(samples, tuple(levels.doubts(samples, name)))
 
 
 def snapshot(audio: Audio) -> Audio:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .._core import SAMPLE_RATE
 from ..errors import AudioError
+from .levels import Meter
 from .wav import decode_wav
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def decode(file: BinaryIO, name: str) -> NDArray[np.int16]:
         raise AudioError(f"load: {name} is a playlist; load the file it names: {url!r}")
 
     pcm = bytearray()
+    meter = Meter()
     try:
         # Together these keep playlists of every format from opening other files and addresses.
         with av.open(
@@ -75,10 +77,15 @@ def decode(file: BinaryIO, name: str) -> NDArray[np.int16]:
             io_open=refuse,
             metadata_errors="ignore",
         ) as container:
-            for frame in _resampled(_frames(container, _best_stream(container, name))):
+            stream = _best_stream(container, name)
+            frames = _frames(container, stream)
+            if stream.codec_context.name.startswith("pcm_f"):
+                frames = _measured(frames, meter)
+            for frame in _resampled(frames):
                 pcm += frame.to_ndarray().tobytes()
     except av.error.FFmpegError as error:
         _fail(name, error.strerror, error)
+    meter.check(name)
     return np.frombuffer(pcm, np.int16)
 
 
@@ -122,6 +129,12 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
         yield from frames
     if damage and not n_frames:
         raise damage
+
+
+def _measured(frames: Iterator[AudioFrame], meter: Meter) -> Iterator[AudioFrame]:
+    for frame in frames:
+        meter.add(frame.to_ndarray())
+        yield frame
 
 
 def _resampled(frames: Iterator[AudioFrame]) -> Iterator[AudioFrame]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import _core
-from ..errors import ShapeError
+from ..errors import AudioWarning, ShapeError, warn_of_audio
 from ..options import TranscribeOptions
 from ..policy.requests import DecodeRequest, EncodeRequest, HeardWindow, Request
 from ..policy.seek import SeekLoop
@@ -145,6 +145,11 @@ class Batch:
             self._n_openings -= 1
             if call.error is not None:
                 entry.fail(call.error)
+                return
+            try:  # here, in the caller's thread
+                warn_of_audio(call.result.doubts)
+            except AudioWarning as error:  # which the caller's filters made of it
+                entry.fail(error)
             else:
                 self.add(entry, call.result)
 

@@ -18,3 +18,4 @@ class Job:
     info: TranscriptionInfo
     loops: list[SeekLoop]  # their segments, one loop after the other, are the transcript
     reports: Reports | None = None  # for whoever wants to know how far it is
+    doubts: tuple[str, ...] = ()  # about its audio, for `warn_of_audio`
