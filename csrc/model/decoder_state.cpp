@@ -90,7 +90,6 @@ DecoderState::Impl::Impl(std::shared_ptr<const Model::Impl> model_impl, int n_wi
       arena(model->backend->arena(model->dims.n_text_layer, model->dims.n_text_ctx, n_rows,
                                   model->dims.n_text_state)) {
   for (int row = 0; row < n_rows; ++row) window_of_row.push_back(row / rows_per_window);
-  metrics.kv_cache_bytes = arena->n_bytes();
 }
 
 double DecoderState::Impl::listen(int window, const AudioFeatures& features) {
@@ -158,6 +157,7 @@ void DecoderState::Impl::forward(const std::vector<Fed>& fed, ops::Array& logits
                          probe,
                          metrics.attention_scratch_bytes};
   decode_inputs(pass, plan(fed), logits);
+  metrics.kv_cache_bytes = arena->n_bytes();
   opened.keep();
 }
 
