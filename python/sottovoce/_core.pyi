@@ -317,6 +317,7 @@ def check_runtime(
     threading: str = "pool",
     device: str = "",
 ) -> None: ...
+def physical_cores(root: str, cpus: Sequence[int]) -> int: ...  # for tests: under another root
 def cgroup_cpus(root: str) -> int: ...  # for tests: what the quotas under another root allow
 def log_mel(
     samples: NDArray[np.float32],
