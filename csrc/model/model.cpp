@@ -97,9 +97,10 @@ const std::vector<Tensor>& AudioFeatures::hidden_states() const { return impl_->
 const Metrics& AudioFeatures::metrics() const { return impl_->metrics; }
 
 Model::Impl::Impl(const RuntimeOptions& runtime_options)
-    : options(runtime_options),
-      backend(ops::open_backend(options)),
-      isa(ops::isa_name(backend->host())) {}
+    : Impl(runtime_options, ops::open_backend(runtime_options)) {}
+
+Model::Impl::Impl(const RuntimeOptions& runtime_options, std::shared_ptr<const ops::Backend> shared)
+    : options(runtime_options), backend(std::move(shared)), isa(ops::isa_name(backend->host())) {}
 
 Model::Impl::~Impl() {
   const ForkLock lock(workspaces_mutex);
@@ -108,13 +109,17 @@ Model::Impl::~Impl() {
 
 Model::Model(const Checkpoint& checkpoint, const RuntimeOptions& options)
     : impl_(std::make_shared<Impl>(options)) {
+  impl_->pack(checkpoint);
+}
+
+void Model::Impl::pack(const Checkpoint& checkpoint) {
   const PlainArithmetic plain;
-  const ComputeType type = impl_->backend->compute_type(options.compute_type);
-  impl_->options.compute_type = type.name;
+  const ComputeType type = backend->compute_type(options.compute_type);
+  options.compute_type = type.name;
   checkpoint.dims.validate();
-  impl_->dims = checkpoint.dims;
-  impl_->alignment_heads = alignment_heads_of(checkpoint);
-  impl_->weights = Weights::from_checkpoint(*impl_->backend, type, checkpoint);
+  dims = checkpoint.dims;
+  alignment_heads = alignment_heads_of(checkpoint);
+  weights = Weights::from_checkpoint(*backend, type, checkpoint);
 }
 
 const ModelDims& Model::dims() const { return impl_->dims; }
