@@ -11,18 +11,19 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 SOURCES := $(shell git ls-files -co --exclude-standard csrc python CMakeLists.txt pyproject.toml 2>/dev/null)
 CPP := $(shell git ls-files -co --exclude-standard '*.cpp' '*.h' '*.inl' 2>/dev/null)
 
-.PHONY: help demo test lint format guard sanitize sanitize-threads clang test-aarch64 bench bench-quick bench-readme bench-targets accuracy accuracy-users golden clean
+.PHONY: help demo test test-lowest lint format guard sanitize sanitize-threads clang test-aarch64 bench bench-quick bench-targets bench-readme accuracy accuracy-users golden clean
 
 help:
 	@echo "make demo      set everything up and transcribe a real recording"
 	@echo "make test      set everything up, lint, run the tests"
-	@echo "make lint      ruff, mypy, clang-format"
+	@echo "make lint      ruff, mypy, stubtest, clang-format"
 	@echo "make format    let ruff and clang-format rewrite the sources"
 	@echo "make guard     the oracle and decoding suites with every array shut outside the verbs"
 	@echo "make sanitize  build with ASan and UBSan and run the tests of the core under them"
 	@echo "make sanitize-threads  the same with ThreadSanitizer and the tests that use many threads"
 	@echo "make clang     build with Clang and both standard libraries, and run the tests of the kernels"
 	@echo "make test-aarch64  cross-build for AArch64 and run the tests of the core under qemu"
+	@echo "make test-lowest  build and test with the oldest versions that pyproject.toml allows"
 	@echo "make bench     time and memory against the peers (installs them in .venv-peers; well over an hour)"
 	@echo "make bench-quick  the same in five minutes: base alone, few rounds"
 	@echo "make bench-readme  README's table alone, in a quarter of an hour on a quiet machine"
@@ -44,6 +45,7 @@ lint: $(VENV)/test-tools $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest sottovoce._core --allowlist tools/stubtest.txt --concise
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 
 format: $(VENV)/test-tools
@@ -67,6 +69,9 @@ clang: $(VENV)/test-tools
 
 test-aarch64: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/aarch64.sh
+
+test-lowest:
+	PYTHON=$(PYTHON) tools/lowest.sh
 
 # Records begin anew unless BENCH, which passes options to run.py, says --append.
 bench bench-quick bench-readme bench-targets: $(PEERS)/ready build/bench/roofline
