@@ -11,22 +11,25 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 SOURCES := $(shell git ls-files -co --exclude-standard csrc python CMakeLists.txt pyproject.toml 2>/dev/null)
 CPP := $(shell git ls-files -co --exclude-standard '*.cpp' '*.h' '*.inl' 2>/dev/null)
 
-.PHONY: help demo test lint format guard sanitize sanitize-threads clang test-aarch64 bench bench-quick bench-targets accuracy golden clean
+.PHONY: help demo test test-lowest lint format guard sanitize sanitize-threads clang test-aarch64 bench bench-quick bench-targets bench-readme accuracy accuracy-users golden clean
 
 help:
 	@echo "make demo      set everything up and transcribe a real recording"
 	@echo "make test      set everything up, lint, run the tests"
-	@echo "make lint      ruff, mypy, clang-format"
+	@echo "make lint      ruff, mypy, stubtest, clang-format"
 	@echo "make format    let ruff and clang-format rewrite the sources"
 	@echo "make guard     the oracle and decoding suites with every array shut outside the verbs"
 	@echo "make sanitize  build with ASan and UBSan and run the tests of the core under them"
 	@echo "make sanitize-threads  the same with ThreadSanitizer and the tests that use many threads"
 	@echo "make clang     build with Clang and both standard libraries, and run the tests of the kernels"
 	@echo "make test-aarch64  cross-build for AArch64 and run the tests of the core under qemu"
+	@echo "make test-lowest  build and test with the oldest versions that pyproject.toml allows"
 	@echo "make bench     time and memory against the peers (installs them in .venv-peers; well over an hour)"
 	@echo "make bench-quick  the same in five minutes: base alone, few rounds"
+	@echo "make bench-readme  README's table alone, in a quarter of an hour on a quiet machine"
 	@echo "make bench-targets  what bench/targets.py asks for, in twenty minutes"
 	@echo "make accuracy  the gate of the compute types over SOTTOVOCE_DEV_DATA (the same environment)"
+	@echo "make accuracy-users  word error rates as users get them, beside the peers'; about an hour"
 	@echo "make golden    remake tests/golden with openai-whisper (the same environment)"
 	@echo "make clean     remove .venv and build/"
 
@@ -42,6 +45,7 @@ lint: $(VENV)/test-tools $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest sottovoce._core --allowlist tools/stubtest.txt --concise
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 
 format: $(VENV)/test-tools
@@ -66,16 +70,25 @@ clang: $(VENV)/test-tools
 test-aarch64: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" tools/aarch64.sh
 
+test-lowest:
+	PYTHON=$(PYTHON) tools/lowest.sh
+
 # Records begin anew unless BENCH, which passes options to run.py, says --append.
-bench bench-quick bench-targets: $(PEERS)/ready build/bench/roofline
+bench bench-quick bench-readme bench-targets: $(PEERS)/ready build/bench/roofline
 	models="$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" && test -n "$$models" && \
 	  $(PEERS)/bin/python bench/run.py --models "$$models" $(patsubst bench-%,--%,$(filter bench-%,$@)) $(BENCH) && \
-	  $(PEERS)/bin/python bench/report.py --models "$$models"
+	  $(PEERS)/bin/python bench/report.py --models "$$models" $(filter --readme,$(@:bench-%=--%))
 
 accuracy: $(PEERS)/ready
 	$(PEERS)/bin/python bench/accuracy.py \
 	  --models "$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" \
 	  --data $${SOTTOVOCE_DEV_DATA:?names the folder of clips}
+
+# USERS passes options to users.py.
+accuracy-users: $(PEERS)/ready
+	$(PEERS)/bin/python bench/users.py \
+	  --models "$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" \
+	  --data $${SOTTOVOCE_DEV_DATA:?names the folder of clips} $(USERS)
 
 golden: $(PEERS)/ready
 	$(PEERS)/bin/python tools/make_golden.py \

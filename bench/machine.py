@@ -25,13 +25,23 @@ def n_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def cpu_name(cpuinfo: str) -> str:
+    """Of the first CPU in /proc/cpuinfo; with its numbers where a guest is told a bare name."""
+    found = dict(re.findall(r"^([\w ]+?)\s*: (.*)$", cpuinfo.split("\n\n", 1)[0], re.MULTILINE))
+    name = found.get("model name")
+    if name is None:
+        return platform.processor()
+    if re.search(r"\d", name):
+        return name
+    return f"{name} family {found['cpu family']} model {found['model']}"
+
+
 def facts() -> dict[str, Any]:
-    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
     )
     return {
-        "cpu": cpu[1] if cpu else platform.processor(),
+        "cpu": cpu_name(Path("/proc/cpuinfo").read_text(encoding="utf-8")),
         "n_cores": n_cores(),
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "commit": commit.stdout.strip() or None,

@@ -59,6 +59,23 @@ class Records:
         known = [value for value in found if value is not None]
         return statistics.median(known) if known else float("nan")
 
+    def told(
+        self, field: str, comparison: str, model: str, engine: str, unit: str = "", **more: Any
+    ) -> str:
+        """The same as text, with its interval; empty if there is none."""
+        found = [value_of(r, field) for r in calm(self.of(comparison, model, engine, **more))]
+        return with_interval([value for value in found if value is not None], unit)
+
+    def machines(self) -> list[dict[str, Any]]:
+        """The CPUs that something was recorded on, with the number of cores."""
+        found = {(r["machine"]["cpu"], r["machine"]["n_cores"]): r["machine"] for r in self.all}
+        return list(found.values())
+
+    def on(self, machine: dict[str, Any]) -> Records:
+        """What was recorded there."""
+        kinds = ("cpu", "n_cores")
+        return Records(r for r in self.all if all(r["machine"][k] == machine[k] for k in kinds))
+
     def engines(self, comparison: str, model: str, field: str) -> list[str]:
         """Those that have the figure, in the order of engines.SPECS."""
         return [
@@ -105,6 +122,26 @@ def value_of(record: dict[str, Any], field: str) -> float | None:
     if isinstance(value, list):
         return statistics.median(value) if value else None
     return value
+
+
+def name_of(machine: dict[str, Any], runs: list[dict[str, Any]]) -> str:
+    """A CPU, its cores and the peaks beside the runs, medians."""
+    text = f"{machine['cpu']}, {machine['n_cores']} cores"
+    if not runs:
+        return text
+    beside = [peaks_beside(run) for run in runs]
+    peaks = {kind: number(statistics.median(p[kind] for p in beside)) for kind in beside[0]}
+    gops = ", ".join(f"{kind} {peaks[kind]}" for kind in ("float32", "bfloat16", "int8"))
+    return f"{text}; peaks {gops} G operations/s, DRAM {peaks['dram']} GB/s"
+
+
+def with_interval(values: list[float], unit: str = "") -> str:
+    """The median and, of more than one, its interval."""
+    if not values:
+        return ""
+    middle, (low, high) = statistics.median(values), interval(values)
+    spread = f" ({number(low)} to {number(high)})" if len(values) > 1 else ""
+    return number(middle) + unit + spread
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -1,6 +1,7 @@
 """Tables and plots of what run.py recorded: python bench/report.py [--records FILE] [--out DIR]
 
-Writes report.md and SVG plots into DIR. How figures and ratios come about: records.py.
+Writes report.md and SVG plots into DIR, a part for each CPU in the records; with --readme it prints
+README's table instead. How figures, intervals and ratios come about: records.py.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import plot
 import speech
 import targets
 import weights
-from records import Records, calm, interval, number, peaks_beside, table, value_of
+from records import Records, calm, interval, name_of, number, peaks_beside, table, value_of
+from run import README, SLOW
 from work import BATCH
 
 OUT = Path(__file__).resolve().parents[1] / "build" / "bench"
@@ -60,7 +62,7 @@ def about(records: Records) -> str:
 
 
 def stage_table(records: Records, model: str) -> str:
-    """Milliseconds, and the share of the roofline in brackets."""
+    """Milliseconds with intervals, and the share of the roofline."""
     comparison = records.stage_comparison(model)
     rows = []
     for engine in records.engines(comparison, model, "encode_ms"):
@@ -74,8 +76,8 @@ def stage_table(records: Records, model: str) -> str:
                     shares[field].append(100 * value / taken)
         row = [engine]
         for field in STAGES:
-            share = f" ({statistics.median(shares[field]):.0f} %)" if shares[field] else ""
-            row.append(number(records.figure(field, comparison, model, engine)) + share)
+            share = f", {statistics.median(shares[field]):.0f} %" if shares[field] else ""
+            row.append(records.told(field, comparison, model, engine) + share)
         rows.append([*row, number(records.figure("peak_rss_mb", comparison, model, engine))])
     return table(["engine", *(f"{name}, ms" for name in STAGES.values()), "peak MB"], rows)
 
@@ -104,11 +106,11 @@ def load_table(records: Records) -> str:
                 more = {"packed": packed}
                 if records.of("load", model, engine, **more):
                     figures = [
-                        records.figure(f, "load", model, engine, **more)
+                        records.told(f, "load", model, engine, **more)
                         for f in ("load_s", "import_s", "peak_rss_mb")
                     ]
                     source = "packed cache" if packed else "checkpoint"
-                    rows.append([model, engine, source, *map(number, figures)])
+                    rows.append([model, engine, source, *figures])
     return table(["model", "engine", "from", "load s", "import s", "peak MB"], rows)
 
 
@@ -128,7 +130,7 @@ def file_table(records: Records, name: str, model: str, score: Callable[..., Any
         rows.append(
             [
                 engine,
-                number(seconds),
+                records.told("file_s", name, model, engine),
                 number(runs[-1]["audio_s"] / seconds),
                 ratio or "1",
                 str(tokens),
@@ -198,37 +200,70 @@ def scorer(models: Path | None) -> Callable[..., tuple[int | str, float | None]]
     return score
 
 
+def readme_table(records: Records, score: Callable[..., Any]) -> str:
+    """README's own: base, medians and their intervals; disturbed figures have an asterisk."""
+
+    def cell(field: str, name: str, engine: str, unit: str) -> str:
+        text = records.told(field, name, "base", engine, unit)
+        runs = calm(records.of(name, "base", engine))
+        return text + "*" * any(r["disturbed"] for r in runs if value_of(r, field) is not None)
+
+    rows = []
+    for engine in (*README, *SLOW):
+        batched = cell("file_s", "batched", engine, " s")
+        if by_default := cell("file_s", "batched", f"{engine}-vad", " s"):
+            batched += f"; by default {by_default}"
+        found = [
+            cell("encode_ms", "encode", engine, " ms"),
+            cell("file_s", "short", engine, " s"),
+            cell("file_s", "long", engine, " s"),
+            batched,
+            cell("peak_rss_mb", "long", engine, " MB"),
+        ]
+        if any(found):
+            rows.append([engine, *found])
+    (machine,) = records.machines()
+    head = [f"base, beam 5, temperature 0; {name_of(machine, records.runs)}", "encode 30 s"]
+    head += ["11 s", "the long recording", f"the same, {BATCH} windows at once", "peak, long"]
+    wrong = []
+    for name in ("long", "batched"):
+        for engine in records.engines(name, "base", "file_s"):
+            _, rate = score(name, "base", records.of(name, "base", engine)[-1]["text"])
+            wrong += [] if rate is None else [f"{name} {engine} {rate:.1f}"]
+    versions = {r["engine"]: r["version"] for r in records.runs if r["engine"] in (*README, *SLOW)}
+    notes = [
+        "Words wrong, %: " + ", ".join(wrong) if wrong else "",
+        ", ".join(f"{engine} {version}" for engine, version in sorted(versions.items())),
+        f"sottovoce {machine['commit']}, {records.all[0]['run']}, {len(records.runs)} runs.",
+    ]
+    return "\n\n".join([table(head, rows), *filter(None, notes)])
+
+
 # --- all of it ------------------------------------------------------------------------------------
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--records", type=Path, nargs="+", default=[OUT / "records.jsonl"])
-    parser.add_argument("--models", type=Path, help="whose vocabularies count tokens")
-    parser.add_argument("--out", type=Path, default=OUT)
-    args = parser.parse_args()
-    lines = [line for path in args.records for line in path.read_text().splitlines()]
-    records = Records(map(json.loads, lines))
-    if not records.runs:
-        raise SystemExit("no runs recorded")
-    score = scorer(args.models)
-    parts = ["# Measured", about(records), "## Targets", targets.table(records)]
+def part_of(
+    records: Records, machine: dict[str, Any], score: Callable[..., Any], out: Path, suffix: str
+) -> list[str]:
+    """What was recorded on one machine; the names of its plots end in `suffix`."""
+
+    def plotted(name: str, title: str, figures: list[tuple[str, float]]) -> str:
+        plot.bars(out / f"{name}{suffix}.svg", title, figures)
+        return f"![{title}]({name}{suffix}.svg)"
+
+    def heading(title: str, runs: list[dict[str, Any]]) -> list[str]:
+        return [f"## {title}", name_of(machine, runs)]
+
+    parts = [f"# Measured on {machine['cpu']}", about(records), "## Targets"]
+    parts.append(targets.table(records))
     for model in weights.DIMS:
         comparison = records.stage_comparison(model)
-        if records.engines(comparison, model, "encode_ms"):
+        if known := records.engines(comparison, model, "encode_ms"):
             kind = "random weights" if model in weights.RANDOM else "real weights"
-            parts += [f"## Stages, {model} ({kind})", stage_table(records, model)]
-            parts += [f"![encode, {model}](encode-{model}.svg)"]
-            plot.bars(
-                args.out / f"encode-{model}.svg",
-                f"encode one window, {model}, ms",
-                [
-                    (e, records.figure("encode_ms", comparison, model, e))
-                    for e in records.engines(comparison, model, "encode_ms")
-                ],
-            )
+            runs = [r for e in known for r in records.of(comparison, model, e)]
+            figures = [(e, records.figure("encode_ms", comparison, model, e)) for e in known]
+            parts += [*heading(f"Stages, {model} ({kind})", runs), stage_table(records, model)]
+            parts.append(plotted(f"encode-{model}", f"encode one window, {model}, ms", figures))
     for name, title in (
         ("short", "a clip of 11 s, beam 5"),
         ("long", "a recording, beam 5, window after window"),
@@ -236,10 +271,11 @@ def main() -> None:
     ):
         for model in weights.DIMS:
             if known := records.engines(name, model, "file_s"):
-                parts += [f"## {model}: {title}", file_table(records, name, model, score)]
-                parts += [f"![{name}, {model}]({name}-{model}.svg)"]
+                runs = [r for e in known for r in records.of(name, model, e)]
                 figures = [(e, records.figure("file_s", name, model, e)) for e in known]
-                plot.bars(args.out / f"{name}-{model}.svg", f"{model}: {title}, s", figures)
+                parts += heading(f"{model}: {title}", runs)
+                parts.append(file_table(records, name, model, score))
+                parts.append(plotted(f"{name}-{model}", f"{model}: {title}, s", figures))
     if records.engines("many", "base", "many_s"):
         parts += [f"## base: {BATCH} recordings of 30 s, beam 5", many_table(records)]
     parts += ["## Latency of a step", latency_table(records)]
@@ -253,19 +289,46 @@ def main() -> None:
     }
     if missing:
         parts += ["## Not to be had", "\n".join(sorted(missing))]
-    accuracy = OUT / "accuracy.json"
-    if accuracy.exists():
-        from accuracy import table as accuracy_table
+    return parts
 
-        found = json.loads(accuracy.read_text(encoding="utf-8"))
-        gate = "open" if found["passed"] else "shut: " + "; ".join(found["failures"])
-        parts += [
-            f"## Accuracy ({found['machine']['commit']})",
-            accuracy_table(found["rows"]),
-            f"The gate is {gate}.",
-        ]
+
+def accuracy_part() -> list[str]:
+    """Of the gate, if it was run."""
+    path = OUT / "accuracy.json"
+    if not path.exists():
+        return []
+    from accuracy import table as accuracy_table
+
+    found = json.loads(path.read_text(encoding="utf-8"))
+    gate = "open" if found["passed"] else "shut: " + "; ".join(found["failures"])
+    title = f"# Accuracy ({found['machine']['commit']})"
+    return [title, accuracy_table(found["rows"]), f"The gate is {gate}."]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--records", type=Path, nargs="+", default=[OUT / "records.jsonl"])
+    parser.add_argument("--models", type=Path, help="whose vocabularies count tokens")
+    parser.add_argument("--readme", action="store_true", help="print README's table, no more")
+    parser.add_argument("--out", type=Path, default=OUT)
+    args = parser.parse_args()
+    lines = [line for path in args.records for line in path.read_text().splitlines()]
+    records = Records(map(json.loads, lines))
+    if not records.runs:
+        raise SystemExit("no runs recorded")
+    score = scorer(args.models)
+    machines = [(machine, records.on(machine)) for machine in records.machines()]
+    if args.readme:
+        print("\n\n".join(readme_table(of, score) for _, of in machines if of.runs))
+        return
+    parts = []
+    for i, (machine, of_machine) in enumerate(machines):
+        if of_machine.runs:
+            parts += part_of(of_machine, machine, score, args.out, f"-{i + 1}" if i else "")
     path = args.out / "report.md"
-    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    path.write_text("\n\n".join([*parts, *accuracy_part()]) + "\n", encoding="utf-8")
     print(path)
 
 

@@ -1,4 +1,4 @@
-"""Measures sottovoce and its peers: python bench/run.py --models DIR [--quick] [--only WORK ...]
+"""Measures sottovoce and its peers: python bench/run.py --models DIR [--readme] [--only WORK ...]
 
 Every run is a process of its own (work.py). The engines of a comparison take turns, there and back
 (A B C C B A), with a probe of the machine's peaks before and after each run; what a run gave is a
@@ -31,9 +31,11 @@ HERE = Path(__file__).resolve().parent
 OUT = HERE.parent / "build" / "bench" / "records.jsonl"
 # In every plan; PyTorch and CTranslate2's other GEMM, rarely the best peer, in the longest alone.
 FAST = tuple(name for name in (*engines.OURS, *engines.PEERS) if not engines.SPECS[name].n_rounds)
-BATCHED = tuple(n for n in FAST if n.startswith(("sottovoce", "faster-whisper")))
+BATCHED = (*(n for n in FAST if n.startswith(("sottovoce", "faster-whisper"))), *engines.VAD)
 MOST_S = 900  # of one process
-WORKS = ("roofline", "load", "stages", "short", "long", "batched", "many", "random")
+README = (*engines.OURS, "faster-whisper-int8", "faster-whisper-float32", "whisper.cpp-q8_0")
+SLOW = ("openai-whisper-float32", "transformers-float32")  # in README's table without the long file
+WORKS = ("roofline", "load", "encode", "stages", "short", "long", "batched", "many", "random")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,12 @@ def plan(args: argparse.Namespace, recordings: dict[str, speech.Recording]) -> I
     whole = {"n_times": 1, "most_s": 0.0}
     cuts = recordings["long"].cuts
     batched = order("file", "base", "long", windows="independent", cuts=cuts, **whole)
+    if args.readme:
+        yield Comparison("encode", order("encode", "base", "long"), (*README, *SLOW), 5)
+        yield Comparison("short", order("file", "base", "short"), (*README, *SLOW), 5)
+        yield Comparison("long", order("file", "base", "long", **whole), README, 3)
+        yield Comparison("batched", batched, BATCHED, 3)
+        return
     stages_of_random = {"n_times": 3, "n_tokens": 32}
     for model in sizes:
         loaders = (*engines.OURS, *(n for n in FAST if n not in engines.OURS))
@@ -187,6 +195,7 @@ def main() -> None:
     parser.add_argument("--dev", type=Path, default=os.environ.get("SOTTOVOCE_DEV_DATA"))
     extent = parser.add_mutually_exclusive_group()
     extent.add_argument("--quick", action="store_true", help="base alone, fast peers, few rounds")
+    extent.add_argument("--readme", action="store_true", help="what README's table shows, no more")
     extent.add_argument("--targets", action="store_true", help="what targets.py asks for, no more")
     parser.add_argument("--only", nargs="+", choices=WORKS, default=WORKS)
     parser.add_argument("--model", dest="names", nargs="+", choices=weights.DIMS)
@@ -216,7 +225,8 @@ def main() -> None:
         args.out.replace(args.out.with_suffix(".old"))
     started = time.strftime("%Y-%m-%dT%H:%M:%S")
     head = {"run": started, "machine": machine.facts()}
-    for _ in range(0 if "roofline" not in args.only else 1 if args.quick or args.rounds else 3):
+    wants_roofline = "roofline" in args.only and not args.readme
+    for _ in range(0 if not wants_roofline else 1 if args.quick or args.rounds else 3):
         kernels(args, head)
     for comparison in comparisons:
         compare(comparison, args, head)

@@ -11,14 +11,23 @@ MOST_REPETITIVE = 2.4  # compression ratio, openai-whisper's threshold
 N_GRAM, N_TIMES = 3, 4  # so many words, so many times in a row, are a loop
 
 
-def word_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
-    """Levenshtein: row i of the table holds the costs of reference[:i] -> hypothesis[:j]."""
-    row = list(range(len(hypothesis) + 1))
+def edits(reference: Sequence[str], hypothesis: Sequence[str]) -> tuple[int, int]:
+    """Word errors, and the insertions among them, as few as so many errors allow.
+
+    Levenshtein: row i of the table holds the costs of reference[:i] -> hypothesis[:j].
+    """
+    error = 2 + len(hypothesis)  # outweighs all insertions, which cost 1 more
+    row = [(error + 1) * j for j in range(len(hypothesis) + 1)]
     for i, expected in enumerate(reference, 1):
-        above, row = row, [i]
+        above, row = row, [error * i]
         for j, word in enumerate(hypothesis, 1):
-            row.append(min(above[j] + 1, row[-1] + 1, above[j - 1] + (word != expected)))
-    return row[-1]
+            replaced = above[j - 1] + error * (word != expected)
+            row.append(min(above[j] + error, row[-1] + error + 1, replaced))
+    return divmod(row[-1], error)
+
+
+def word_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
+    return edits(reference, hypothesis)[0]
 
 
 def splitter() -> Callable[[str, str | None], list[str]]:
@@ -68,6 +77,7 @@ class Heard:
 
     file: str
     errors: int
+    insertions: int  # among them
     n_words: int  # in the reference
     n_heard: int
     signs: tuple[str, ...]  # of going astray
@@ -87,4 +97,4 @@ def judge(file: str, text: str, reference: str, words: Sequence[str], said: Sequ
         signs.append("too long")
     if len(words) < 0.5 * len(said) - 2:
         signs.append("too short")
-    return Heard(file, word_errors(said, words), len(said), len(words), tuple(signs))
+    return Heard(file, *edits(said, words), len(said), len(words), tuple(signs))

@@ -260,7 +260,7 @@ def all_targets() -> list[Target]:
             "the same, 8 windows at once, against faster-whisper batched",
             True,
             "x",
-            speed("file_s", "batched", "base", engines.OURS, FASTER_WHISPER),
+            speed("file_s", "batched", "base", engines.OURS, (*FASTER_WHISPER, *engines.VAD)),
         ),
         Target(
             "load",

@@ -1,6 +1,7 @@
 """What is timed, in a fresh process: python bench/work.py JSON prints one JSON object.
 
     load    the weights into memory, from the page cache
+    encode  log-mel, encoder and first token on a window of speech
     stages  log-mel, encoder, first token, and steps of the decoder, on windows of speech
     file    a whole recording
     many    windows of a recording as recordings of their own: one by one, then side by side
@@ -30,7 +31,7 @@ BATCH = 8  # windows decoded together
 @dataclass(frozen=True)
 class Order:
     engine: str  # of engines.SPECS
-    work: str  # load, stages, file, many
+    work: str  # load, encode, stages, file, many
     model: str  # of weights.DIMS
     models: str  # directory of the real models
     threads: int
@@ -68,9 +69,9 @@ def warm_page_cache(path: Path) -> None:
                 pass
 
 
-def stages(engine: engines.Engine, order: Order) -> dict[str, Any]:
-    samples = speech.read(Path(order.speech))
-    window = speech.window(samples, 0)
+def encode(engine: engines.Engine, order: Order) -> tuple[dict[str, Any], Any]:
+    """What it takes, and the features."""
+    window = speech.window(speech.read(Path(order.speech)), 0)
     mel = engine.log_mel(window)  # once to warm up, like everything below
     mel_s = repeated(lambda: engine.log_mel(window), order)
     engine.decode(engine.encode(mel), 4, 1)
@@ -84,12 +85,17 @@ def stages(engine: engines.Engine, order: Order) -> dict[str, Any]:
         if engine.first_token_apart:
             engine.decode(features, 1, 1)
             first_s.append(time.perf_counter() - encoded)
-    result: dict[str, Any] = {
+    result = {
         "log_mel_ms": [1000 * s for s in mel_s],
         "encode_ms": [1000 * s for s in encode_s],
         "first_token_ms": [1000 * s for s in first_s],
-        "latency_ms": {},
     }
+    return result, features
+
+
+def stages(engine: engines.Engine, order: Order) -> dict[str, Any]:
+    result, features = encode(engine, order)
+    result["latency_ms"] = {}
 
     def steps(name: str, features: Any, beam_size: int, n_windows: int) -> None:
         engine.token_ms(features, beam_size, 4)
@@ -106,6 +112,7 @@ def stages(engine: engines.Engine, order: Order) -> dict[str, Any]:
     steps("beam1_token_ms", features, 1, 1)
     steps("beam5_token_ms", features, 5, 1)
     if engine.batches and order.model not in weights.RANDOM:
+        samples = speech.read(Path(order.speech))
         mels = [engine.log_mel(speech.window(samples, i)) for i in range(BATCH)]
         steps("batch8_token_ms", engine.together(mels), 1, BATCH)
     return result
@@ -158,7 +165,9 @@ def run(order: Order) -> dict[str, Any]:
             "import_s": import_s,
             "load_s": time.perf_counter() - started,
         }
-        if order.work == "stages":
+        if order.work == "encode":
+            result |= encode(engine, order)[0]
+        elif order.work == "stages":
             result |= stages(engine, order)
         elif order.work == "file":
             result |= whole_file(engine, order)

@@ -21,6 +21,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # as the tests ask for.
     for name in [name for name in os.environ if name.startswith("OMP_")]:
         del os.environ[name]
+    # And as large as tests ask for, however few the CPUs of this machine.
+    os.environ["SOTTOVOCE_MOST_THREADS"] = "64"
     config.addinivalue_line("markers", "slow: left out unless SOTTOVOCE_SLOW=1 or `-m slow`")
 
 

@@ -11,11 +11,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 
 import accuracy
 import ceiling
+import machine
+import report
 import scoring
 import speech
 import targets
+import users
 import weights
-from records import Records, interval
+from records import Records, interval, name_of, with_interval
 
 
 @pytest.mark.parametrize(
@@ -24,6 +27,21 @@ from records import Records, interval
 )
 def test_word_errors(reference, hypothesis, errors):
     assert scoring.word_errors(reference.split(), hypothesis.split()) == errors
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "edits"),
+    [
+        ("a b", "a b b b", (2, 2)),
+        ("a b c", "a d d c", (2, 1)),  # one replaced, one inserted
+        ("a b c d", "x a b c", (2, 1)),  # or four replaced
+        ("a b", "b a", (2, 0)),  # or one inserted and one left out
+        ("", "a b", (2, 2)),
+        ("a b", "", (2, 0)),
+    ],
+)
+def test_insertions_are_as_few_as_the_errors_allow(reference, hypothesis, edits):
+    assert scoring.edits(reference.split(), hypothesis.split()) == edits
 
 
 def test_a_loop_is_words_that_come_again_and_again():
@@ -44,6 +62,36 @@ def test_signs_of_going_astray():
     assert {"loop", "too long"} <= signs("and so it is " * 9, "and so it is")
     prompts = "press one to go on " * 9
     assert signs(prompts, prompts) == set()
+
+
+def heard(file, text, reference):
+    return scoring.judge(file, text, reference, text.split(), reference.split())
+
+
+def test_the_words_that_a_loop_inserts_are_counted_apart():
+    said = "and so it is"
+    looped = users.Hearing.of(heard("a", "and so it was " + "so it goes " * 9, said), "clip")
+    assert (looped.errors, looped.loops, looped.n_looped, looped.n_invented) == (1, True, 27, 0)
+    wordy = users.Hearing.of(heard("a", "and so it really is", said), "clip")
+    assert (wordy.errors, wordy.loops, wordy.n_looped) == (1, False, 0)
+    nobody = users.Hearing.of(heard("a", "thank you", ""), "nospeech")
+    assert (nobody.errors, nobody.n_words, nobody.n_invented) == (0, 0, 2)
+
+
+def test_engines_are_compared_on_the_hearings_that_all_have():
+    def hearings(errors):
+        return [users.Hearing(n, "clip", 10, e, False, 0, 0) for n, e in errors.items()]
+
+    clips = dict.fromkeys("abcdef", 1)
+    found = {"theirs": hearings(clips), "ours": hearings({"g": 9, **clips, "f x 0.9": 9})}
+    found = users.heard_by_all(found)
+    assert [h.name for h in found["ours"]] == [h.name for h in found["theirs"]] == list("abcdef")
+    rates = users.Rates(found)
+    assert rates.rate("ours") == "10.00 (10.00 to 10.00)"
+    assert rates.difference("ours", "theirs") == "+0.00 (+0.00 to +0.00)"
+    # Too few clips, however many hearings, for an interval.
+    levels = hearings({f"a x 0.{i}": i for i in range(1, 7)})
+    assert users.Rates({"ours": levels}).rate("ours") == "35.00"
 
 
 def row(engine, clips, signs=(), **more):
@@ -181,6 +229,50 @@ def stage_run(engine, round_, encode_ms):
     probe = {"all": PEAKS}
     record = {**run(engine, round_, 0.0), "comparison": "stages", "encode_ms": [encode_ms]}
     return {**record, "probe_before": probe, "probe_after": probe}
+
+
+def test_a_median_is_told_with_its_interval_and_a_machine_with_its_peaks():
+    assert with_interval([]) == ""
+    assert with_interval([2.5], " s") == "2.5 s"
+    assert with_interval([1.0, 2.0, 3.0], " s") == "2 s (1 to 3)"
+    runs = [stage_run("sottovoce-int8", i, ms) for i, ms in enumerate((70.0, 75.0, 99.0))]
+    runs[2]["disturbed"] = True
+    told = Records(runs).told("encode_ms", "stages", "base", "sottovoce-int8", " ms")
+    assert told == "72.5 ms (70 to 75)"
+    name = name_of({"cpu": "Abacus", "n_cores": 2}, runs)
+    assert name == (
+        "Abacus, 2 cores; peaks float32 500, bfloat16 1000, int8 2000 G operations/s, DRAM 40 GB/s"
+    )
+
+
+def readme_run(comparison, engine, cpu, **figures):
+    probe = {"all": PEAKS}
+    record = {**run(engine, 0, 2.0), "comparison": comparison, "version": "1", "text": "a b"}
+    record |= {"probe_before": probe, "probe_after": probe, "peak_rss_mb": 99.0}
+    return {**record, "machine": {"cpu": cpu, "n_cores": 2, "commit": "c"}, **figures}
+
+
+def test_a_guests_cpu_is_told_by_numbers_where_its_name_has_none():
+    lines = "processor\t: 0\ncpu family\t: 6\nmodel\t\t: 143\nmodel name\t: {}\nflags\t: a b\n\n"
+    bare, named = (lines.format(name) * 2 for name in ("Intel(R) Xeon(R) Processor", "EPYC 9B45"))
+    assert machine.cpu_name(bare) == "Intel(R) Xeon(R) Processor family 6 model 143"
+    assert machine.cpu_name(named) == "EPYC 9B45"
+
+
+def test_the_table_of_readme_is_of_one_machine_and_shows_both_kinds_of_batches():
+    ours, theirs = "sottovoce-int8", "faster-whisper-int8"
+    runs = [readme_run("batched", engine, "Abacus") for engine in (ours, theirs)]
+    runs.append(readme_run("batched", f"{theirs}-vad", "Abacus", file_s=[1.0], disturbed=True))
+    runs.append(readme_run("long", ours, "Abacus", file_s=[4.0]))
+    records = Records([*runs, readme_run("long", ours, "Slide rule", file_s=[9.0])])
+    assert [machine["cpu"] for machine in records.machines()] == ["Abacus", "Slide rule"]
+    of = records.on(records.machines()[0])
+    text = report.readme_table(of, lambda name, model, text: (2, 50.0))
+    head, _, first, second, *notes = text.splitlines()
+    assert "Abacus, 2 cores; peaks float32 500" in head
+    assert first == "| sottovoce-int8 |  |  | 4 s | 2 s | 99 MB |"
+    assert second == "| faster-whisper-int8 |  |  |  | 2 s; by default 1 s* |  |"
+    assert f"long {ours} 50.0, batched {ours} 50.0, batched {theirs} 50.0" in notes[1]
 
 
 def test_a_target_is_missed_reached_or_at_its_aim():

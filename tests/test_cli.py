@@ -59,6 +59,7 @@ def load(path, sample_rate=None):
 def core(monkeypatch):
     monkeypatch.setattr(_core, "DecodingOptions", SimpleNamespace)
     monkeypatch.setattr(audio, "read", load)
+    monkeypatch.setattr(transcribe_command, "_exists", lambda path: True)
     core = Recorder(lambda _: Heard(SAID))
     monkeypatch.setattr(transcribe_command, "_load", lambda arguments: core.model())
     return core
@@ -416,6 +417,16 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_model_is_loaded(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_files_of_which_none_is_there_are_told_before_the_model_is_loaded(capsys, monkeypatch):
+    monkeypatch.setattr(transcribe_command, "_load", no_model)
+    assert transcribe("none.wav", "no\nne.wav") == 1
+    assert capsys.readouterr() == (
+        "",
+        "sottovoce: none.wav: No such file or directory\n"
+        "sottovoce: no\ufffdne.wav: No such file or directory\n",
+    )
+
+
 @contextmanager
 def full_disk(**_):
     with Path("/dev/full").open("wb") as file:
@@ -524,7 +535,8 @@ def open_missing(_):
 
 
 def test_a_model_that_is_not_there_is_one_line(capsys, tmp_path):
-    assert cli.main(["transcribe", "a.wav", "--model", str(tmp_path / "none")]) == 1
+    audio = str(Path(__file__))
+    assert cli.main(["transcribe", audio, "--model", str(tmp_path / "none")]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("sottovoce: ")

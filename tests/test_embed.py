@@ -135,6 +135,19 @@ def test_a_program_with_an_openmp_team_of_its_own(prefix, tmp_path):
     assert done.stdout == "pool: 0 wrong\nopenmp: 0 wrong\n"
 
 
+def test_a_program_needs_openmp_if_the_library_was_built_with_it(prefix, tmp_path):
+    with_it = _core_has_openmp(BUILD / "library")
+    (config,) = prefix.glob("lib*/cmake/sottovoce/sottovoceConfig.cmake")
+    assert ("OpenMP" in config.read_text()) == with_it
+    options = ["-DSOTTOVOCE_PYTHON=OFF", "-DSOTTOVOCE_OPENMP=OFF"]
+    run("cmake", "-S", ROOT, "-B", tmp_path, "-G", "Ninja", *options)
+    assert "OpenMP" not in (tmp_path / "sottovoceConfig.cmake").read_text()
+
+
+def _core_has_openmp(build):
+    return "OpenMP_CXX_FLAGS:STRING=-" in (build / "CMakeCache.txt").read_text()
+
+
 def test_errors_are_one_line(app, tmp_path):
     done = run(app, tmp_path, tmp_path / "clip.wav", check=False)
     assert done.returncode == 1

@@ -121,6 +121,30 @@ def test_a_recording_that_fails_is_never_told_to_be_over():
     assert [told.positions(index) for index in range(3)] == [[], [0.0, 30.0, 60.0], [0.0, 30.0]]
 
 
+def test_windows_that_go_on_after_another_failed_tell_no_end():
+    class Deaf(FakeCore):
+        def encode(self, mel):
+            if mel.shape[1] == 1000:
+                raise _core.ShapeError("encode: no")
+            return super().encode(mel)
+
+    for batch_size in (1, 2, 8):
+        told, model = Told(), Deaf(lambda _: LONG).model()
+        audios = [silence(200), silence(20)]
+        options = {
+            "language": "en",
+            "windows": "independent",
+            "clip_timestamps": "0,20,20,30,30,60,60,90,90,120",
+            "batch_size": batch_size,
+        }
+        with model.transcribe_many(audios, progress=told, **options) as found:
+            with pytest.raises(_core.ShapeError):
+                next(found)
+            list(found)
+        assert 200.0 not in told.positions(0)
+        assert told.positions(1)[-1] == 20.0
+
+
 class StopError(Exception):
     """Of a caller who has heard enough."""
 

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import oracle
+import talkative
 from oracle import Dims
 from sottovoce import _core
 
@@ -391,3 +392,42 @@ def test_real_weights_match_the_oracle(models_dir, jfk, name):
     tokens = [*sot, 400, 370, 452, 7177, 6280]
     exact = oracle.decode(tokens, exact_features, tensors, dims).logits
     np.testing.assert_allclose(model.logits(tokens, features), exact, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu-guarded"])
+@pytest.mark.parametrize("compute_type", ["float32", "bfloat16", "int8"])
+def test_a_mel_that_overflows_inside_the_network_is_named(compute_type, device, rng):
+    """Finite, so that it passes the door; what came of it was taken for a window without words."""
+    core = _core.Model(talkative.checkpoint(), compute_type=compute_type, device=device)
+    good = rng.standard_normal((80, 48)).astype(np.float32)
+    bad = np.full_like(good, -3e38)
+    for mels in ([bad], [good, bad]):
+        with pytest.raises(_core.ShapeError, match=r"encode: mel must be .*, got 3e\+38, which"):
+            core.encode_windows(mels)
+    assert np.isfinite(core.encode(good).values).all()
+
+
+def test_the_cache_grows_with_the_rows():
+    """A whole context is room for 448 positions; what few tokens take is not that of 448."""
+    dims = replace(Dims(), n_text_ctx=448)
+    tensors = oracle.random_checkpoint(dims, np.random.default_rng(0))
+    core = _core.Model(_core.Checkpoint(_core.ModelDims(**vars(dims)), tensors))
+    features = core.encode(np.zeros((dims.n_mels, 2 * dims.n_audio_ctx), np.float32))
+    position = 2 * 4 * dims.n_text_layer * dims.n_text_state  # bytes of a row
+
+    def kv_cache_bytes(n_tokens: int) -> int:
+        metrics = _core.Metrics()
+        options = _core.DecodingOptions(
+            eot=5,
+            no_speech=6,
+            no_timestamps=7,
+            timestamp_begin=8,
+            initial_tokens=[1] * (n_tokens - 1),
+            sample_len=1,
+        )
+        core.decode([features], [options], metrics=metrics)
+        return metrics.kv_cache_bytes
+
+    taken = [kv_cache_bytes(n) for n in (2, 100, 447)]
+    assert taken[0] < taken[1] < taken[2] == 448 * position
+    assert taken[0] < 448 * position / 10

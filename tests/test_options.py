@@ -278,6 +278,7 @@ def test_an_answer_of_one_door_is_not_that_of_the_other():
         ({"clip_timestamps": [(5, 2)]}, ValueError, r"clip before its start, got 5 to 2"),
         ({"clip_timestamps": [(1, 2, 3)]}, ValueError, r"pairs or dicts of start and end, got \("),
         ({"clip_timestamps": [1, (2, 3)]}, ValueError, r"pairs or dicts of start and end, got \["),
+        ({"clip_timestamps": [{"start": 0, "stop": 5}]}, ValueError, r"dicts of start and end, g"),
         ({"clip_timestamps": [{"end": 5}]}, ValueError, r"pairs or dicts of start and end, got {"),
         ({"clip_timestamps": [(0, None), (1, 2)]}, TypeError, r"a number >= 0, got None"),
         ({"clip_timestamps": [True]}, TypeError, r"a number >= 0, got True"),

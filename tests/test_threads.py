@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import warnings
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -157,7 +158,7 @@ def compiled(tmp_path: Path, source: str, *more: str) -> Path:
     program = tmp_path / "program"
     command = [compiler, "-std=c++17", "-O0", "-pthread", "-I", str(base)]
     command += ["-I", str(ROOT / "csrc/include"), "-o", str(program), str(tmp_path / "main.cpp")]
-    names = ("threads", "thread_pool", "parallel", "forks")
+    names = ("threads", "thread_pool", "parallel", "forks", "environment")
     command += [str(base / f"{name}.cpp") for name in names]
     subprocess.run([*command, *more], check=True)
     return program
@@ -201,6 +202,60 @@ def test_openmp_takes_by_default_what_its_environment_says():
 
 
 # --- what the process may use ---
+
+
+def threads_taken(cpus: set[int], **environment: str) -> list[str]:
+    """By default, and of 1, 2, 3 and 8 asked for; or the error."""
+    script = (
+        "import os\n"
+        f"os.sched_setaffinity(0, {cpus})\n"
+        "import tiny_whisper as t\n"
+        "try:\n"
+        "    print(*(t.model(n_threads=n).core.n_threads for n in (0, 1, 2, 3, 8)))\n"
+        "except ValueError as error:\n"
+        "    print(error)\n"
+    )
+    inherited = {name: text for name, text in os.environ.items() if "MOST_THREADS" not in name}
+    inherited["PYTHONPATH"] = str(ROOT / "tests")
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=inherited | environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.split()
+
+
+def test_no_more_threads_than_cpus():
+    cpus = sorted(os.sched_getaffinity(0))
+    assert threads_taken({cpus[0]}) == ["1"] * 5
+    few = set(cpus[:3])
+    assert threads_taken(few)[1:] == [str(min(n, len(few))) for n in (1, 2, 3, 8)]
+
+
+def test_a_variable_says_how_many_threads_at_most():
+    cpu = {min(os.sched_getaffinity(0))}
+    assert threads_taken(cpu, SOTTOVOCE_MOST_THREADS="3") == ["1", "1", "2", "3", "3"]
+    for bad in ("0", "1025", "-1", "two", "2x"):
+        message = " ".join(threads_taken(cpu, SOTTOVOCE_MOST_THREADS=bad))
+        assert message == f"SOTTOVOCE_MOST_THREADS must be 1 to 1024, got '{bad}'"
+
+
+def test_siblings_are_one_core(tmp_path):
+    known = {0: "0,4", 4: "0,4", 1: "1,5", 5: "1,5", 2: "2-3", 3: "2-3", 9: ""}
+    for cpu, siblings in known.items():
+        topology = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/topology"
+        topology.mkdir(parents=True)
+        (topology / "thread_siblings_list").write_text(siblings + "\n")
+
+    def cores(*cpus: int) -> int:
+        return _core.physical_cores(str(tmp_path), cpus)
+
+    assert cores(0) == cores(0, 4) == cores(2, 3) == 1
+    assert cores(0, 1, 2, 3, 4, 5) == 3
+    assert cores(0, 5, 7, 8, 9) == 5  # of three nothing is known
+    assert _core.physical_cores("/nowhere", [0, 1]) == 2
 
 
 @pytest.mark.parametrize(
@@ -261,6 +316,42 @@ def test_a_thread_that_flushes_subnormals_computes_the_same_bits(tmp_path, rng, 
 
     with ThreadPoolExecutor(1) as pool:  # a thread of its own, which ends with its register
         np.testing.assert_array_equal(pool.submit(flushed).result(PATIENCE), features())
+
+
+FE_UPWARD = {"x86_64": 0x800, "aarch64": 0x400000}
+
+
+@pytest.mark.parametrize("compute_type", ["float32", "int8"])
+def test_a_thread_that_rounds_upwards_computes_the_same_bits(rng, compute_type):
+    """As fesetround and libraries of interval arithmetic make it."""
+    if platform.machine() not in FE_UPWARD:
+        pytest.skip("knows the C library of x86 and ARM alone")
+    samples = noises(rng)[0]
+    mels = rng.standard_normal((3, 80, 2 * talkative.DIMS.n_audio_ctx)).astype(np.float32)
+    searches = ({}, {"temperature": 0.7, "best_of": 3, "seed": 5}, {"beam_size": 4})
+    options = [_core.DecodingOptions(**talkative.random_options(rng, **s)) for s in searches]
+    model = _core.Model(talkative.checkpoint(), n_threads=1, compute_type=compute_type)
+
+    def heard() -> tuple:
+        windows = [model.encode(mel) for mel in mels]
+        arrays = [window.values for window in windows]
+        arrays += [_core.log_mel(samples, 80, n_threads=1), _core.mel_filters(80)]
+        arrays.append(model.logits([1, 2, 3], windows[0]))
+        arrays.append(model.detect_language(windows[0], talkative.SOT, talkative.LANGUAGES))
+        found = [(r.tokens, r.avg_logprob) for r in model.decode(windows, options)]
+        return found, [zlib.crc32(array.tobytes()) for array in arrays]
+
+    def rounded_upwards() -> tuple:
+        set_rounding = ctypes.CDLL(None).fesetround
+        assert set_rounding(FE_UPWARD[platform.machine()]) == 0
+        try:
+            assert np.float32(1) + np.float32(1e-9) > 1
+            return heard()
+        finally:
+            set_rounding(0)  # to nearest
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(rounded_upwards).result(PATIENCE) == heard()
 
 
 # --- the interpreter's lock ---

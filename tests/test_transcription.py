@@ -117,6 +117,7 @@ def test_two_loops_in_each_other():
         (lambda s: s[-2:2], (ALL[1],), 3),
         (lambda s: s[:-1], tuple(ALL[:2]), 3),
         (lambda s: s[1::-1], (ALL[1], ALL[0]), 3),
+        (lambda s: s[2:0:-1], (ALL[2], ALL[1]), 3),
         (len, 3, 3),
         (bool, True, 1),
         (lambda s: ALL[1] in s, True, 2),
@@ -167,6 +168,7 @@ def test_a_thread_waits_for_the_one_that_hears():
         assert not second.done()
         go_on.set()
         assert first.result(PATIENCE) is second.result(PATIENCE)
+    assert not found.is_over  # the second had no need to hear more
 
 
 def test_an_error_is_raised_again_after_what_was_heard():
@@ -186,10 +188,14 @@ def test_an_error_is_raised_again_after_what_was_heard():
 
 
 def test_an_error_keeps_nothing_alive():
+    def source():
+        yield segment(0)
+        raise AudioError("no more")
+
     gc.collect()
     gc.disable()
     try:
-        found = Source(AudioError("no more")).transcription()
+        found = Segments(source())
         kept = weakref.ref(found)
         for _ in range(2):
             with contextlib.suppress(AudioError):
@@ -231,7 +237,8 @@ def test_what_was_interrupted_says_so_later(interruption):
 @pytest.mark.parametrize("leave", ["close", "with"])
 def test_closing_stops_and_keeps_what_was_heard(leave):
     source = Source()
-    found = source.transcription()
+    held = source.segments()  # by somebody else too
+    found = Transcription(held, info(), spelled)
     if leave == "with":
         with found as entered:
             assert entered.segments[0] == ALL[0]
@@ -486,6 +493,16 @@ def test_a_missing_folder_is_named_before_anything_is_heard(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no such folder: '.*missing'$"):
         source.transcription().save(tmp_path / "missing" / "talk.srt")
     assert source.n_asked == 0
+
+
+def test_no_file_is_begun_before_all_is_heard(tmp_path):
+    def source():
+        yield segment(0)
+        assert list(tmp_path.iterdir()) == []
+        yield segment(1)
+
+    Transcription(source(), info(), spelled).save(tmp_path / "talk.srt")
+    assert [path.name for path in tmp_path.iterdir()] == ["talk.srt"]
 
 
 def test_an_error_in_the_middle_leaves_the_old_file(tmp_path):

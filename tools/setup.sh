@@ -43,5 +43,5 @@ echo "creating $venv"
 rm -rf "$venv"
 "$python" -m venv "$venv"
 "$venv/bin/pip" install -q --disable-pip-version-check --upgrade pip \
-  "scikit-build-core>=0.11,<1" "pybind11>=3.0,<4" cmake ninja ||
+  "scikit-build-core>=0.11,<2" "pybind11>=3.0,<4" cmake ninja ||
   fail "PyPI could not be reached; check the network or pip's configuration and try again"

@@ -45,6 +45,12 @@ SPECS = {
     "faster-whisper-float32": Spec("faster_whisper", "float32", environment=_CT2),
     "faster-whisper-int8": Spec("faster_whisper", "int8", environment=_CT2),
     "faster-whisper-int8-mkl": Spec("faster_whisper", "int8", environment=_MKL, n_rounds=2),
+    "faster-whisper-float32-vad": Spec(
+        "faster_whisper", "float32", environment=_CT2, settings={"batches": "default"}
+    ),
+    "faster-whisper-int8-vad": Spec(
+        "faster_whisper", "int8", environment=_CT2, settings={"batches": "default"}
+    ),
     "whisper.cpp-f16": Spec("whisper_cpp", "f16", "ggml-f16"),
     "whisper.cpp-q8_0": Spec("whisper_cpp", "q8_0", "ggml-q8_0"),
     "openai-whisper-float32": Spec("openai_whisper", "float32", "openai", n_rounds=2),
@@ -52,7 +58,9 @@ SPECS = {
     "transformers-float32": Spec("transformers", "float32", "transformers", n_rounds=2),
     "transformers-bfloat16": Spec("transformers", "bfloat16", "transformers", n_rounds=2),
 }
-VARIANTS = ("sottovoce-int8-openmp",)  # run only where they are asked for by name
+# faster-whisper's batches as they are by default: cut by its voice filter, without timestamps.
+VAD = ("faster-whisper-float32-vad", "faster-whisper-int8-vad")
+VARIANTS = ("sottovoce-int8-openmp", *VAD)  # run only where they are asked for by name
 OURS = tuple(n for n in SPECS if n.startswith("sottovoce") and n not in VARIANTS)
 PEERS = tuple(name for name in SPECS if name not in (*OURS, *VARIANTS))
 
@@ -135,6 +143,11 @@ class Engine:
 
     def transcribe(self, samples: np.ndarray, language: str, beam_size: int) -> str:
         raise NotImplementedError
+
+    def transcribe_retrying(self, samples: np.ndarray, language: str, beam_size: int) -> str:
+        """The same as users get it: the library's own temperatures, the best of five samples, and
+        everything else by default. The seed is the same every time where there is one."""
+        raise UnavailableError("its retries are not set up here")
 
     def transcribe_windows(
         self,

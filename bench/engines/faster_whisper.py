@@ -19,6 +19,11 @@ from . import Engine
 class Adapter(Engine):
     batches = True
 
+    def __init__(self, compute_type: str, threads: int, batches: str = "given cuts") -> None:
+        """batches: "given cuts", with timestamps, or "default"."""
+        super().__init__(compute_type, threads)
+        self._windows = batches
+
     def version(self) -> str:
         return f"{faster_whisper.__version__}, CTranslate2 {ctranslate2.__version__}"
 
@@ -28,6 +33,7 @@ class Adapter(Engine):
             **{name: os.environ[name] for name in names if name in os.environ},
             "cpu_threads": self.threads,
             "compute_type": self.model.model.compute_type,
+            "batches": self._windows,
         }
 
     def load(self, path: Path) -> None:
@@ -64,6 +70,13 @@ class Adapter(Engine):
         )
         return "".join(segment.text for segment in segments)
 
+    def transcribe_retrying(self, samples: np.ndarray, language: str, beam_size: int) -> str:
+        ctranslate2.set_random_seed(0)  # a thread of CTranslate2 reads it once, when it first draws
+        segments, _ = self.model.transcribe(
+            samples, language=language, beam_size=beam_size, best_of=5
+        )
+        return "".join(segment.text for segment in segments)
+
     def transcribe_windows(
         self,
         samples: np.ndarray,
@@ -72,15 +85,16 @@ class Adapter(Engine):
         batch_size: int,
         cuts: list[tuple[float, float]],
     ) -> str:
-        windows = [{"start": start, "end": end} for start, end in cuts]
+        wanted: dict[str, Any] = {}
+        if self._windows == "given cuts":
+            windows = [{"start": start, "end": end} for start, end in cuts]
+            wanted = {"vad_filter": False, "clip_timestamps": windows, "without_timestamps": False}
         segments, _ = faster_whisper.BatchedInferencePipeline(self.model).transcribe(
             samples,
             language=language,
             temperature=0.0,
             beam_size=beam_size,
             batch_size=batch_size,
-            vad_filter=False,
-            clip_timestamps=windows,
-            without_timestamps=False,
+            **wanted,
         )
         return "".join(segment.text for segment in segments)

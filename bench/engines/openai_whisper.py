@@ -61,3 +61,12 @@ class Adapter(Engine):
                 self.model, samples, fp16=False, language=language, temperature=0.0, **search
             )
         return result["text"]
+
+    def transcribe_retrying(self, samples: np.ndarray, language: str, beam_size: int) -> str:
+        torch.manual_seed(0)
+        search = {"beam_size": beam_size} if beam_size > 1 else {}
+        with self._type():
+            result = whisper.transcribe(
+                self.model, samples, fp16=False, language=language, best_of=5, **search
+            )
+        return result["text"]

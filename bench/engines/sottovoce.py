@@ -117,6 +117,12 @@ class Adapter(Engine):
     def transcribe(self, samples: np.ndarray, language: str, beam_size: int) -> str:
         return self.model.text(self.segments(samples, language, beam_size))
 
+    def transcribe_retrying(self, samples: np.ndarray, language: str, beam_size: int) -> str:
+        segments, _ = self.model.transcribe(
+            samples, language=language, beam_size=beam_size, best_of=5
+        )
+        return self.model.text(list(segments))
+
     def transcribe_windows(
         self,
         samples: np.ndarray,

@@ -17,6 +17,7 @@
 #include "host.h"
 #include "kernels.h"
 #include "parallel.h"
+#include "plain_arithmetic.h"
 #include "thread_pool.h"
 
 namespace sottovoce {
@@ -128,6 +129,7 @@ void apply_floor(const ops::Context& context, double largest, std::int64_t n_aud
 Tensor log_mel(const float* samples, std::size_t n_samples, int n_mels, std::size_t padding,
                int n_threads, const std::string& isa) {
   check_sizes(n_samples, n_mels, padding);
+  const PlainArithmetic plain;
   const Framing framing(samples, static_cast<std::int64_t>(n_samples),
                         static_cast<std::int64_t>(n_samples + padding));
   ThreadPool threads(worthwhile_threads(framing, n_threads));

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <string>
 
+#include "plain_arithmetic.h"
+
 namespace sottovoce {
 
 namespace {
@@ -37,6 +39,7 @@ Tensor mel_filters(int n_mels) {
                      std::to_string(n_mels));
   }
   // Edges of the triangles: n_mels + 2 points, evenly spaced in mel from 0 to 8000 Hz.
+  const PlainArithmetic plain;
   const double mel_step = hz_to_mel(kSampleRate / 2.0) / (n_mels + 1);
   Tensor filters({n_mels, kNBins});
   for (int mel = 0; mel < n_mels; ++mel) {

@@ -12,7 +12,8 @@ std::string variable(const char* name) {
   return value != nullptr ? value : "";
 }
 
-const Environment at_load{variable("SOTTOVOCE_ISA"), variable("SOTTOVOCE_DEVICE")};
+const Environment at_load{variable("SOTTOVOCE_ISA"), variable("SOTTOVOCE_DEVICE"),
+                          variable("SOTTOVOCE_MOST_THREADS")};
 
 }  // namespace
 

@@ -7,8 +7,9 @@
 namespace sottovoce {
 
 struct Environment {
-  std::string isa;     // SOTTOVOCE_ISA, or ""
-  std::string device;  // SOTTOVOCE_DEVICE, or ""
+  std::string isa;           // SOTTOVOCE_ISA, or ""
+  std::string device;        // SOTTOVOCE_DEVICE, or ""
+  std::string most_threads;  // SOTTOVOCE_MOST_THREADS, or ""
 };
 
 const Environment& environment();

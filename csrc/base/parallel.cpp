@@ -6,23 +6,50 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <numeric>
+#include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <sottovoce/error.h>
 #include <sottovoce/runtime.h>
+
+#include "environment.h"
 
 namespace sottovoce {
 
 namespace {
 
-int affinity_count() {
+constexpr int kMostThreads = 1024;
+
+// Numbers of the CPUs that this process may run on; all there are if that cannot be told.
+std::vector<int> allowed_cpus() {
+  std::vector<int> cpus;
   cpu_set_t set;
   CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) {
-    return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+    }
+  } else {
+    cpus.resize(std::max(1u, std::thread::hardware_concurrency()));
+    std::iota(cpus.begin(), cpus.end(), 0);
   }
-  return std::max(1, CPU_COUNT(&set));
+  return cpus;
+}
+
+// More threads than CPUs wait for each other's turn.
+int most_threads() {
+  const std::string& asked = environment().most_threads;
+  if (asked.empty()) return static_cast<int>(allowed_cpus().size());
+  const long most = std::strtol(asked.c_str(), nullptr, 10);
+  if (most < 1 || most > kMostThreads ||
+      asked.find_first_not_of("0123456789") != std::string::npos) {
+    throw ShapeError("SOTTOVOCE_MOST_THREADS must be 1 to " + std::to_string(kMostThreads) +
+                     ", got '" + asked + "'");
+  }
+  return static_cast<int>(most);
 }
 
 constexpr double kUnlimited = 1e9;  // CPUs
@@ -73,15 +100,29 @@ int cgroup_cpus(const std::string& root) {
   return static_cast<int>(std::max(1.0, std::min(least + 0.5, kUnlimited)));
 }
 
-int default_n_threads() { return std::min(affinity_count(), cgroup_cpus("")); }
+// A core's siblings name the same CPUs: "3,19".
+int physical_cores(const std::string& root, const std::vector<int>& cpus) {
+  std::set<std::string> cores;
+  for (const int cpu : cpus) {
+    const std::string name = "/cpu" + std::to_string(cpu);
+    std::string siblings = name;
+    std::ifstream(root + "/sys/devices/system/cpu" + name + "/topology/thread_siblings_list") >>
+        siblings;
+    cores.insert(siblings.empty() ? name : siblings);
+  }
+  return static_cast<int>(cores.size());
+}
+
+int default_n_threads() {
+  return std::min({physical_cores("", allowed_cpus()), cgroup_cpus(""), most_threads()});
+}
 
 int resolve_n_threads(int requested) {
-  constexpr int kMostThreads = 1024;
   if (requested < 0 || requested > kMostThreads) {
     throw ShapeError("n_threads must be 0 (all) to " + std::to_string(kMostThreads) + ", got " +
                      std::to_string(requested));
   }
-  return requested > 0 ? requested : default_n_threads();
+  return requested > 0 ? std::min(requested, most_threads()) : default_n_threads();
 }
 
 }  // namespace sottovoce

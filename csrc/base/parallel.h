@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "plain_arithmetic.h"
 #include "threads.h"
@@ -13,7 +14,12 @@ namespace sottovoce {
 // large number if they do not say. /proc and /sys lie under `root`.
 int cgroup_cpus(const std::string& root);
 
-// `requested` if positive, default_n_threads() if 0. Throws ShapeError beyond 0..1024.
+// Cores that these CPUs belong to: two threads of one core are one. /sys lies under `root`; a CPU
+// that it does not know is a core.
+int physical_cores(const std::string& root, const std::vector<int>& cpus);
+
+// `requested` if positive, but no more than the CPUs that this process may run on or, if that is
+// set, SOTTOVOCE_MOST_THREADS; default_n_threads() if 0. Throws ShapeError beyond 0..1024.
 int resolve_n_threads(int requested);
 
 // Calls body(begin, end, thread) over contiguous shares of [0, n_tasks), several a thread so that a

@@ -28,7 +28,7 @@ std::unique_ptr<Threads> make_threads(const std::string& threading, int n_thread
   const int n_resolved = resolve_n_threads(n_threads);
   std::unique_ptr<Threads> threads;
   if (threading == "pool") threads = std::make_unique<ThreadPool>(n_resolved);
-  if (threading == "openmp") threads = make_openmp_team(n_threads);
+  if (threading == "openmp") threads = make_openmp_team(n_threads == 0 ? 0 : n_resolved);
   if (threads) return threads;
   std::string known;
   for (const std::string& name : available_threading()) known += (known.empty() ? "" : ", ") + name;

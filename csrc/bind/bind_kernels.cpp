@@ -342,6 +342,8 @@ void bind_kernels(py::module_& module) {
       "One kernel of one table as a function of arrays: for tests.");
   module.def("cgroup_cpus", &cgroup_cpus, py::arg("root"),
              "CPUs that the quotas of the cgroups under `root`/proc and /sys allow: for tests.");
+  module.def("physical_cores", &physical_cores, py::arg("root"), py::arg("cpus"),
+             "Cores that CPUs belong to, as `root`/sys has it: for tests.");
 }
 
 }  // namespace sottovoce::bind

@@ -200,8 +200,10 @@ void bind_model(py::module_& module) {
   bind_features(module);
   bind_state(module);
   module.def("available_isas", &available_isas, "Kernel tables this CPU can run, slowest first.");
-  module.def("default_n_threads", &default_n_threads,
-             "Threads this process may use: CPU affinity and cgroup quota.");
+  module.def(
+      "default_n_threads", &default_n_threads,
+      "A thread for every core, siblings counted once, of the CPUs that affinity and cgroup\n"
+      "quota leave to this process; SOTTOVOCE_MOST_THREADS at most.");
   module.def(
       "check_runtime",
       [](int n_threads, const std::string& isa, const std::string& compute_type,
@@ -225,7 +227,8 @@ void bind_model(py::module_& module) {
            py::arg("checkpoint"), py::kw_only(), py::arg("n_threads") = 0, py::arg("isa") = "",
            py::arg("compute_type") = "float32", py::arg("threading") = "pool",
            py::arg("device") = "",
-           "Packs a checkpoint's weights. n_threads 0 means all this process may use; isa '' asks "
+           "Packs a checkpoint's weights. n_threads 0 means default_n_threads(), more than this "
+           "process has CPUs means as many as those; isa '' asks "
            "SOTTOVOCE_ISA, then the CPU; threading is one of available_threading(); device '' asks "
            "SOTTOVOCE_DEVICE, then takes 'cpu'. Raises "
            "LoadError naming a tensor that is missing, has "

@@ -16,6 +16,7 @@
 #include "fork_lock.h"
 #include "model_impl.h"
 #include "page_table.h"
+#include "plain_arithmetic.h"
 #include "turn.h"
 #include "window.h"
 
@@ -103,6 +104,7 @@ void DecodeBatch::Impl::check(const AudioFeatures& features, const DecodingOptio
 std::uint64_t DecodeBatch::Impl::submit(const AudioFeatures& features,
                                         const DecodingOptions& options) {
   const Turn turn(busy_, kBusy);
+  const PlainArithmetic plain;
   check(features, options);
   const auto slot =
       static_cast<int>(std::find(windows_.begin(), windows_.end(), nullptr) - windows_.begin());
@@ -119,6 +121,7 @@ std::uint64_t DecodeBatch::Impl::submit(const AudioFeatures& features,
 
 std::vector<FinishedWindow> DecodeBatch::Impl::advance(int max_passes) {
   const Turn turn(busy_, kBusy);
+  const PlainArithmetic plain;
   if (max_passes < 0) {
     throw ShapeError("advance: max_passes must be at least 0, got " + std::to_string(max_passes));
   }

@@ -7,6 +7,7 @@
 
 #include "decoder_state.h"
 #include "model_impl.h"
+#include "plain_arithmetic.h"
 
 namespace sottovoce {
 namespace {
@@ -21,6 +22,7 @@ void check_token(const std::string& name, int token, int n_vocab) {
 
 std::vector<float> detect_language(const Model& model, const AudioFeatures& features, int sot,
                                    const std::vector<int>& language_tokens) {
+  const PlainArithmetic plain;
   const int n_vocab = model.dims().n_vocab;
   check_token("sot", sot, n_vocab);
   if (language_tokens.empty())

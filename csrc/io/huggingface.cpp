@@ -30,11 +30,6 @@ bool is_directory(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-json::Value read_json(const std::string& path) {
-  const MappedFile file(path);
-  return json::parse(file.text(), path);
-}
-
 // The shard is created with the map's entry: views point into it, so it must not move afterwards.
 SafetensorsFile& open_shard(Shards& shards, const std::string& directory, const std::string& name) {
   const auto found = shards.find(name);
@@ -58,7 +53,7 @@ void read_single(Checkpoint& checkpoint, Shards& shards, const std::string& dire
 // The index says which file holds each tensor; only files in the directory itself are followed.
 void read_sharded(Checkpoint& checkpoint, Shards& shards, const std::string& directory,
                   const std::string& index_path) {
-  const json::Value index = read_json(index_path);
+  const json::Value index = json::read(index_path);
   const json::Value* weight_map = index.find("weight_map");
   if (weight_map == nullptr || weight_map->object() == nullptr) {
     fail(index_path, "has no object 'weight_map'");
@@ -113,13 +108,13 @@ Checkpoint open_checkpoint(const std::string& directory) {
   }
   Checkpoint checkpoint;
   checkpoint.source = directory;
-  json::Value config = read_json(config_path);
+  json::Value config = json::read(config_path);
   checkpoint.dims = huggingface::read_dims(config, config_path);
 
   // Files from before 2023 have no generation_config.json and keep its fields in config.json.
   std::string generation_path = directory + "/generation_config.json";
   if (is_file(generation_path)) {
-    config = read_json(generation_path);
+    config = json::read(generation_path);
   } else {
     generation_path = config_path;
   }

@@ -10,6 +10,7 @@
 
 #include <sottovoce/error.h>
 
+#include "mapped_file.h"
 #include "utf8.h"
 
 namespace sottovoce::json {
@@ -309,7 +310,15 @@ const char* Value::kind() const {
 }
 
 Value parse(std::string_view text, const std::string& file, std::string_view unwanted) {
+  if (text.size() > kMostBytes) {
+    throw LoadError(file + ": JSON must have " + std::to_string(kMostBytes) +
+                    " bytes at most, got " + std::to_string(text.size()));
+  }
   return Parser(text, file, unwanted).document();
+}
+
+Value read(const std::string& path, std::string_view unwanted) {
+  return parse(read_file(path, kMostBytes), path, unwanted);
 }
 
 }  // namespace sottovoce::json

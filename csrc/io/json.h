@@ -49,8 +49,15 @@ struct Member {
   Value value;
 };
 
-// Throws LoadError("<file>: byte 17: expected ...") for anything but one valid document in UTF-8.
+// The longest document, some five times a tokenizer.json: in memory one may take thirty times its
+// bytes.
+inline constexpr std::size_t kMostBytes = std::size_t{16} << 20;
+
+// Throws LoadError("<file>: byte 17: expected ...") for anything but one valid document in UTF-8 of
+// kMostBytes at most.
 // Arrays under the key `unwanted`, in any object, are read and left out.
 Value parse(std::string_view text, const std::string& file, std::string_view unwanted = {});
+// The same of a whole file, read and not mapped: whoever writes to it meanwhile does no harm.
+Value read(const std::string& path, std::string_view unwanted = {});
 
 }  // namespace sottovoce::json

@@ -1,5 +1,6 @@
-// Memory-mapped files. The map is private and read-only; the file must not be truncated by somebody
-// else while it is mapped (the kernel would answer a read past its new end with SIGBUS).
+// Files in memory. A map is private and read-only; the file must not be truncated by somebody
+// else while it is mapped (the kernel would answer a read past its new end with SIGBUS), which
+// small ones that are copied may be.
 #include "mapped_file.h"
 
 #include <fcntl.h>
@@ -26,6 +27,22 @@ namespace {
 // std::generic_category, because strerror is not safe among threads.
 std::string reason(int error) { return std::generic_category().message(error); }
 
+// An open regular file, and its size.
+std::pair<int, std::size_t> open_regular(const std::string& path) {
+  // Looked at before it is opened: opening a pipe that nobody writes to would wait for ever.
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0) fail(path, reason(errno));
+  if (!S_ISREG(status.st_mode)) fail(path, "not a regular file");
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) fail(path, reason(errno));
+  if (::fstat(file, &status) != 0) {
+    const int error = errno;
+    ::close(file);
+    fail(path, reason(error));
+  }
+  return {file, static_cast<std::size_t>(status.st_size)};
+}
+
 }  // namespace
 
 bool is_file(const std::string& path) {
@@ -38,15 +55,34 @@ std::string real_path(const std::string& path) {
   return real ? real.get() : "";
 }
 
+std::string read_file(const std::string& path, std::size_t most) {
+  const auto [fd, size] = open_regular(path);
+  const Descriptor file(fd);
+  const auto check = [&](std::size_t n) {
+    if (n <= most) return;
+    fail(path, "it has " + std::to_string(n) + " bytes, and " + std::to_string(most) +
+                   " at most are read of such a file");
+  };
+  check(size);
+  std::string contents(size + 1, '\0');  // a byte more, to see the end
+  std::size_t n = 0;
+  for (;;) {
+    const ssize_t got = ::read(file.get(), contents.data() + n, contents.size() - n);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail(path, reason(errno));
+    if (got == 0) break;
+    n += static_cast<std::size_t>(got);
+    check(n);
+    if (n == contents.size()) contents.resize(2 * n);  // it has grown
+  }
+  contents.resize(n);
+  return contents;
+}
+
 MappedFile::MappedFile(const std::string& path) : path_(path) {
-  // Looked at before it is opened: opening a pipe that nobody writes to would wait for ever.
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0) fail(path, reason(errno));
-  if (!S_ISREG(status.st_mode)) fail(path, "not a regular file");
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.is_open()) fail(path, reason(errno));
-  if (::fstat(file.get(), &status) != 0) fail(path, reason(errno));
-  size_ = static_cast<std::size_t>(status.st_size);
+  const auto [fd, size] = open_regular(path);
+  const Descriptor file(fd);
+  size_ = size;
   if (size_ == 0) return;  // mmap refuses an empty range
   void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (memory == MAP_FAILED) fail(path, reason(errno));

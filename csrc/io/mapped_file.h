@@ -1,9 +1,8 @@
-// A file as read-only memory, for as long as the object lives.
+// A file as read-only memory, for as long as the object lives; and small ones as a copy.
 #pragma once
 
 #include <cstddef>
 #include <string>
-#include <string_view>
 
 namespace sottovoce {
 
@@ -12,6 +11,10 @@ bool is_file(const std::string& path);
 
 // The whole path, without links; empty, and errno set, if nothing is there.
 std::string real_path(const std::string& path);
+
+// The contents of a regular file. Throws LoadError with the path and the system's reason, or if
+// there are more than `most` bytes.
+std::string read_file(const std::string& path, std::size_t most);
 
 class MappedFile {
  public:
@@ -26,7 +29,6 @@ class MappedFile {
   const std::string& path() const { return path_; }
   const char* data() const { return data_; }  // aligned to a page; null if the file is empty
   std::size_t size() const { return size_; }
-  std::string_view text() const { return {data_, size_}; }
 
  private:
   std::string path_;

@@ -73,10 +73,7 @@ struct TokenFile {
 };
 
 // Without the merges of tokenizer.json, half of its size: they follow from the ids.
-json::Value read_json(const std::string& path) {
-  const MappedFile file(path);
-  return json::parse(file.text(), path, "merges");
-}
+json::Value read_json(const std::string& path) { return json::read(path, "merges"); }
 
 int check_id(std::int64_t id, const std::string& token, const std::string& path) {
   if (id < 0 || id > kMaxId) {

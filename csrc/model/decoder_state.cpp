@@ -7,6 +7,7 @@
 
 #include <sottovoce/error.h>
 
+#include "plain_arithmetic.h"
 #include "turn.h"
 
 namespace sottovoce {
@@ -89,7 +90,6 @@ DecoderState::Impl::Impl(std::shared_ptr<const Model::Impl> model_impl, int n_wi
       arena(model->backend->arena(model->dims.n_text_layer, model->dims.n_text_ctx, n_rows,
                                   model->dims.n_text_state)) {
   for (int row = 0; row < n_rows; ++row) window_of_row.push_back(row / rows_per_window);
-  metrics.kv_cache_bytes = arena->n_bytes();
 }
 
 double DecoderState::Impl::listen(int window, const AudioFeatures& features) {
@@ -139,6 +139,7 @@ ops::StepPlan DecoderState::Impl::plan(const std::vector<Fed>& fed) {
 void DecoderState::Impl::forward(const std::vector<Fed>& fed, ops::Array& logits,
                                  CrossAttentionProbe* probe) {
   const Turn turn(busy, kBusy);
+  const PlainArithmetic plain;
   check_fed(model->dims, pages, fed);
   if (fed.empty()) return;
   const auto n_inputs = static_cast<std::int64_t>(fed.size());
@@ -156,6 +157,7 @@ void DecoderState::Impl::forward(const std::vector<Fed>& fed, ops::Array& logits
                          probe,
                          metrics.attention_scratch_bytes};
   decode_inputs(pass, plan(fed), logits);
+  metrics.kv_cache_bytes = arena->n_bytes();
   opened.keep();
 }
 

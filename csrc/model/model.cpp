@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <cstdio>
 #include <string>
 
 #include "decoder_state.h"
@@ -67,6 +69,17 @@ void check_mel(const ops::Context& context, const ModelDims& dims, const TensorV
   }
 }
 
+// Finite values may still be too large for the numbers inside the network.
+void check_encoded(const ops::Backend& backend, const TensorView& mel, const ops::Array& features) {
+  if (backend.all_finite(features)) return;
+  float largest = 0.0f;
+  for (std::int64_t i = 0; i < mel.size(); ++i) largest = std::max(largest, std::abs(mel.f32()[i]));
+  char text[32];
+  std::snprintf(text, sizeof(text), "%g", static_cast<double>(largest));
+  throw ShapeError("encode: mel must be a log-mel spectrogram, of values from -2 to 3 or so, got " +
+                   std::string(text) + ", which overflows inside the network");
+}
+
 }  // namespace
 
 std::size_t CrossKV::n_bytes() const {
@@ -84,9 +97,10 @@ const std::vector<Tensor>& AudioFeatures::hidden_states() const { return impl_->
 const Metrics& AudioFeatures::metrics() const { return impl_->metrics; }
 
 Model::Impl::Impl(const RuntimeOptions& runtime_options)
-    : options(runtime_options),
-      backend(ops::open_backend(options)),
-      isa(ops::isa_name(backend->host())) {}
+    : Impl(runtime_options, ops::open_backend(runtime_options)) {}
+
+Model::Impl::Impl(const RuntimeOptions& runtime_options, std::shared_ptr<const ops::Backend> shared)
+    : options(runtime_options), backend(std::move(shared)), isa(ops::isa_name(backend->host())) {}
 
 Model::Impl::~Impl() {
   const ForkLock lock(workspaces_mutex);
@@ -95,13 +109,17 @@ Model::Impl::~Impl() {
 
 Model::Model(const Checkpoint& checkpoint, const RuntimeOptions& options)
     : impl_(std::make_shared<Impl>(options)) {
+  impl_->pack(checkpoint);
+}
+
+void Model::Impl::pack(const Checkpoint& checkpoint) {
   const PlainArithmetic plain;
-  const ComputeType type = impl_->backend->compute_type(options.compute_type);
-  impl_->options.compute_type = type.name;
+  const ComputeType type = backend->compute_type(options.compute_type);
+  options.compute_type = type.name;
   checkpoint.dims.validate();
-  impl_->dims = checkpoint.dims;
-  impl_->alignment_heads = alignment_heads_of(checkpoint);
-  impl_->weights = Weights::from_checkpoint(*impl_->backend, type, checkpoint);
+  dims = checkpoint.dims;
+  alignment_heads = alignment_heads_of(checkpoint);
+  weights = Weights::from_checkpoint(*backend, type, checkpoint);
 }
 
 const ModelDims& Model::dims() const { return impl_->dims; }
@@ -119,6 +137,7 @@ AudioFeatures Model::encode(const TensorView& mel, bool hidden_states) const {
 
 std::vector<AudioFeatures> Model::encode(const std::vector<TensorView>& mels,
                                          bool hidden_states) const {
+  const PlainArithmetic plain;
   for (const TensorView& mel : mels) check_mel(impl_->backend->host(), impl_->dims, mel);
   std::vector<AudioFeatures> features;
   const auto at_once = static_cast<std::size_t>(impl_->backend->windows_at_once());
@@ -138,6 +157,9 @@ void Model::Impl::encode(const std::vector<TensorView>& mels, bool hidden_states
   EncoderPass pass{*backend, dims, weights, *workspace};
   std::vector<EncodedWindow> encoded = encode_windows(pass, mels, hidden_states);
   give_back(std::move(workspace));
+  for (std::size_t window = 0; window < encoded.size(); ++window) {
+    check_encoded(*backend, mels[window], encoded[window].features);
+  }
   Metrics of_window;
   of_window.attention_scratch_bytes = pass.scratch_bytes;
   of_window.encoder_calls = 1;
@@ -205,6 +227,7 @@ std::shared_ptr<const CrossKV> Model::Impl::cross_kv(const AudioFeatures& featur
 }
 
 DecoderState Model::new_state(const std::vector<AudioFeatures>& features, int n_rows) const {
+  const PlainArithmetic plain;
   const auto n_windows = static_cast<int>(features.size());
   if (n_windows == 0 || n_rows < n_windows || n_rows % n_windows != 0 ||
       n_rows > PageTable::kMostRows) {

@@ -46,6 +46,10 @@ struct AudioFeatures::Impl {
 
 struct Model::Impl : std::enable_shared_from_this<Model::Impl> {
   explicit Impl(const RuntimeOptions& runtime_options);
+  // On a back end of these options, which others may use as well.
+  Impl(const RuntimeOptions& runtime_options, std::shared_ptr<const ops::Backend> shared);
+  // Throws what Model's constructor throws.
+  void pack(const Checkpoint& checkpoint);
   ~Impl();
 
   ModelDims dims;

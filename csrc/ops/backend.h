@@ -93,6 +93,8 @@ class Backend {
                           std::int64_t n_rows) const = 0;
   // All of an array that is written no more: a copy, or where the memory is the host's, itself.
   virtual Tensor take(const Array& source) const = 0;
+  // False if an element is infinite or not a number.
+  virtual bool all_finite(const Array& source) const = 0;
 
   virtual LinearPtr pack_linear(DType dtype, const std::vector<LinearBlock>& blocks) const = 0;
   // `weight` (n_out, n_in, 3) as a GEMM over windows of three time-major rows.

@@ -47,7 +47,7 @@ Context make_context(const std::string& isa, Threads& threads) {
   const kernels::Table* table = kernels::choose_table(name.c_str());
   if (!table) {
     std::string known;
-    for (const std::string& name : available_isas()) known += (known.empty() ? "" : ", ") + name;
+    for (const std::string& each : available_isas()) known += (known.empty() ? "" : ", ") + each;
     throw ShapeError("isa must be one this CPU has (" + known + "), got '" + name + "'" +
                      (by_environment ? " from SOTTOVOCE_ISA" : ""));
   }

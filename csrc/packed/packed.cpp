@@ -2,6 +2,7 @@
 #include <sottovoce/packed.h>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -35,17 +36,30 @@ std::string expected_header(const std::string& isa, const ComputeType& type,
          type.meaning() + "\n" + std::to_string(identity.size()) + "\n" + identity;
 }
 
-// The machine's part of a model: threads, kernels and the types that they compute in.
-std::pair<std::shared_ptr<Model::Impl>, ComputeType> make_impl(const RuntimeOptions& options) {
-  auto impl = std::make_shared<Model::Impl>(options);
-  ComputeType type = impl->backend->compute_type(options.compute_type);
-  impl->options.compute_type = type.name;
-  return {std::move(impl), std::move(type)};
-}
-
 // Packed weights are in the order that a CPU's kernels read.
 bool is_packed_for(const ops::Backend& backend) {
   return std::strcmp(backend.device(), "cpu") == 0;
+}
+
+// open_packed() on a back end of these options.
+std::optional<Model> open_on(std::shared_ptr<const ops::Backend> backend, const std::string& path,
+                             const std::string& identity, const RuntimeOptions& options) {
+  const ComputeType type = backend->compute_type(options.compute_type);
+  if (!is_packed_for(*backend)) return std::nullopt;
+  auto impl = std::make_shared<Model::Impl>(options, std::move(backend));
+  impl->options.compute_type = type.name;
+  const auto file = packed::PackedFile::open(*impl->backend->host().threads, path,
+                                             expected_header(impl->isa, type, identity));
+  if (!file) return std::nullopt;
+  try {
+    packed::Network network = packed::read_network(impl->backend->host(), file, type);
+    impl->dims = network.dims;
+    impl->alignment_heads = std::move(network.alignment_heads);
+    impl->weights = std::move(network.weights);
+  } catch (const LoadError&) {
+    return std::nullopt;
+  }
+  return Model(std::move(impl));
 }
 
 // Makes a folder and those above it that are missing.
@@ -88,20 +102,11 @@ std::string packed_path(const std::string& folder, const std::string& directory,
 
 std::optional<Model> open_packed(const std::string& path, const std::string& identity,
                                  const RuntimeOptions& options) {
-  auto [impl, type] = make_impl(options);
-  if (!is_packed_for(*impl->backend)) return std::nullopt;
-  const auto file = packed::PackedFile::open(*impl->backend->host().threads, path,
-                                             expected_header(impl->isa, type, identity));
-  if (!file) return std::nullopt;
-  try {
-    packed::Network network = packed::read_network(impl->backend->host(), file, type);
-    impl->dims = network.dims;
-    impl->alignment_heads = std::move(network.alignment_heads);
-    impl->weights = std::move(network.weights);
-  } catch (const LoadError&) {
+  if (::access(path.c_str(), F_OK) != 0) {  // no reason to start threads
+    check_runtime(options);
     return std::nullopt;
   }
-  return Model(std::move(impl));
+  return open_on(ops::open_backend(options), path, identity, options);
 }
 
 bool save_packed(const Model& model, const std::string& path, const std::string& identity,
@@ -121,8 +126,12 @@ Model open_model(const std::string& directory, const RuntimeOptions& options,
                  const std::string& folder) {
   const std::string identity = checkpoint_identity(directory);
   const std::string path = packed_path(folder, directory, options);
-  if (auto model = open_packed(path, identity, options)) return *std::move(model);
-  Model model(open_checkpoint(directory), options);
+  // One set of threads, whichever way the weights come.
+  const std::shared_ptr<const ops::Backend> backend = ops::open_backend(options);
+  if (auto model = open_on(backend, path, identity, options)) return *std::move(model);
+  auto impl = std::make_shared<Model::Impl>(options, backend);
+  impl->pack(open_checkpoint(directory));
+  Model model(std::move(impl));
   if (checkpoint_identity(directory) != identity) return model;  // it changed under our hands
   try {
     save_packed(model, path, identity);
@@ -130,7 +139,7 @@ Model open_model(const std::string& directory, const RuntimeOptions& options,
     return model;  // slower next time, and that is all
   }
   // From the file, to share its pages.
-  if (auto shared = open_packed(path, identity, options)) return *std::move(shared);
+  if (auto shared = open_on(backend, path, identity, options)) return *std::move(shared);
   return model;
 }
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .runtime import Isa, Threading
+from .runtime import ComputeType, Device, Isa, Threading
 
 SAMPLE_RATE: Final[int]  # 16000 Hz
 N_FFT: Final[int]  # 400
@@ -154,10 +154,10 @@ class Model:
         checkpoint: Checkpoint,
         *,
         n_threads: int = 0,
-        isa: str = "",
-        compute_type: str = "float32",
-        threading: str = "pool",
-        device: str = "",
+        isa: Isa = "",
+        compute_type: ComputeType = "float32",
+        threading: Threading = "pool",
+        device: Device = "",
     ) -> None: ...
     @property
     def dims(self) -> ModelDims: ...
@@ -213,17 +213,17 @@ class Model:
 
 def checkpoint_identity(directory: str) -> str: ...
 def packed_path(
-    folder: str, directory: str, *, isa: str = "", compute_type: str = "float32"
+    folder: str, directory: str, *, isa: Isa = "", compute_type: ComputeType = "float32"
 ) -> str: ...
 def open_packed(
     path: str,
     identity: str,
     *,
     n_threads: int = 0,
-    isa: str = "",
-    compute_type: str = "float32",
-    threading: str = "pool",
-    device: str = "",
+    isa: Isa = "",
+    compute_type: ComputeType = "float32",
+    threading: Threading = "pool",
+    device: Device = "",
 ) -> Model | None: ...
 def save_packed(model: Model, path: str, identity: str, *, patience: float = 10.0) -> bool: ...
 
@@ -312,11 +312,12 @@ def available_threading() -> list[Threading]: ...
 def check_runtime(
     *,
     n_threads: int = 0,
-    isa: str = "",
-    compute_type: str = "float32",
-    threading: str = "pool",
-    device: str = "",
+    isa: Isa = "",
+    compute_type: ComputeType = "float32",
+    threading: Threading = "pool",
+    device: Device = "",
 ) -> None: ...
+def physical_cores(root: str, cpus: Sequence[int]) -> int: ...  # for tests: under another root
 def cgroup_cpus(root: str) -> int: ...  # for tests: what the quotas under another root allow
 def log_mel(
     samples: NDArray[np.float32],
@@ -324,7 +325,7 @@ def log_mel(
     *,
     padding: int = 0,
     n_threads: int = 0,
-    isa: str = "",
+    isa: Isa = "",
 ) -> NDArray[np.float32]: ...  # (n_mels, n_frames)
 def frame_mask(n_samples: int, n_frames: int) -> NDArray[np.uint8]: ...
 def mel_filters(n_mels: int) -> NDArray[np.float32]: ...  # (n_mels, 201)

@@ -116,8 +116,8 @@ class WhisperModel:
             device: "cpu", or "auto": the best there is.
             compute_type: "float32" (openai-whisper's words), "bfloat16", "int8" (quickest and
                 smallest), or "auto": "int8" but on the portable kernels.
-            cpu_threads: threads of one call; 0: all that this process may use, and with "openmp"
-                no more than OMP_NUM_THREADS.
+            cpu_threads: threads of one call, no more than this process has CPUs (`core.n_threads`
+                tells); 0: one a core, and with "openmp" no more than OMP_NUM_THREADS.
             isa: kernel table, one of `available_isas()`; "": the best for this CPU.
             threading: "pool": threads of the model's own; "openmp", if it is one of
                 `available_threading()`: the caller's OpenMP team, for programs that have one.

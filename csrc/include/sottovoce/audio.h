@@ -16,7 +16,7 @@ namespace sottovoce {
 //   samples    (n_samples,) float32, 16 kHz mono
 //   n_mels     80 or 128 (any 1..kNFft/2 is computed)
 //   padding    zero samples appended before the transform (transcribe uses kNSamples)
-//   n_threads  0 means all this process may use, 1024 at most; the same bits for any number
+//   n_threads  as in RuntimeOptions, 1024 at most; the same bits for any number
 //   isa        as RuntimeOptions has it; the same bits for any
 // Returns (n_mels, n_frames) float32, n_frames = (n_samples + padding) / 160.
 // Throws ShapeError if the padded input has 200 samples or fewer (nothing to reflect) or a sample

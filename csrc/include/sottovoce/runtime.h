@@ -6,11 +6,13 @@
 
 namespace sottovoce {
 
-// Never what the network is or what the caller wants decoded. The environment is read once, when the
-// library is loaded.
+// Never what the network is or what the caller wants decoded. The environment is read once, when
+// the library is loaded.
 struct RuntimeOptions {
-  int n_threads = 0;  // 0: all this process may use
-  std::string isa;    // "", or one of available_isas(); "" asks SOTTOVOCE_ISA, then CPUID
+  // 0: default_n_threads(). More than the CPUs that this process may run on (or, if it is set, than
+  // SOTTOVOCE_MOST_THREADS) are as many as those: Model::n_threads() tells.
+  int n_threads = 0;
+  std::string isa;  // "", or one of available_isas(); "" asks SOTTOVOCE_ISA, then CPUID
   std::string compute_type = "float32";  // or "bfloat16", "int8", "auto"
   std::string threading = "pool";        // or "openmp", if it is in available_threading()
   // "cpu", or "auto": the best there is; "" asks SOTTOVOCE_DEVICE, then takes "cpu".
@@ -26,7 +28,8 @@ std::vector<std::string> available_isas();
 // if the library was built with it: the OpenMP team of the calling thread, for programs that have
 // one already; n_threads 0 is then no more than OMP_NUM_THREADS either.
 std::vector<std::string> available_threading();
-// Threads that this process may use: CPU affinity and cgroup quota.
+// A thread for every core, siblings counted once, of the CPUs that affinity and cgroup quota leave
+// to this process; no more than SOTTOVOCE_MOST_THREADS.
 int default_n_threads();
 
 }  // namespace sottovoce

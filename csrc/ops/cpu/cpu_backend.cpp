@@ -75,6 +75,10 @@ Tensor CpuBackend::take(const Array& source) const {
   return Tensor::over(memory_of(source), source.shape(), source.dtype());
 }
 
+bool CpuBackend::all_finite(const Array& source) const {
+  return ops::all_finite(context_, view(source));
+}
+
 LinearPtr CpuBackend::pack_linear(DType dtype, const std::vector<LinearBlock>& blocks) const {
   return std::make_unique<PackedLinear>(ops::pack_linear(context_, dtype, blocks));
 }

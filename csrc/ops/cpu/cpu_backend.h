@@ -30,6 +30,7 @@ class CpuBackend : public Backend {
   Array upload(const TensorView& source) const override;
   Tensor download(const Array& source, std::int64_t first_row, std::int64_t n_rows) const override;
   Tensor take(const Array& source) const override;
+  bool all_finite(const Array& source) const override;
 
   LinearPtr pack_linear(DType dtype, const std::vector<LinearBlock>& blocks) const override;
   LinearPtr pack_conv1d(DType dtype, const TensorView& weight,

@@ -11,17 +11,47 @@ namespace sottovoce::ops {
 
 namespace {
 
-struct CpuArena final : KVArena {
-  Tensor keys;    // (n_layer, n_ctx, n_rows, n_state)
-  Tensor values;  // (n_layer, n_ctx, n_rows, n_state)
+// Memory of some positions at a time, as far as rows have come: a whole context of many rows of a
+// large model would be gigabytes, most of which nobody comes to.
+class CpuArena final : public KVArena {
+ public:
+  CpuArena(const CpuContext& context, std::int64_t n_layer, std::int64_t n_rows,
+           std::int64_t n_state)
+      : context_(context), n_layer_(n_layer), n_rows_(n_rows), n_state_(n_state) {}
 
-  std::size_t n_bytes() const override { return keys.n_bytes() + values.n_bytes(); }
-  std::int64_t n_state() const { return keys.shape()[3]; }
-  std::int64_t layer_stride() const { return keys.size() / keys.shape()[0]; }  // elements
-  // Of a vector of layer 0.
-  std::int64_t offset(int position, int column) const {
-    return (position * keys.shape()[2] + column) * n_state();
+  std::size_t n_bytes() const override {
+    return keys_.empty() ? 0 : 2 * keys_.size() * keys_.front().n_bytes();
   }
+  std::int64_t n_state() const { return n_state_; }
+  std::int64_t layer_stride() const { return kPositions * n_rows_ * n_state_; }  // elements
+
+  // Makes room for `position`.
+  void reach(int position) {
+    const auto n_needed = static_cast<std::size_t>(position / kPositions) + 1;
+    const Shape shape{n_layer_, kPositions, n_rows_, n_state_};
+    while (values_.size() < n_needed) {
+      if (keys_.size() == values_.size()) keys_.push_back(make_tensor(context_, shape));
+      values_.push_back(make_tensor(context_, shape));
+    }
+  }
+  // Vectors of layer 0, (n_state); those of the layers above are layer_stride() apart.
+  float* keys(int position, int column) { return at(keys_, position, column); }
+  float* values(int position, int column) { return at(values_, position, column); }
+
+ private:
+  static constexpr std::int64_t kPositions = 32;
+
+  float* at(std::vector<Tensor>& tensors, int position, int column) const {
+    return tensors[static_cast<std::size_t>(position / kPositions)].data() +
+           (position % kPositions * n_rows_ + column) * n_state_;
+  }
+
+  CpuContext context_;
+  std::int64_t n_layer_;
+  std::int64_t n_rows_;
+  std::int64_t n_state_;
+  std::vector<Tensor> keys_;    // each (n_layer, kPositions, n_rows, n_state)
+  std::vector<Tensor> values_;  // likewise
 };
 
 // The plan, and what it means for this memory.
@@ -47,13 +77,9 @@ const CpuStep& cpu_step(const Step& step) { return static_cast<const CpuStep&>(s
 
 }  // namespace
 
-std::unique_ptr<KVArena> CpuBackend::arena(std::int64_t n_layer, std::int64_t n_ctx,
-                                           std::int64_t n_rows, std::int64_t n_state) const {
-  auto arena = std::make_unique<CpuArena>();
-  const Shape shape{n_layer, n_ctx, n_rows, n_state};
-  arena->keys = make_tensor(context_, shape);
-  arena->values = make_tensor(context_, shape);
-  return arena;
+std::unique_ptr<KVArena> CpuBackend::arena(std::int64_t n_layer, std::int64_t, std::int64_t n_rows,
+                                           std::int64_t n_state) const {
+  return std::make_unique<CpuArena>(context_, n_layer, n_rows, n_state);
 }
 
 std::unique_ptr<Step> CpuBackend::prepare(const StepPlan& plan, KVArena& arena) const {
@@ -65,10 +91,11 @@ std::unique_ptr<Step> CpuBackend::prepare(const StepPlan& plan, KVArena& arena) 
     const auto row = static_cast<std::size_t>(input.row);
     if (row >= step->pasts.size()) step->pasts.resize(row + 1);
     CpuStep::Past& past = step->pasts[row];
+    step->arena->reach(input.position);
     for (int pos = static_cast<int>(past.keys.size()); pos <= input.position; ++pos) {
-      const std::int64_t offset = step->arena->offset(pos, plan.column(input.row, pos));
-      past.keys.push_back(step->arena->keys.data() + offset);
-      past.values.push_back(step->arena->values.data() + offset);
+      const int column = plan.column(input.row, pos);
+      past.keys.push_back(step->arena->keys(pos, column));
+      past.values.push_back(step->arena->values(pos, column));
     }
     if (step->listeners.empty() || step->listeners.back().window != input.window) {
       step->listeners.push_back({input.window, static_cast<std::int64_t>(i), 0});
@@ -104,9 +131,8 @@ std::size_t CpuBackend::append_and_attend(const Step& step, std::int64_t layer, 
   std::vector<CachedRow> rows;
   rows.reserve(plan->inputs.size());
   for (const StepPlan::Input& input : plan->inputs) {
-    const std::int64_t offset = layer_offset + arena->offset(input.position, input.column);
-    std::copy_n(q + n, n, arena->keys.data() + offset);
-    std::copy_n(q + 2 * n, n, arena->values.data() + offset);
+    std::copy_n(q + n, n, arena->keys(input.position, input.column) + layer_offset);
+    std::copy_n(q + 2 * n, n, arena->values(input.position, input.column) + layer_offset);
     const CpuStep::Past& past = pasts[static_cast<std::size_t>(input.row)];
     rows.push_back({q, past.keys.data(), past.values.data(), input.position + 1});
     q += 3 * n;

@@ -43,6 +43,11 @@ Tensor GuardedBackend::take(const Array& source) const {
   return copy;
 }
 
+bool GuardedBackend::all_finite(const Array& source) const {
+  const GuardedMemory::Access access(guarded_);
+  return CpuBackend::all_finite(source);
+}
+
 LinearPtr GuardedBackend::pack_linear(DType dtype, const std::vector<LinearBlock>& blocks) const {
   const GuardedMemory::Access access(guarded_);
   return CpuBackend::pack_linear(dtype, blocks);

@@ -19,6 +19,7 @@ from ..text.languages import LANGUAGES
 from .streams import note, put
 
 _SHOWN_NAME = 32  # columns of a name beside the bar, and at most a third of them
+_ROOM = 3  # columns at the end of the bar, for the ^C that a terminal echoes
 
 
 @dataclass
@@ -136,7 +137,7 @@ class Display:
         total = sum(recording.info.duration for recording in known if recording.info)
         if self._bar is None:
             self._bar = _bar(title, total)
-        self._bar.desc, self._bar.total = title, total
+        self._bar.desc, self._bar.total, self._bar.ncols = title, total, _columns() - _ROOM
         self._bar.n = sum(recording.position for recording in known)
         self._bar.refresh()
 
@@ -182,5 +183,5 @@ def _bar(title: str, total: float) -> Any:
         bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s [{elapsed}<{remaining}]",
         file=sys.stderr,
         leave=False,
-        dynamic_ncols=True,
+        ncols=_columns() - _ROOM,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from errno import ENOENT
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
     if "-" in arguments.audio and sys.stdin is None:
         raise LoadError("-: standard input is closed")
     check_output(arguments.audio, arguments.output_dir, arguments.output_format)
+    if not any(map(_exists, arguments.audio)):  # which is worth knowing before a download
+        for path in arguments.audio:
+            complain(FileNotFoundError(ENOENT, os.strerror(ENOENT)), path)
+        return 1
     return _Run(arguments, _load(arguments), keywords).status()
 
 
@@ -94,6 +100,10 @@ def _load(arguments: argparse.Namespace) -> WhisperModel:
         download_root=arguments.model_dir,
         weights_cache=arguments.weights_cache_dir or arguments.weights_cache,
     )
+
+
+def _exists(path: str) -> bool:
+    return path == "-" or os.access(path, os.F_OK)
 
 
 def _input(path: str) -> Audio:

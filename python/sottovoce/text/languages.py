@@ -102,5 +102,5 @@ def _code_of_tag(word: str) -> str | None:
     if tag is None:
         return None
     language, part = tag.groups()
-    is_part = len(part) == 3 and part.isalpha()  # zh-yue; a region has two letters or three digits
-    return (_code(part) if is_part else None) or _code(language)
+    # zh-yue is yue; a region has two letters, which may be another language's.
+    return (_code(part) if len(part) == 3 else None) or _code(language)
