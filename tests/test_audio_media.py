@@ -13,6 +13,7 @@ import pytest
 from oracle.clips import JFK
 from sottovoce import audio
 from sottovoce._core import LoadError
+from sottovoce.errors import AudioWarning
 from sounds import STEP, riff_bytes, tones, wav_bytes
 
 DESCRIPTORS = Path("/proc/self/fd")
@@ -207,7 +208,8 @@ def test_damage_is_skipped(jfk, capfd):
 
 
 def test_what_is_left_of_a_cut_file_is_decoded(jfk):
-    samples = audio.load(JFK.read_bytes()[:100_000])
+    with pytest.warns(AudioWarning, match=r"breaks off at [\d.]+ s of 11\.0; the rest is missing"):
+        samples = audio.load(JFK.read_bytes()[:100_000])
     assert 60_000 < samples.size < jfk.size
     np.testing.assert_array_equal(samples[:60_000], jfk[:60_000])
 
