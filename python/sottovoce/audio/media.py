@@ -153,7 +153,7 @@ class _Media:
             raise damage
 
     def _packets(self, container: InputContainer, stream: AudioStream) -> Iterator[Any]:
-        """Packets; the last one is empty and flushes the decoder, also where the file breaks off."""
+        """Packets; the last is empty and flushes the decoder, also where the file breaks off."""
         import av
 
         self._failure = None

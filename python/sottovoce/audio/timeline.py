@@ -17,7 +17,6 @@ from .stated import n_id3_bytes
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
-    from av.audio.stream import AudioStream
     from av.container import InputContainer
 
 Stretch = tuple[float, float]  # start and end, s
@@ -167,9 +166,9 @@ class Damage:
         told = []
         if self.holes:
             seconds = sum(end - start for start, end in self.holes)
-            n = len(self.holes)
+            n = f"{len(self.holes)} stretch{'' if len(self.holes) == 1 else 'es'}"
             told.append(
-                f"{name} is damaged: {n} stretch{'' if n == 1 else 'es'} of {seconds:.2f} s in all, "
+                f"{name} is damaged: {n} of {seconds:.2f} s in all, "
                 f"the first at {self.holes[0][0]:.2f} s, cannot be decoded; silence stands there"
             )
         if self.cut:
