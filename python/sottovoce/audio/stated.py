@@ -18,7 +18,8 @@ _LONGEST_INFO_FRAME = 3000  # bytes, in front of an mp3: it says how many frames
 def stated_duration(file: BinaryIO, container: InputContainer, stream: AudioStream) -> float | None:
     """s; None if the file does not say. `file`, which `container` reads, is left where it is."""
     form = container.format.name
-    of_stream = float(stream.duration * stream.time_base) if stream.duration else None
+    duration, unit = stream.duration, stream.time_base
+    of_stream = float(duration * unit) if duration and unit else None
     place = file.tell()
     try:
         if form == "wav":
@@ -31,8 +32,8 @@ def stated_duration(file: BinaryIO, container: InputContainer, stream: AudioStre
     finally:
         file.seek(place)
     if form == "matroska,webm":  # says how long the longest of its streams is
-        is_alone = len(container.streams) == 1 and container.duration
-        return container.duration / 1e6 if is_alone else None
+        in_all = container.duration if len(container.streams) == 1 else None
+        return in_all / 1e6 if in_all else None
     return of_stream if form in ("flac", "mov,mp4,m4a,3gp,3g2,mj2") else None
 
 

@@ -80,7 +80,8 @@ class Timeline:
 
     def frame(self, frame: AudioFrame, packet: Any) -> None:
         """A frame of `packet` is decoded."""
-        time = None if frame.pts is None else float(frame.pts * frame.time_base)
+        unit = frame.time_base
+        time = None if frame.pts is None or unit is None else float(frame.pts * unit)
         position = None if packet is None else packet.pos
         if self._format in _UNTIMED:
             self._find_lost_bytes()
@@ -132,8 +133,8 @@ class Timeline:
         end = self.heard + filled
         if stated is None and self._unreadable and self.position:
             stated = end * self._n_bytes / self.position
-        is_cut = stated is not None and stated - end > _LEAST_CUT
-        return Damage(tuple(holes), (end, stated) if is_cut else None, self._unreadable)
+        cut = (end, stated) if stated is not None and stated - end > _LEAST_CUT else None
+        return Damage(tuple(holes), cut, self._unreadable)
 
     def _estimate(self, stated: float | None) -> None:
         """The time of holes of which the bytes are known: together what is stated, if that fits."""
