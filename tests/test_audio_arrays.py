@@ -122,7 +122,7 @@ NAN = np.array([[0, 0], [0, np.nan], [0, 0]])
         (ONE, 10**9, ValueError, "got 1000000000"),
         (ONE, 16000.0, TypeError, r"sample_rate must be an int in Hz, got 16000\.0"),
         (ONE, True, TypeError, "got True"),
-        (JFK, 16000, ValueError, "sample_rate is for arrays"),
+        (JFK, 16000, ValueError, "sample_rate is for samples"),
     ],
 )
 def test_bad_arrays(array, sample_rate, error, message):

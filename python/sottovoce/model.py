@@ -289,7 +289,9 @@ class WhisperModel:
         """Transcribes a recording of any length.
 
         Args:
-            audio: a path, bytes, a binary file, or samples (n_samples,).
+            audio: a path, bytes, a binary file, or samples: an array or a tensor (n_samples,) or
+                with channels, (rate, samples), {"array": ..., "sampling_rate": ...}, a pydub
+                segment.
             sample_rate: of samples, in Hz; None: 16000.
             progress: is called with a `Progress` when hearing begins, after each window and at the
                 end, in the thread that iterates; what it raises ends the transcription.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass
-from typing import Any, BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,12 @@ from .._core import SAMPLE_RATE
 from ..errors import warn_of_audio
 from . import levels
 from .arrays import INT16_SCALE, from_array
+from .forms import Form, plain
 from .media import decode
 from .sources import opened
 from .timeline import Stretch
 
-Audio: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | NDArray[Any]
+Audio: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Form
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,10 @@ def load(audio: Audio, *, sample_rate: int | None = None) -> NDArray[np.float32]
         a binary file object: read from its position to its end, and left open there;
         an array: float32 or float64 in [-1, 1], or int16, int32, uint8 over their full scale;
         (n_samples,), or with channels on either axis, the smaller one: these are averaged.
-        A float32 array, mono at 16 kHz, is returned as it is, without a copy.
-    sample_rate: Hz, of an array only (16000 unless told): media state their own.
+        A float32 array, mono at 16 kHz, is returned as it is, without a copy;
+        what other libraries call audio: (rate, samples), {"array": ..., "sampling_rate": ...},
+        tensors, pydub segments, lists of floats (`forms.plain`).
+    sample_rate: Hz, of samples only (16000 unless told): media state their own.
 
     Raises FileNotFoundError and the other OSErrors of a path; AudioError: cannot be decoded;
     ImportError: PyAV is needed and missing; TypeError: another kind of object or dtype;
@@ -56,11 +59,12 @@ def read(audio: Audio, *, sample_rate: int | None = None) -> Recording:
     """`load`, which leaves the warnings to the caller: to a thread where they are seen."""
     missing: tuple[Stretch, ...] = ()
     damages: tuple[str, ...] = ()
+    audio, sample_rate = plain(audio, sample_rate)
     if isinstance(audio, np.ndarray):
         samples = from_array(audio, SAMPLE_RATE if sample_rate is None else sample_rate)
         name = f"array {audio.shape} {audio.dtype}"
     elif sample_rate is not None:
-        raise ValueError("load: sample_rate is for arrays; media state their own, leave it out")
+        raise ValueError("load: sample_rate is for samples; media state their own, leave it out")
     else:
         with opened(audio) as (file, name):
             media = decode(file, name)
@@ -72,9 +76,13 @@ def read(audio: Audio, *, sample_rate: int | None = None) -> Recording:
 def snapshot(audio: Audio) -> Audio:
     """The same, in memory of its own where the caller could change it before it is loaded.
 
-    An array, a buffer and the rest of a file are copied; a path stays what it is, and so does what
+    Samples, a buffer and the rest of a file are copied; a path stays what it is, and so does what
     `load` would refuse. Raises what reading the file raises.
     """
+    if not isinstance(audio, (str, os.PathLike)):
+        audio, rate = plain(audio, None)
+        if rate is not None:
+            return rate, np.array(audio)
     if isinstance(audio, np.ndarray):
         return np.array(audio)
     if isinstance(audio, (bytearray, memoryview)):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .._core import SAMPLE_RATE
 from ..errors import AudioError
+from .arrays import as_float32, down_mix
 from .levels import Meter
 from .sources import Part
 from .stated import stated_duration
@@ -186,6 +187,21 @@ def _next_link(file: BinaryIO, start: int) -> int | None:
     return None
 
 
+def _mixed(frame: AudioFrame) -> AudioFrame:
+    """`frame`, or the mean of its channels where there are more than two and none has a name."""
+    import av
+
+    n_channels = frame.layout.nb_channels
+    if n_channels <= 2 or frame.layout.name != f"{n_channels} channels":
+        return frame
+    stored = frame.to_ndarray()  # planes, or one row with the channels in turn
+    axis = 0 if frame.format.is_planar else 1
+    samples = as_float32(stored if frame.format.is_planar else stored.reshape(-1, n_channels))
+    mono = av.AudioFrame.from_ndarray(down_mix(samples, axis)[None], "flt", "mono")
+    mono.sample_rate, mono.pts, mono.time_base = frame.sample_rate, frame.pts, frame.time_base
+    return mono
+
+
 def _resampled(frames: Iterator[AudioFrame]) -> Iterator[AudioFrame]:
     """s16 mono 16 kHz frames, through one resampler, replaced where the stream changes its format.
 
@@ -194,7 +210,7 @@ def _resampled(frames: Iterator[AudioFrame]) -> Iterator[AudioFrame]:
     import av
 
     current = resampler = None
-    for frame in frames:
+    for frame in map(_mixed, frames):
         kind = frame.format.name, frame.layout.name, frame.sample_rate
         if resampler is None or kind != current:
             current = kind

@@ -26,8 +26,8 @@ def opened(audio: Any) -> Iterator[tuple[BinaryIO, str]]:
             audio.seek(0, os.SEEK_END)
     else:
         raise TypeError(
-            "load: audio must be a path, bytes, a binary file or a NumPy array, "
-            f"got {type(audio).__name__}; numpy.asarray turns tensors and lists into arrays"
+            "load: audio must be a path, bytes, a binary file or samples (an array, a tensor, "
+            f"(rate, samples), ...), got {type(audio).__name__}"
         )
 
 
