@@ -1,8 +1,9 @@
-"""From any rate to 16 kHz, as libswresample does it."""
+"""From any rate to 16 kHz: by libswresample, or as it does it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -12,6 +13,8 @@ from .._core import SAMPLE_RATE
 
 RATES = range(1_000, 768_001)  # Hz that are taken
 
+_BLOCK = 1 << 16  # samples that libswresample gets at once
+
 # libswresample's default filter.
 _FILTER_SIZE = 32  # taps at the full band; a narrower band takes proportionally more
 _CUTOFF = 0.97  # of the lower Nyquist frequency, when the rate goes down
@@ -19,14 +22,42 @@ _KAISER_BETA = 9.0
 
 
 def resample(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
-    """(n_samples,) at `rate` Hz -> 16 kHz: libswresample's windowed sinc, with exact phases.
+    """(n_samples,) at `rate` Hz -> 16 kHz: by libswresample, as ffmpeg resamples media.
+
+    Without PyAV, and of less than a second, which it cuts short, by `_windowed_sinc`: that differs
+    by a rounding in float32, and by 1e-5 where the phases are too many for libswresample's table.
+    """
+    if rate == SAMPLE_RATE or not samples.size:
+        return samples
+    if samples.size < rate:
+        return _windowed_sinc(samples, rate)
+    samples = np.ascontiguousarray(samples)
+    try:
+        return np.concatenate(list(_by_libswresample(samples, rate)))
+    except ImportError:
+        return _windowed_sinc(samples, rate)
+
+
+def _by_libswresample(samples: NDArray[np.float32], rate: int) -> Iterator[NDArray[np.float32]]:
+    import av
+
+    resampler = av.AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE)
+    for start in range(0, samples.size, _BLOCK):
+        frame = av.AudioFrame.from_ndarray(samples[None, start : start + _BLOCK], "fltp", "mono")
+        frame.sample_rate = rate
+        for out in resampler.resample(frame):
+            yield out.to_ndarray()[0]
+    for out in resampler.resample(None):
+        yield out.to_ndarray()[0]
+
+
+def _windowed_sinc(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+    """The filter of libswresample, with exact phases.
 
     Output j stands at input position j * down / up. A period of `up` outputs repeats its filters
     `down` inputs further on, so one matrix-vector product serves one output of every period.
     `n_blocks` periods are stepped over at once: BLAS takes rows in place if they do not overlap.
     """
-    if rate == SAMPLE_RATE or not samples.size:
-        return samples
     divisor = math.gcd(rate, SAMPLE_RATE)
     up, down = SAMPLE_RATE // divisor, rate // divisor
     bandwidth = min(_CUTOFF * SAMPLE_RATE / rate, 1.0)
