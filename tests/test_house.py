@@ -25,9 +25,10 @@ C_ROOMS = {
     "audio": {"base", "ops", "kernels"},
     "io": set(),
     "model": {"base", "ops"},
+    "alignment": {"base", "model", "ops"},
     "decoding": {"base", "model", "ops"},
     "packed": {"base", "model", "ops", "ops/cpu", "io"},
-    "bind": {"kernels", "base", "ops", "ops/cpu", "decoding"},
+    "bind": {"kernels", "base", "ops", "ops/cpu", "alignment", "decoding"},
     "include": set(),
 }
 

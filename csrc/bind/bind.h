@@ -28,6 +28,7 @@ void bind_checkpoint(py::module_& module);  // ModelDims, Checkpoint, Vocabulary
 void bind_audio(py::module_& module);       // log_mel, frame_mask, mel_filters
 void bind_model(py::module_& module);       // Metrics, AudioFeatures, DecoderState, Model
 void bind_packed(py::module_& module);      // packed_path, open_packed, save_packed
+void bind_alignment(py::module_& module);   // AlignmentOptions, TokenAlignment, Model.align
 void bind_decoding(py::module_& module);    // DecodingOptions, DecodeBatch, Model.decode
 void bind_kernels(py::module_& module);     // kernel(isa, name), for tests
 

@@ -3,38 +3,13 @@
 
 #include <sottovoce/decoding.h>
 
-#include <limits>
-
 #include "bind.h"
 #include "gil.h"
+#include "lists.h"
 #include "numpy_array.h"
 
 namespace sottovoce::bind {
 namespace {
-
-// Token ids of any sequence or array of integers.
-std::vector<int> to_tokens(const py::handle& sequence, const char* name) {
-  const auto refuse = [&](const py::handle& got) {
-    throw py::type_error(std::string(name) + " must be a sequence of ints, got " +
-                         py::cast<std::string>(py::repr(got)));
-  };
-  if (!py::isinstance<py::iterable>(sequence)) refuse(sequence);
-  std::vector<int> tokens;
-  for (const py::handle& item : sequence) {
-    if (!PyIndex_Check(item.ptr())) refuse(item);
-    const auto index = py::reinterpret_steal<py::object>(PyNumber_Index(item.ptr()));
-    if (!index) throw py::error_already_set();
-    int overflow = 0;
-    const long token = PyLong_AsLongAndOverflow(index.ptr(), &overflow);
-    if (overflow != 0 || token < std::numeric_limits<int>::min() ||
-        token > std::numeric_limits<int>::max()) {
-      throw ShapeError(std::string(name) +
-                       " has a token that is no id: " + py::cast<std::string>(py::repr(item)));
-    }
-    tokens.push_back(static_cast<int>(token));
-  }
-  return tokens;
-}
 
 void bind_options(py::module_& module) {
   const auto make = [](int eot, int no_speech, int no_timestamps, int timestamp_begin,

@@ -5,26 +5,14 @@
 
 #include "bind.h"
 #include "gil.h"
+#include "lists.h"
 #include "numpy_array.h"
 
 namespace sottovoce::bind {
 
 namespace {
 
-using Heads = std::vector<std::pair<int, int>>;
 using TokenLists = std::vector<std::vector<int>>;
-
-std::vector<LayerHead> to_heads(const Heads& pairs) {
-  std::vector<LayerHead> heads;
-  for (const auto& [layer, head] : pairs) heads.push_back({layer, head});
-  return heads;
-}
-
-Heads to_pairs(const std::vector<LayerHead>& heads) {
-  Heads pairs;
-  for (const LayerHead& entry : heads) pairs.emplace_back(entry.layer, entry.head);
-  return pairs;
-}
 
 py::dict latency_dict(const Latency& latency) {
   py::dict dict;
@@ -45,6 +33,8 @@ py::dict metrics_dict(const Metrics& metrics) {
   dict["decoder_prefill_ms"] = metrics.decoder_prefill_ms;
   dict["decoder_token_ms"] = latency_dict(metrics.decoder_token_ms);
   dict["tokens"] = metrics.tokens;
+  dict["alignments"] = metrics.alignments;
+  dict["alignment_ms"] = metrics.alignment_ms;
   dict["kv_cache_bytes"] = metrics.kv_cache_bytes;
   dict["cross_kv_bytes"] = metrics.cross_kv_bytes;
   dict["attention_scratch_bytes"] = metrics.attention_scratch_bytes;
@@ -61,13 +51,14 @@ py::tuple metrics_state(const Metrics& metrics) {
   }
   return py::make_tuple(metrics.encoder_calls, metrics.encoder_forward_ms, metrics.cross_kv_ms,
                         metrics.decode_calls, metrics.decoder_prefill_ms, buckets, latency.sum_ms(),
-                        latency.max_ms(), metrics.tokens, metrics.kv_cache_bytes,
-                        metrics.cross_kv_bytes, metrics.attention_scratch_bytes);
+                        latency.max_ms(), metrics.tokens, metrics.alignments, metrics.alignment_ms,
+                        metrics.kv_cache_bytes, metrics.cross_kv_bytes,
+                        metrics.attention_scratch_bytes);
 }
 
 Metrics metrics_of(const py::tuple& state) {
-  if (state.size() != 12) {
-    throw py::value_error("Metrics: state must have 12 entries, got " +
+  if (state.size() != 14) {
+    throw py::value_error("Metrics: state must have 14 entries, got " +
                           std::to_string(state.size()));
   }
   const auto number = [&](int i) { return state[static_cast<std::size_t>(i)].cast<double>(); };
@@ -90,9 +81,11 @@ Metrics metrics_of(const py::tuple& state) {
   metrics.decoder_prefill_ms = number(4);
   metrics.decoder_token_ms = Latency(buckets, number(6), number(7));
   metrics.tokens = count(8);
-  metrics.kv_cache_bytes = count(9);
-  metrics.cross_kv_bytes = count(10);
-  metrics.attention_scratch_bytes = count(11);
+  metrics.alignments = count(9);
+  metrics.alignment_ms = number(10);
+  metrics.kv_cache_bytes = count(11);
+  metrics.cross_kv_bytes = count(12);
+  metrics.attention_scratch_bytes = count(13);
   return metrics;
 }
 
@@ -111,6 +104,8 @@ void bind_metrics(py::module_& module) {
       .def_readonly("decoder_prefill_ms", &Metrics::decoder_prefill_ms)
       .def_readonly("decoder_token_ms", &Metrics::decoder_token_ms)
       .def_readonly("tokens", &Metrics::tokens)
+      .def_readonly("alignments", &Metrics::alignments)
+      .def_readonly("alignment_ms", &Metrics::alignment_ms)
       .def_readonly("kv_cache_bytes", &Metrics::kv_cache_bytes)
       .def_readonly("cross_kv_bytes", &Metrics::cross_kv_bytes)
       .def_readonly("attention_scratch_bytes", &Metrics::attention_scratch_bytes)

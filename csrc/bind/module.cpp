@@ -54,6 +54,7 @@ PYBIND11_MODULE(_core, module) {
   bind::bind_audio(module);
   bind::bind_model(module);
   bind::bind_packed(module);
+  bind::bind_alignment(module);
   bind::bind_decoding(module);
   bind::bind_kernels(module);
 }

@@ -57,6 +57,8 @@ void Metrics::merge(const Metrics& other) {
   decoder_prefill_ms += other.decoder_prefill_ms;
   decoder_token_ms.merge(other.decoder_token_ms);
   tokens += other.tokens;
+  alignments += other.alignments;
+  alignment_ms += other.alignment_ms;
   kv_cache_bytes = std::max(kv_cache_bytes, other.kv_cache_bytes);
   cross_kv_bytes = std::max(cross_kv_bytes, other.cross_kv_bytes);
   attention_scratch_bytes = std::max(attention_scratch_bytes, other.attention_scratch_bytes);

@@ -42,7 +42,9 @@ std::string expected_heads(const ModelDims& dims) {
 }
 
 std::vector<LayerHead> alignment_heads_of(const Checkpoint& checkpoint) {
-  if (!checkpoint.alignment_heads) return default_alignment_heads(checkpoint.dims);
+  if (!checkpoint.alignment_heads || checkpoint.alignment_heads->empty()) {
+    return default_alignment_heads(checkpoint.dims);
+  }
   for (const LayerHead& entry : *checkpoint.alignment_heads) {
     if (!exists(checkpoint.dims, entry)) {
       throw LoadError(checkpoint.source + ": alignment head must be " +
@@ -255,18 +257,10 @@ Tensor Model::cross_attention(const std::vector<int>& tokens, const AudioFeature
   if (tokens.empty()) {
     throw ShapeError("cross_attention: tokens must have one token at least, got 0");
   }
-  for (const LayerHead& entry : heads) {
-    if (!exists(impl_->dims, entry)) {
-      throw ShapeError("cross_attention: a head must be " + expected_heads(impl_->dims) + ", got " +
-                       describe(entry));
-    }
-  }
+  impl_->check_heads("cross_attention", heads);
   std::vector<Fed> fed;
   for (const int token : tokens) fed.push_back({0, token});
-  CrossAttentionProbe probe{
-      heads, softmax,
-      impl_->backend->array({static_cast<std::int64_t>(heads.size()),
-                             static_cast<std::int64_t>(tokens.size()), impl_->dims.n_audio_ctx})};
+  CrossAttentionProbe probe = impl_->probe(heads, softmax, tokens.size());
   ops::Array no_logits;
   new_state({features}, 1).impl().forward(fed, no_logits, &probe);
   return impl_->backend->take(probe.out);
@@ -275,6 +269,21 @@ Tensor Model::cross_attention(const std::vector<int>& tokens, const AudioFeature
 void Model::Impl::check_features(const char* who, const AudioFeatures& features) const {
   if (same_owner(features.impl().model, weak_from_this())) return;
   throw ShapeError(std::string(who) + ": features must come from this model's encode()");
+}
+
+void Model::Impl::check_heads(const char* who, const std::vector<LayerHead>& heads) const {
+  for (const LayerHead& entry : heads) {
+    if (exists(dims, entry)) continue;
+    throw ShapeError(std::string(who) + ": a head must be " + expected_heads(dims) + ", got " +
+                     describe(entry));
+  }
+}
+
+CrossAttentionProbe Model::Impl::probe(const std::vector<LayerHead>& heads, bool softmax,
+                                       std::size_t n_tokens) const {
+  return {heads, softmax,
+          backend->array({static_cast<std::int64_t>(heads.size()),
+                          static_cast<std::int64_t>(n_tokens), dims.n_audio_ctx})};
 }
 
 void Model::Impl::record(const Metrics& call) const {

@@ -65,6 +65,11 @@ struct Model::Impl : std::enable_shared_from_this<Model::Impl> {
   void record(const Metrics& call) const;  // adds to the model's totals
   // Throws ShapeError, in the name of the call `who`, for features of another model.
   void check_features(const char* who, const AudioFeatures& features) const;
+  // And for heads that the decoder does not have.
+  void check_heads(const char* who, const std::vector<LayerHead>& heads) const;
+  // A probe of these heads over a pass of n_tokens.
+  CrossAttentionProbe probe(const std::vector<LayerHead>& heads, bool softmax,
+                            std::size_t n_tokens) const;
 
   // Encodes windows in one pass and adds what comes of them.
   void encode(const std::vector<TensorView>& mels, bool hidden_states,

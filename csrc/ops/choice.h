@@ -57,6 +57,7 @@ struct ChoiceQuery {
   float temperature = 0.0f;   // of the draws, above 0
   std::vector<double> draws;  // a number in [0, 1) for each token to draw: its quantile
   int probed = -1;            // a token whose log-probability before any rule is wanted, or -1
+  int probed_end = -1;        // among the ids before this one; -1: among all
 };
 
 struct Candidate {

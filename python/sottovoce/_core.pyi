@@ -119,6 +119,10 @@ class Metrics:
     @property
     def tokens(self) -> int: ...
     @property
+    def alignments(self) -> int: ...  # texts aligned, each by a pass of its own
+    @property
+    def alignment_ms(self) -> float: ...
+    @property
     def kv_cache_bytes(self) -> int: ...
     @property
     def cross_kv_bytes(self) -> int: ...
@@ -199,6 +203,7 @@ class Model:
         *,
         softmax: bool = True,
     ) -> NDArray[np.float32]: ...
+    def align(self, features: AudioFeatures, options: AlignmentOptions) -> TokenAlignment: ...
     def decode(
         self,
         features: Sequence[AudioFeatures],
@@ -226,6 +231,34 @@ def open_packed(
     device: Device = "",
 ) -> Model | None: ...
 def save_packed(model: Model, path: str, identity: str, *, patience: float = 10.0) -> bool: ...
+
+class AlignmentOptions:
+    """A text that was said in a window: csrc/include/sottovoce/alignment.h explains each field."""
+
+    def __init__(
+        self,
+        *,
+        initial_tokens: Sequence[int],  # sot sequence, no_timestamps
+        text_tokens: Sequence[int],  # ids below eot
+        eot: int,
+        n_frames: int,  # of the mel, that hold audio
+        heads: Sequence[tuple[int, int]] = (),  # (layer, head); none: the model's alignment_heads
+        median_filter_width: int = 7,  # odd
+    ) -> None: ...
+    @property
+    def initial_tokens(self) -> list[int]: ...
+    @property
+    def text_tokens(self) -> list[int]: ...
+    @property
+    def n_frames(self) -> int: ...
+
+class TokenAlignment:
+    @property
+    def starts(self) -> NDArray[np.int32]: ...  # (n_text + 1,) positions of 20 ms, -1: unknown
+    @property
+    def probabilities(self) -> NDArray[np.float32]: ...  # (n_text,) among the ids below eot
+    @property
+    def metrics(self) -> Metrics: ...
 
 class DecodingOptions:
     """Token-level options of one window: csrc/include/sottovoce/decoding.h explains each."""
@@ -330,3 +363,15 @@ def log_mel(
 def frame_mask(n_samples: int, n_frames: int) -> NDArray[np.uint8]: ...
 def mel_filters(n_mels: int) -> NDArray[np.float32]: ...  # (n_mels, 201)
 def kernel(isa: str, name: str) -> Callable[..., Any]: ...  # for tests: one kernel of one table
+def attention_matrix(  # for tests: (n_heads, n_tokens, n_ctx) -> (n_rows, n_positions)
+    scores: NDArray[np.float32],
+    *,
+    n_positions: int,
+    first_row: int,
+    n_rows: int,
+    median_filter_width: int = 7,
+    n_threads: int = 1,
+    isa: Isa = "",
+) -> NDArray[np.float32]: ...
+def median_filter(row: NDArray[np.float32], width: int) -> NDArray[np.float32]: ...  # for tests
+def path_starts(matrix: NDArray[np.float32]) -> NDArray[np.int32]: ...  # for tests

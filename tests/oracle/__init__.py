@@ -4,6 +4,7 @@ It imports nothing of sottovoce, keeps no cache and takes no shortcut: what a te
 must be too simple to be wrong. Tensors go by openai-whisper's names, shapes stand in comments.
 """
 
+from .alignment import attention_matrix, best_path, median_filter, path_starts, text_probabilities
 from .checkpoint import Dims, random_checkpoint, sinusoids, tensor_shapes
 from .decoder import DecoderPass, decode
 from .encoder import encode, encoder_states
@@ -14,6 +15,8 @@ __all__ = [
     "DecoderPass",
     "Dims",
     "attention",
+    "attention_matrix",
+    "best_path",
     "causal_mask",
     "conv1d",
     "decode",
@@ -25,10 +28,13 @@ __all__ = [
     "layer_norm",
     "linear",
     "log_mel",
+    "median_filter",
     "mel_filters",
+    "path_starts",
     "power_spectrum",
     "random_checkpoint",
     "sinusoids",
     "softmax",
     "tensor_shapes",
+    "text_probabilities",
 ]

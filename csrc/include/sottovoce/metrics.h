@@ -40,6 +40,8 @@ struct Metrics {
   double decoder_prefill_ms = 0.0;   // passes that fed prompts, with the tokens that went along
   Latency decoder_token_ms;          // one other step of the decode loop, all rows
   std::uint64_t tokens = 0;          // tokens chosen, all rows
+  std::uint64_t alignments = 0;      // texts aligned, each by a pass of its own
+  double alignment_ms = 0.0;         // sum over those texts
   std::uint64_t kv_cache_bytes = 0;  // largest self-attention cache in use
   std::uint64_t cross_kv_bytes = 0;  // largest set of cross-attention keys and values of any call
   std::uint64_t attention_scratch_bytes = 0;  // largest scratch of any attention call

@@ -135,7 +135,8 @@ void answer(const Context& context, const ChoiceQuery& query, float* logits, std
             Scratch& scratch, Choice& choice) {
   const kernels::Table& kernels = *context.kernels;
   if (query.probed >= 0) {
-    choice.probed_logprob = log_softmax(kernels, logits, n)(logits[query.probed]);
+    const std::int64_t end = query.probed_end < 0 ? n : query.probed_end;
+    choice.probed_logprob = log_softmax(kernels, logits, end)(logits[query.probed]);
   }
   choice.best.clear();
   choice.drawn.clear();
