@@ -161,6 +161,19 @@ def test_channels_without_a_layout_are_averaged(header, dtype, n_channels, monke
         np.testing.assert_allclose(heard, expected, rtol=0, atol=5 * STEP)
 
 
+@pytest.mark.parametrize("format_name", ["fltp", "flt"])
+def test_planes_without_a_layout_are_averaged_as_well(format_name):
+    import av
+
+    from sottovoce.audio.media import _mixed
+
+    planes = np.arange(12, dtype=np.float32).reshape(3, 4) / 16
+    stored = planes if format_name == "fltp" else planes.T.reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(stored), format_name, "3 channels")
+    frame.sample_rate = 16000
+    np.testing.assert_array_equal(_mixed(frame).to_ndarray(), planes.mean(0)[None])
+
+
 def test_a_layout_is_mixed_as_ffmpeg_mixes_it():
     stored = np.zeros((1600, 6), np.int16)
     stored[:, 3] = 16000  # the low frequencies of 5.1, which no mix takes

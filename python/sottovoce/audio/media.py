@@ -198,7 +198,7 @@ def _mixed(frame: AudioFrame) -> AudioFrame:
     axis = 0 if frame.format.is_planar else 1
     samples = as_float32(stored if frame.format.is_planar else stored.reshape(-1, n_channels))
     mono = av.AudioFrame.from_ndarray(down_mix(samples, axis)[None], "flt", "mono")
-    mono.sample_rate, mono.pts, mono.time_base = frame.sample_rate, frame.pts, frame.time_base
+    mono.sample_rate = frame.sample_rate
     return mono
 
 
