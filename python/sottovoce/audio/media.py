@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import SAMPLE_RATE
+from ..aside import check
 from ..errors import AudioError
 from .arrays import as_float32, down_mix
 from .levels import Meter
@@ -138,6 +139,7 @@ class _Media:
         damage: Exception | None = None
         n_frames = 0
         for packet in self._packets(container, stream):
+            check()
             try:
                 frames = stream.decode(packet)
             except av.error.FFmpegError as error:
@@ -179,6 +181,7 @@ def _next_link(file: BinaryIO, start: int) -> int | None:
     file.seek(start)
     kept = b""
     while block := file.read(_BLOCK):
+        check()
         data = kept + block
         found = data.find(_NEW_STREAM)
         if found >= 0:
