@@ -124,6 +124,14 @@ def test_a_snapshot_is_not_the_callers_memory():
         np.testing.assert_array_equal(audio.load(kept), SAMPLES)
 
 
+def test_a_snapshot_of_a_buffer_is_not_the_callers_memory(jfk):
+    buffer = bytearray(JFK.read_bytes())
+    kept = audio.snapshot(buffer), audio.snapshot(memoryview(buffer))
+    buffer[:] = bytes(len(buffer))
+    for copy in kept:
+        np.testing.assert_array_equal(audio.load(copy), jfk)
+
+
 async def coroutine() -> bytes:
     raise NotImplementedError
 

@@ -105,6 +105,16 @@ def test_an_open_file_is_read_from_its_position_and_left_open(tmp_path):
     np.testing.assert_array_equal(samples, audio.load(clip))
 
 
+def test_a_file_that_is_read_from_its_start_is_left_at_its_end(monkeypatch):
+    file = io.BytesIO(wav_bytes(tones(800, 16000, 440), 16000) + b"more")
+    for without in (False, True):
+        if without:
+            monkeypatch.setitem(sys.modules, "av", None)
+        file.seek(0)
+        audio.load(file)
+        assert file.tell() == len(file.getvalue())
+
+
 @pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="counts descriptors in /proc")
 def test_no_descriptor_is_left_open(tmp_path):
     rubbish = tmp_path / "rubbish.mp3"
@@ -149,6 +159,19 @@ def test_channels_without_a_layout_are_averaged(header, dtype, n_channels, monke
         heard = audio.load(media)
         # As above, and the mean is rounded on its way.
         np.testing.assert_allclose(heard, expected, rtol=0, atol=5 * STEP)
+
+
+@pytest.mark.parametrize("format_name", ["fltp", "flt"])
+def test_planes_without_a_layout_are_averaged_as_well(format_name):
+    import av
+
+    from sottovoce.audio.media import _mixed
+
+    planes = np.arange(12, dtype=np.float32).reshape(3, 4) / 16
+    stored = planes if format_name == "fltp" else planes.T.reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(stored), format_name, "3 channels")
+    frame.sample_rate = 16000
+    np.testing.assert_array_equal(_mixed(frame).to_ndarray(), planes.mean(0)[None])
 
 
 def test_a_layout_is_mixed_as_ffmpeg_mixes_it():
@@ -212,6 +235,14 @@ def test_of_several_tracks_it_takes(default, expected):
     tracks = tones(8000, 16000, 300), tones(8000, 16000, 2000)
     samples = audio.load(encoded("matroska", "pcm_s16le", 16000, *tracks, default=default))
     np.testing.assert_allclose(samples, tones(8000, 16000, expected)[:, 0], rtol=0, atol=STEP)
+
+
+@pytest.mark.parametrize("most_first", [False, True])
+def test_of_several_tracks_without_a_default_it_takes_that_of_most_channels(most_first):
+    mono, stereo = tones(8000, 16000, 300), tones(8000, 16000, 2000, 2000)
+    tracks = (stereo, mono) if most_first else (mono, stereo)
+    samples = audio.load(encoded("matroska", "pcm_s16le", 16000, *tracks, default=-1))
+    assert np.abs(samples - stereo[:, 0]).max() <= 2 * STEP
 
 
 def test_a_change_of_format_midway_is_followed():

@@ -52,13 +52,33 @@ def test_noise_in_an_mp3_leaves_silence_of_its_length():
     assert late == pytest.approx(range(14, 20), abs=0.2)
 
 
-def test_a_chained_ogg_is_heard_to_its_end_whatever_its_rates():
-    first = encoded("ogg", "flac", 16000, beeps(5, 16000))
-    second = encoded("ogg", "flac", 8000, beeps(4, 8000))
-    recording = audio.read(first + second)
-    assert recording.samples.size / RATE == pytest.approx(9, abs=0.1)
+@pytest.mark.parametrize(
+    "links",
+    [
+        [("flac", 16000), ("flac", 8000)],  # ffmpeg goes on
+        [("flac", 16000), ("libopus", 48000)],  # and here it gives up
+        [("libopus", 48000), ("flac", 8000), ("flac", 16000), ("libopus", 48000)],
+    ],
+)
+def test_a_chained_ogg_is_heard_to_its_end_whatever_changes(links):
+    media = b"".join(encoded("ogg", codec, rate, beeps(3, rate)) for codec, rate in links)
+    recording = audio.read(media)
+    n_seconds = 3 * len(links)
+    assert recording.samples.size / RATE == pytest.approx(n_seconds, abs=0.1)
     assert recording.missing == ()
-    assert onsets(recording.samples) == pytest.approx(list(range(9)), abs=0.1)
+    assert onsets(recording.samples) == pytest.approx(list(range(n_seconds)), abs=0.1)
+
+
+def test_a_link_of_a_chained_ogg_that_cannot_be_read_is_skipped_and_told():
+    links = [
+        encoded("ogg", "flac", RATE, beeps(3)),
+        encoded("ogg", "libopus", 48000, beeps(3, 48000)),
+    ]
+    head = links[1][:200]  # of a stream whose codec nobody knows, and nothing of its sound
+    unknown = head.replace(b"OpusHead", b"SomeHead")
+    recording = audio.read(links[0] + unknown + links[1])
+    assert onsets(recording.samples)[:3] == pytest.approx([0, 1, 2], abs=0.1)
+    assert len(onsets(recording.samples)) == 6
 
 
 def test_what_a_file_says_it_should_have_is_missing_where_it_breaks_off():

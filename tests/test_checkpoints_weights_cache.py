@@ -81,6 +81,26 @@ def test_a_changed_checkpoint_is_packed_anew(tmp_path, directory, rng):
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
+def test_a_checkpoint_that_changes_while_it_is_read_is_not_kept(
+    tmp_path, directory, rng, monkeypatch
+):
+    real = formats.open_checkpoint
+
+    def open_and_change(path):
+        checkpoint = real(path)
+        (directory / "model.safetensors").unlink()
+        write_model(directory, oracle.random_checkpoint(DIMS, rng), DIMS)
+        return checkpoint
+
+    before = direct(directory)
+    with monkeypatch.context() as patch:
+        patch.setattr(formats, "open_checkpoint", open_and_change)
+        read = weights_cache.open_core(directory, tmp_path / "cache", RUNTIME)
+    assert_same(read, before)
+    assert not (tmp_path / "cache").exists()
+    assert_same(weights_cache.open_core(directory, tmp_path / "cache", RUNTIME), direct(directory))
+
+
 def test_ctranslate2_directories_too(tmp_path, rng, opened):
     variables = ct2.variables_of(oracle.random_checkpoint(DIMS, rng), 2, 2)
     (tmp_path / "model").mkdir()

@@ -260,8 +260,10 @@ TABLE: dict[str, Case] = {
         bytes(1000)),
     "empty bytes": Case(lambda at: at.transcribe(b""), AudioError,
         r"load: bytes \(0 bytes\) is empty"),
-    "list": Case(lambda at: at.transcribe([0.0] * 100), TypeError,
-        r"load: audio must be a path, bytes, a binary file or a NumPy array, got list"),
+    "not audio": Case(lambda at: at.transcribe(object()), TypeError,
+        r"load: audio must be a path, bytes, a binary file or samples \(.*\), got object"),
+    "list of recordings": Case(lambda at: at.transcribe(["a.wav", "b.wav"]), TypeError,
+        r"transcribe: audio must be one recording, got 2 of them; transcribe_many takes several"),
     "int64": samples(SECOND.astype(np.int64), TypeError,
         r"load: an array must be float32 or float64 .*, got int64"),
     "3-D": samples(np.zeros((2, 3, 99), np.float32), ShapeError,
@@ -277,7 +279,7 @@ TABLE: dict[str, Case] = {
         sample_rate=16000.0),
     "sample_rate of a file": Case(
         lambda at: at.transcribe(at.paths["clip"], sample_rate=16000), ValueError,
-        r"sample_rate is for arrays; media state their own, leave it out"),
+        r"sample_rate is for samples; media state their own, leave it out"),
     # Options.
     "unknown task": option({"task": "summarise"}, ValueError,
         r"'summarise'", "--task summarise"),

@@ -135,6 +135,14 @@ def test_a_program_with_an_openmp_team_of_its_own(prefix, tmp_path):
     assert done.stdout == "pool: 0 wrong\nopenmp: 0 wrong\n"
 
 
+def test_a_program_can_leave_long_calls(prefix, tmp_path):
+    done = run(BUILD / "app" / "interruption", tiny_whisper.write(tmp_path / "model"))
+    assert done.stdout == (
+        "log_mel: left\nencode: left\nModel: left\nstep: left\n"
+        "the inner check: called\nafterwards: the same\n"
+    )
+
+
 def test_a_program_needs_openmp_if_the_library_was_built_with_it(prefix, tmp_path):
     with_it = _core_has_openmp(BUILD / "library")
     (config,) = prefix.glob("lib*/cmake/sottovoce/sottovoceConfig.cmake")

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import python_threads
 import tiny_whisper
 from fake_core import FakeBatch, FakeCore, Heard, at, silence, word
 from oracle import clips
@@ -22,7 +23,6 @@ from sottovoce import LoadError, Segment, WhisperModel, _core
 from sottovoce.audio import AudioError
 
 LONG = Heard([at(0), word(1), at(30)])  # one sentence that fills a window
-THREAD = "sottovoce-encoder"
 
 
 @pytest.fixture
@@ -32,14 +32,12 @@ def open_options(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def no_thread_is_left():
-    yield
+def n_before():
+    """Threads at the start of the test. None more is left at its end."""
+    n_before = python_threads.count()
+    yield n_before
     gc.collect()
-    assert encoders() == []
-
-
-def encoders() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith(THREAD)]
+    assert python_threads.count_down_to(n_before) == n_before
 
 
 def one_by_one(model: WhisperModel, audios, **options) -> list[list[Segment]]:
@@ -174,10 +172,10 @@ def test_windows_wait_for_a_slot_in_bounded_number(open_options):
     segments.close()
 
 
-def test_independent_segments_come_as_soon_as_those_before_them_are_known(open_options):
+def test_independent_segments_come_as_soon_as_those_before_them_are_known(open_options, n_before):
     core = FakeCore(lambda _: LONG)
     segments, info = core.model().transcribe(silence(90), language="en", windows="independent")
-    assert (core.asked, encoders()) == ([], [])
+    assert (core.asked, python_threads.count()) == ([], n_before)
     assert info.options.clip_timestamps == (0.0, 30.0, 30.0, 60.0, 60.0, 90.0)
     assert [(s.id, s.seek, s.start, s.end) for s in segments] == [
         (0, 0, 0.0, 30.0), (1, 3000, 30.0, 60.0), (2, 6000, 60.0, 90.0),
@@ -440,11 +438,11 @@ def test_a_recording_that_failed_keeps_no_slots(open_options):
 
 
 @pytest.mark.parametrize("leave", ["drop", "close", "with"])
-def test_an_iterator_that_is_left_takes_its_thread_along(open_options, leave):
+def test_an_iterator_that_is_left_takes_its_thread_along(open_options, leave, n_before):
     core = FakeCore(lambda _: LONG)
     results = core.model().transcribe_many((silence(60) for _ in range(50)), language="en")
     next(results)
-    assert len(encoders()) == 1
+    assert python_threads.count() == n_before + 1
     if leave == "drop":
         del results
     elif leave == "close":
@@ -453,28 +451,28 @@ def test_an_iterator_that_is_left_takes_its_thread_along(open_options, leave):
     else:
         with results:
             next(results)
-    assert encoders() == []
+    assert python_threads.count_down_to(n_before) == n_before
     assert len(core.asked) < 50
 
 
-def test_segments_that_are_left_take_their_thread_along(open_options):
+def test_segments_that_are_left_take_their_thread_along(open_options, n_before):
     core = FakeCore(lambda _: LONG)
     segments, _ = core.model().transcribe(silence(3000), language="en", windows="independent")
     assert segments[0].seek == 0
-    assert len(encoders()) == 1
+    assert python_threads.count() == n_before + 1
     del segments
-    assert encoders() == []
+    assert python_threads.count_down_to(n_before) == n_before
 
 
-def test_the_thread_ends_with_the_last_recording(open_options):
+def test_the_thread_ends_with_the_last_recording(open_options, n_before):
     core = FakeCore(lambda _: LONG)
     results = core.model().transcribe_many([silence(30)], language="en")
     list(results)
-    assert encoders() == []
+    assert python_threads.count_down_to(n_before) == n_before
 
 
 @pytest.mark.parametrize("place", ["decode", "encode"])
-def test_ctrl_c_passes_through(open_options, place):
+def test_ctrl_c_passes_through(open_options, place, n_before):
     class Interrupted(FakeCore):
         def encode(self, mel):
             if place == "encode":
@@ -487,7 +485,7 @@ def test_ctrl_c_passes_through(open_options, place):
     results = Interrupted(interrupt).model().transcribe_many([silence(60)] * 9, language="en")
     with pytest.raises(KeyboardInterrupt):
         next(results)
-    assert encoders() == []
+    assert python_threads.count_down_to(n_before) == n_before
 
 
 def test_the_next_window_is_encoded_while_this_one_is_decoded(open_options):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import python_threads
 from fake_core import FakeCore, Heard, at, silence, word
 from sottovoce import Progress, StateError, _core
 
@@ -157,6 +158,7 @@ def test_what_the_function_raises_ends_the_call(windows, place):
             raise StopError(progress.position)
 
     model = FakeCore(lambda _: LONG).model()
+    n_threads = python_threads.count()
     options = {"language": "en", "windows": windows, "progress": stop}
     found = model.transcribe(silence(90), **options)
     for _ in range(2):
@@ -165,7 +167,7 @@ def test_what_the_function_raises_ends_the_call(windows, place):
     many = model.transcribe_many([silence(90), silence(90)], **options)
     with pytest.raises(StopError, match=str(place)):
         next(many)
-    assert not [t for t in threading.enumerate() if t.name.startswith("sottovoce")]
+    assert python_threads.count_down_to(n_threads) == n_threads
 
 
 def test_the_function_cannot_hear_further_itself():

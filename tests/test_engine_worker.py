@@ -6,15 +6,17 @@ import threading
 
 import pytest
 
+import python_threads
 from sottovoce.engine.worker import Call, Worker
 
 
 @pytest.fixture
 def worker():
-    worker = Worker("test-worker")
+    n_threads = python_threads.count()
+    worker = Worker()
     yield worker
     worker.close()
-    assert "test-worker" not in {thread.name for thread in threading.enumerate()}
+    assert python_threads.count_down_to(n_threads) == n_threads
 
 
 def results_of(worker: Worker, n: int, submit) -> list[object]:
@@ -82,7 +84,7 @@ def test_ctrl_c_is_for_who_collects(worker):
 
 
 def test_after_its_end_nobody_is_told():
-    worker = Worker("test-worker")
+    worker = Worker()
     begun, go, told = threading.Event(), threading.Event(), []
     worker.submit(lambda: (begun.set(), go.wait(15)), told.append, urgent=False)
     worker.submit(lambda: told.append("begun"), told.append, urgent=False)
@@ -98,7 +100,7 @@ def test_a_program_that_ends_does_not_wait_for_what_was_not_begun():
     program = (
         "import time\n"
         "from sottovoce.engine.worker import Worker\n"
-        "worker = Worker('left')\n"
+        "worker = Worker()\n"
         "for i in range(200):\n"
         "    function = lambda: (print('.', flush=True), time.sleep(0.05))\n"
         "    worker.submit(function, print, urgent=True)\n"
@@ -113,16 +115,8 @@ import os, signal, threading, time
 from sottovoce import StateError
 from sottovoce.engine.worker import Worker
 
-worker = Worker("parents")
-held = threading.Event()
-
-def hold():
-    with worker._change:
-        held.set()
-        time.sleep(1)
-
-threading.Thread(target=hold).start()
-held.wait()
+worker = Worker()
+worker.submit(lambda: time.sleep(1), print, urgent=True)
 if child := os.fork():
     worker.close()
     raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

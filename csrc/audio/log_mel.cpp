@@ -28,6 +28,9 @@ constexpr double kLeastEnergy = 1e-10;
 constexpr double kRange = 8.0;  // decades below the maximum that are kept
 constexpr double kLog10OfE = 0.43429448190325182765;
 
+// 40 s of audio, some 50 ms of work: as long as nobody can interrupt it.
+constexpr std::int64_t kGroupsAtOnce = 500;
+
 constexpr std::size_t kMinSamples = kNFft / 2 + 1;         // fewer have nothing to reflect
 constexpr std::size_t kMaxSamples = std::size_t{1} << 40;  // two years: all sizes fit in 64 bits
 
@@ -93,18 +96,24 @@ double compute_audible(const ops::Context& context, const Framing& framing,
   const std::int64_t n_audible = framing.n_audible_frames();
   std::vector<double> largest(static_cast<std::size_t>(context.threads->n_threads()),
                               log_energy(0.0));
-  parallel_for(*context.threads, (n_audible + kGroup - 1) / kGroup,
-               [&](std::int64_t begin, std::int64_t end, int thread) {
-                 Group group;
-                 double& mine = largest[static_cast<std::size_t>(thread)];
-                 for (std::int64_t first = begin * kGroup; first < end * kGroup; first += kGroup) {
-                   const std::int64_t n = std::min<std::int64_t>(kGroup, n_audible - first);
-                   framing.gather(first, group.frames);
-                   context.kernels->power_spectrum_f64(group.frames, group.power);
-                   mine = std::max(mine, finish_group(group, filters, n, out.data() + first,
-                                                      framing.n_frames()));
-                 }
-               });
+  const auto compute_groups = [&](std::int64_t begin, std::int64_t end, int thread) {
+    Group group;
+    double& mine = largest[static_cast<std::size_t>(thread)];
+    for (std::int64_t first = begin * kGroup; first < end * kGroup; first += kGroup) {
+      const std::int64_t n = std::min<std::int64_t>(kGroup, n_audible - first);
+      framing.gather(first, group.frames);
+      context.kernels->power_spectrum_f64(group.frames, group.power);
+      mine =
+          std::max(mine, finish_group(group, filters, n, out.data() + first, framing.n_frames()));
+    }
+  };
+  const std::int64_t n_groups = (n_audible + kGroup - 1) / kGroup;
+  for (std::int64_t start = 0; start < n_groups; start += kGroupsAtOnce) {
+    parallel_for(*context.threads, std::min(kGroupsAtOnce, n_groups - start),
+                 [&](std::int64_t begin, std::int64_t end, int thread) {
+                   compute_groups(start + begin, start + end, thread);
+                 });
+  }
   return *std::max_element(largest.begin(), largest.end());
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "interruption.h"
 #include "plain_arithmetic.h"
 #include "threads.h"
 
@@ -24,11 +25,13 @@ int resolve_n_threads(int requested);
 
 // Calls body(begin, end, thread) over contiguous shares of [0, n_tasks), several a thread so that a
 // slow core holds nobody up. What a task computes must not depend on its share or thread, and it
-// must not throw: whatever it needs is allocated before.
+// must not throw: whatever it needs is allocated before. What ends the call (Interruptible) is
+// thrown before the first task.
 template <class Body>
 void parallel_for(Threads& threads, std::int64_t n_tasks, Body&& body) {
   constexpr std::int64_t kSharesPerThread = 8;
   if (n_tasks <= 0) return;
+  check_interruption();
   const std::int64_t most = threads.n_threads() == 1 ? 1 : threads.n_threads() * kSharesPerThread;
   struct Job {
     Body& body;

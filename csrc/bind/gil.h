@@ -10,6 +10,9 @@
 
 #include <chrono>
 #include <thread>
+#include <utility>
+
+#include <sottovoce/runtime.h>
 
 namespace sottovoce::bind {
 
@@ -23,18 +26,40 @@ auto take_gil(const Take& take) {
   }
 }
 
-// For a block, or as a call_guard.
+// For a block, or as a call_guard. Meanwhile the core's calls end with what a signal's handler
+// raises, in the main thread, and with what the package's check raises (set_interruption_check).
 class ReleaseGil {
  public:
   ReleaseGil() : thread_(PyEval_SaveThread()) {}
-  ~ReleaseGil() {
-    take_gil([this] { PyEval_RestoreThread(thread_); });
-  }
+  ~ReleaseGil() { take(); }
   ReleaseGil(const ReleaseGil&) = delete;
   ReleaseGil& operator=(const ReleaseGil&) = delete;
 
+  static void set_interruption_check(pybind11::object check) {
+    interruption_check() = std::move(check);
+  }
+
  private:
+  void take() {
+    take_gil([this] { PyEval_RestoreThread(thread_); });
+  }
+  void check() {
+    struct Taken {
+      explicit Taken(ReleaseGil& owner) : released(owner) { released.take(); }
+      ~Taken() { released.thread_ = PyEval_SaveThread(); }
+      ReleaseGil& released;
+    } const taken(*this);
+    if (PyErr_CheckSignals() != 0) throw pybind11::error_already_set();
+    if (interruption_check()) interruption_check()();
+  }
+  // Never destroyed: a thread may ask when the interpreter is gone.
+  static pybind11::object& interruption_check() {
+    static auto* const check = new pybind11::object;
+    return *check;
+  }
+
   PyThreadState* thread_;
+  const Interruptible interruptible_{[this] { check(); }};
 };
 
 // For a block on any thread.

@@ -3,6 +3,7 @@
 #include <sottovoce/error.h>
 
 #include "bind.h"
+#include "gil.h"
 
 namespace sottovoce::bind {
 
@@ -38,6 +39,7 @@ void bind_errors(py::module_& module) {
 
 PYBIND11_MODULE(_core, module) {
   using namespace sottovoce;
+  namespace py = bind::py;
   module.doc() = "The C++ core of sottovoce: log-mel, model, decoding";
   module.attr("__version__") = SOTTOVOCE_VERSION;
   module.attr("SAMPLE_RATE") = kSampleRate;
@@ -49,6 +51,9 @@ PYBIND11_MODULE(_core, module) {
   module.attr("FRAMES_PER_SECOND") = kFramesPerSecond;
   module.attr("INPUT_STRIDE") = kInputStride;
   module.attr("TOKENS_PER_SECOND") = kTokensPerSecond;
+  module.def("set_interruption_check", &bind::ReleaseGil::set_interruption_check, py::arg("check"),
+             "check() is called about ten times a second on every thread that is in a long call of "
+             "this module; what it raises ends the call.");
   bind::bind_errors(module);
   bind::bind_checkpoint(module);
   bind::bind_audio(module);

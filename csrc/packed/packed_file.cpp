@@ -29,6 +29,7 @@
 
 #include "checksum.h"
 #include "descriptor.h"
+#include "interruption.h"
 #include "parallel.h"
 
 namespace sottovoce::packed {
@@ -207,6 +208,7 @@ int wait_for_draft(const std::string& path, double patience) {
   const auto end = Clock::now() + std::chrono::duration<double>(patience);
   int fd = open_draft(path);
   while (fd < 0 && Clock::now() < end) {
+    check_interruption();
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     fd = open_draft(path);
   }

@@ -1,6 +1,7 @@
 // What the machine gives a model, and what there is to choose from.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -31,5 +32,24 @@ std::vector<std::string> available_threading();
 // A thread for every core, siblings counted once, of the CPUs that affinity and cgroup quota leave
 // to this process; no more than SOTTOVOCE_MOST_THREADS.
 int default_n_threads();
+
+// A way out of long calls. While one lives, the calls of the thread that made it call `check`, on
+// that thread, about ten times a second; what `check` throws ends the call, which throws it to its
+// caller. A model serves on afterwards as if the call had not been made. Within another one's life
+// it takes the other's place.
+//
+//   const Interruptible here([&] { if (stopped) throw Stopped(); });
+//   model.encode(mel);
+class Interruptible {
+ public:
+  explicit Interruptible(std::function<void()> check);
+  ~Interruptible();
+  Interruptible(const Interruptible&) = delete;
+  Interruptible& operator=(const Interruptible&) = delete;
+
+ private:
+  std::function<void()> check_;
+  const std::function<void()>* before_;
+};
 
 }  // namespace sottovoce

@@ -73,6 +73,16 @@ def as_float32(array: NDArray[Any]) -> NDArray[np.float32]:
     return samples
 
 
+def from_pcm(pcm: NDArray[np.int16]) -> NDArray[np.float32]:
+    """16-bit samples in [-1, 1): in steps of some ms, between which a signal is heard."""
+    samples = np.empty(pcm.shape, np.float32)
+    step = 1 << 20
+    for start in range(0, pcm.size, step):
+        part = slice(start, start + step)
+        np.multiply(pcm[part], np.float32(1 / INT16_SCALE), out=samples[part])
+    return samples
+
+
 def down_mix(samples: NDArray[np.float32], channel_axis: int | None) -> NDArray[np.float32]:
     """(n_samples,): the mean of the channels; for stereo, also what ffmpeg's down-mix to s16 takes.
 

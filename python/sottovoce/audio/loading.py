@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import SAMPLE_RATE
+from ..aside import aside
 from ..errors import warn_of_audio
 from . import levels
-from .arrays import INT16_SCALE, from_array
+from .arrays import from_array, from_pcm
 from .forms import Form, plain
-from .media import decode
+from .media import Decoded, decode
 from .sources import opened
 from .timeline import Stretch
 
@@ -66,11 +67,15 @@ def read(audio: Audio, *, sample_rate: int | None = None) -> Recording:
     elif sample_rate is not None:
         raise ValueError("load: sample_rate is for samples; media state their own, leave it out")
     else:
-        with opened(audio) as (file, name):
-            media = decode(file, name)
-        samples = np.multiply(media.pcm, np.float32(1 / INT16_SCALE), dtype=np.float32)
+        media, name = aside(_decoded, audio)
+        samples = from_pcm(media.pcm)
         missing, damages = media.missing, media.doubts
     return Recording(samples, missing, (*damages, *levels.doubts(samples, name)))
+
+
+def _decoded(audio: Audio) -> tuple[Decoded, str]:
+    with opened(audio) as (file, name):
+        return decode(file, name), name
 
 
 def snapshot(audio: Audio) -> Audio:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import SAMPLE_RATE
+from ..aside import check
 from ..errors import AudioError
 from .arrays import as_float32, down_mix
 from .levels import Meter
@@ -138,6 +139,7 @@ class _Media:
         damage: Exception | None = None
         n_frames = 0
         for packet in self._packets(container, stream):
+            check()
             try:
                 frames = stream.decode(packet)
             except av.error.FFmpegError as error:
@@ -179,6 +181,7 @@ def _next_link(file: BinaryIO, start: int) -> int | None:
     file.seek(start)
     kept = b""
     while block := file.read(_BLOCK):
+        check()
         data = kept + block
         found = data.find(_NEW_STREAM)
         if found >= 0:
@@ -198,7 +201,7 @@ def _mixed(frame: AudioFrame) -> AudioFrame:
     axis = 0 if frame.format.is_planar else 1
     samples = as_float32(stored if frame.format.is_planar else stored.reshape(-1, n_channels))
     mono = av.AudioFrame.from_ndarray(down_mix(samples, axis)[None], "flt", "mono")
-    mono.sample_rate, mono.pts, mono.time_base = frame.sample_rate, frame.pts, frame.time_base
+    mono.sample_rate = frame.sample_rate
     return mono
 
 

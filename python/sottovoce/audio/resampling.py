@@ -10,6 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from .._core import SAMPLE_RATE
+from ..aside import check
 
 RATES = range(1_000, 768_001)  # Hz that are taken
 
@@ -43,6 +44,7 @@ def _by_libswresample(samples: NDArray[np.float32], rate: int) -> Iterator[NDArr
 
     resampler = av.AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE)
     for start in range(0, samples.size, _BLOCK):
+        check()
         frame = av.AudioFrame.from_ndarray(samples[None, start : start + _BLOCK], "fltp", "mono")
         frame.sample_rate = rate
         for out in resampler.resample(frame):
@@ -74,6 +76,7 @@ def _windowed_sinc(samples: NDArray[np.float32], rate: int) -> NDArray[np.float3
         start, remainder = divmod(phase * down, up)
         taps = (gain * _taps(remainder / up, n_taps, bandwidth)).astype(np.float32)
         for block in range(n_blocks):
+            check()
             outputs = out[block * up + phase :: n_blocks * up]
             rows = windows[start + block * down :: n_blocks * down]
             outputs[:] = rows[: outputs.size] @ taps

@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ..aside import in_front
+
+_BLOCK = 1 << 18  # bytes; to have another thread read fewer takes longer than to read them
+
 
 @contextlib.contextmanager
 def opened(audio: Any) -> Iterator[tuple[BinaryIO, str]]:
@@ -19,11 +23,12 @@ def opened(audio: Any) -> Iterator[tuple[BinaryIO, str]]:
     elif isinstance(audio, (bytes, bytearray, memoryview)):
         yield io.BytesIO(audio), f"{type(audio).__name__} ({memoryview(audio).nbytes} bytes)"
     elif hasattr(audio, "read"):
-        if not isinstance(audio.read(0), bytes):
+        if not isinstance(in_front(audio.read, 0), bytes):
             raise TypeError("load: the file must be binary, got text; open it with mode 'rb'")
-        yield _seekable(audio), repr(getattr(audio, "name", type(audio).__name__))
-        if _can_seek(audio):
-            audio.seek(0, os.SEEK_END)
+        name = repr(getattr(audio, "name", type(audio).__name__))
+        yield _seekable(io.BufferedReader(_OfCaller(audio), _BLOCK)), name
+        if hasattr(audio, "seekable") and in_front(audio.seekable):
+            in_front(audio.seek, 0, os.SEEK_END)
     else:
         raise TypeError(
             "load: audio must be a path, bytes, a binary file or samples (an array, a tensor, "
@@ -31,13 +36,36 @@ def opened(audio: Any) -> Iterator[tuple[BinaryIO, str]]:
         )
 
 
-def _can_seek(file: BinaryIO) -> bool:
-    return hasattr(file, "seekable") and file.seekable()
-
-
 def _seekable(file: BinaryIO) -> BinaryIO:
     """`file`, or its rest in memory: decoders seek, and take 0 for the start of the media."""
-    return file if _can_seek(file) and file.tell() == 0 else io.BytesIO(file.read())
+    return file if file.seekable() and file.tell() == 0 else io.BytesIO(file.read())
+
+
+class _OfCaller(io.RawIOBase):
+    """A caller's own file, used by who waits for that, and left open.
+
+    It may be bound to the thread in which it was given, or to what that thread holds.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return hasattr(self._file, "seekable") and in_front(self._file.seekable)
+
+    def readinto(self, out: Any) -> int:
+        data = in_front(self._file.read, len(out))
+        out[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return in_front(self._file.seek, offset, whence)
+
+    def tell(self) -> int:
+        return in_front(self._file.tell)
 
 
 class Part:

@@ -123,7 +123,7 @@ class Batch:
         """`n_slots`: most windows side by side; `n_rows`: most beams or samples of a window."""
         self._core = core
         self._decoder = core.new_batch(n_slots, n_rows)
-        self._worker = Worker("sottovoce-encoder")
+        self._worker = Worker()
         # Encoded windows that wait for a slot: enough to refill the slots while others decode.
         self._most_live = n_slots + max(1, n_slots // 2)
         self._waiting: deque[_Run] = deque()  # not begun
