@@ -74,10 +74,10 @@ def test_path_is_exact(rng, shape, kind):
 
 
 def test_path_of_all_nan_is_as_openai_whisper_has_it():
-    for n_columns, expected in ((0, [-1, -1, -1]), (1, [-1, -1, 0])):
+    for n_columns in (0, 1):
         nothing = np.full((3, n_columns), np.nan, np.float32)
-        np.testing.assert_array_equal(_core.path_starts(nothing), expected)
-        np.testing.assert_array_equal(oracle.path_starts(nothing), expected)
+        np.testing.assert_array_equal(_core.path_starts(nothing), [-1, -1, -1])
+        np.testing.assert_array_equal(oracle.path_starts(nothing), [-1, -1, -1])
 
 
 # --- the matrix -----------------------------------------------------------------------------------
