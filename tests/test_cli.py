@@ -451,8 +451,8 @@ def test_trying_a_folder_leaves_nothing_in_it(tmp_path):
 def test_a_disk_that_fills_up_keeps_what_is_finished(
     core, capsys, tmp_path, monkeypatch, batch_size
 ):
-    def full(transcript, stream, output_format):
-        write(transcript, stream, output_format)
+    def full(transcript, stream, output_format, layout):
+        write(transcript, stream, output_format, layout)
         if output_format == "vtt" and next(turn) == 1:
             raise OSError(28, "No space left on device")
 
