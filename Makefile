@@ -95,6 +95,7 @@ golden: $(PEERS)/ready
 	  --models "$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" \
 	  $${SOTTOVOCE_DEV_DATA:+--dev "$$SOTTOVOCE_DEV_DATA"}
 	$(PEERS)/bin/python tools/make_token_golden.py
+	$(PEERS)/bin/python tools/make_subtitle_golden.py
 
 clean:
 	rm -rf $(VENV) $(PEERS) build

@@ -22,7 +22,7 @@ from sottovoce.cli import arguments, parser
 from sottovoce.cli import transcribe as transcribe_command
 from sottovoce.cli.output import prepare_folder
 from sottovoce.results import Progress
-from sottovoce.writers import WRITERS, saving, write
+from sottovoce.writers import ALL, saving, write
 
 SAID = [at(0), word(1), at(2), at(2), word(2), at(3)]
 
@@ -451,8 +451,8 @@ def test_trying_a_folder_leaves_nothing_in_it(tmp_path):
 def test_a_disk_that_fills_up_keeps_what_is_finished(
     core, capsys, tmp_path, monkeypatch, batch_size
 ):
-    def full(transcript, stream, output_format):
-        write(transcript, stream, output_format)
+    def full(transcript, stream, output_format, layout):
+        write(transcript, stream, output_format, layout)
         if output_format == "vtt" and next(turn) == 1:
             raise OSError(28, "No space left on device")
 
@@ -464,7 +464,7 @@ def test_a_disk_that_fills_up_keeps_what_is_finished(
     told = re.fullmatch(rf"sottovoce: {tmp_path}/([abc])\.vtt: No space left on device\n", err)
     failed = told.group(1)
     assert out == "w1\nw2\n"  # of that file
-    whole = {f"{stem}.{name}" for stem in {*"abc"} - {failed} for name in WRITERS}
+    whole = {f"{stem}.{name}" for stem in {*"abc"} - {failed} for name in ALL}
     assert {path.name for path in tmp_path.iterdir()} == {f"{failed}.txt", *whole}
 
 

@@ -480,9 +480,8 @@ def test_a_format_may_be_named(tmp_path):
 )
 def test_an_unknown_format_is_refused_before_anything_is_heard(tmp_path, name, keywords, got):
     source = Source()
-    with pytest.raises(
-        ValueError, match=rf"{name}'\): format must be one of txt, vtt, srt, tsv, json, got {got}$"
-    ):
+    names = "txt, vtt, srt, tsv, json, lrc, csv, ass, full.json"
+    with pytest.raises(ValueError, match=rf"{name}'\): format must be one of {names}, got {got}$"):
         source.transcription().save(tmp_path / name, **keywords)
     assert source.n_asked == 0
     assert list(tmp_path.iterdir()) == []

@@ -1,16 +1,23 @@
 """Transcripts as files: what openai-whisper writes, and subtitles that strict parsers take."""
 
+import csv
 import io
 import json
 import re
 import stat
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from sottovoce.results import Segment
+from sottovoce.results import Segment, Word
 from sottovoce.transcription import Transcription
-from sottovoce.writers import FORMATS, WRITERS, format_timestamp, save, write
+from sottovoce.writers import ALL, FORMATS, WRITERS, Layout, format_timestamp, save, write
+from sottovoce.writers.ass import _HEAD as ASS_HEAD
+
+ROOT = Path(__file__).parents[1]
 
 
 def segment(i: int, start: float, end: float, text: str) -> Segment:
@@ -29,7 +36,8 @@ def segment(i: int, start: float, end: float, text: str) -> Segment:
 
 
 def transcript(text: str, segments: list[Segment], language: str) -> Transcription:
-    return Transcription(segments, SimpleNamespace(language=language), text)
+    info = SimpleNamespace(language=language, as_dict=lambda: {"language": language})
+    return Transcription(segments, info, text)
 
 
 SEGMENTS = [
@@ -64,16 +72,36 @@ EXPECTED = {
         '"tokens": [50364, 7], "temperature": 0.0, "avg_logprob": -0.25, '
         '"compression_ratio": 1.5, "no_speech_prob": 0.125}], "language": "de"}'
     ),
+    "lrc": "[00:00.00]Größe --> 日本 x\n[60:00.00]end\n",
+    "csv": "start,end,text\n0,2500,Größe --> 日本\tx\n2500,2500,\n3600000,3725000,end\n",
+    "ass": (
+        ASS_HEAD
+        + "Dialogue: 0,0:00:00.00,0:00:02.50,Default,,0,0,0,,Größe --> 日本\tx\n"
+        + "Dialogue: 0,1:00:00.00,1:02:05.00,Default,,0,0,0,,end\n"
+    ),
 }
 
 
-def written(found: Transcription, output_format: str) -> str:
+def written(found: Transcription, output_format: str, **layout) -> str:
     stream = io.StringIO()
-    write(found, stream, output_format)
+    write(found, stream, output_format, Layout(**layout))
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("output_format", WRITERS)
+def said(*segments: tuple[Word, ...]) -> Transcription:
+    """A transcript of segments of these words."""
+    spans = [(words[0].start, words[-1].end) if words else (0.0, 0.0) for words in segments]
+    return transcript(
+        "".join(word.word for words in segments for word in words),
+        [
+            replace(segment(i, *span, "".join(w.word for w in words)), words=words)
+            for i, (span, words) in enumerate(zip(spans, segments, strict=True))
+        ],
+        "en",
+    )
+
+
+@pytest.mark.parametrize("output_format", EXPECTED)
 def test_bytes_are_the_references(output_format):
     assert written(TRANSCRIPT, output_format) == EXPECTED[output_format]
 
@@ -86,6 +114,9 @@ def test_bytes_are_the_references(output_format):
         ("srt", ""),
         ("tsv", "start\tend\ttext\n"),
         ("json", '{"text": "", "segments": [], "language": "en"}'),
+        ("lrc", ""),
+        ("csv", "start,end,text\n"),
+        ("ass", ASS_HEAD),
     ],
 )
 def test_nothing_said_is_a_valid_file(output_format, expected):
@@ -173,9 +204,9 @@ def test_hours_can_be_forced():
 
 def test_save_writes_all_formats(tmp_path):
     paths = save(TRANSCRIPT, tmp_path / "new" / "dir", "talk.one", "all")
-    assert [p.name for p in paths] == [f"talk.one.{name}" for name in WRITERS]
-    for path, expected in zip(paths, EXPECTED.values(), strict=True):
-        assert path.read_bytes() == expected.encode("utf-8")
+    assert [p.name for p in paths] == [f"talk.one.{name}" for name in ALL]
+    for path, name in zip(paths, ALL, strict=True):
+        assert path.read_bytes() == EXPECTED[name].encode("utf-8")
     assert (*WRITERS, "all") == FORMATS
 
 
@@ -196,7 +227,9 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
 
 
 def test_an_unknown_format_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"one of txt, vtt, srt, tsv, json, got 'docx'"):
+    with pytest.raises(
+        ValueError, match=r"one of txt, vtt, srt, tsv, json, lrc, csv, ass, full.json, got 'docx'"
+    ):
         save(TRANSCRIPT, tmp_path, "talk", "docx")
     assert list(tmp_path.iterdir()) == []
 
@@ -205,3 +238,213 @@ def test_json_reads_back_as_the_references_result():
     result = json.loads(written(TRANSCRIPT, "json"))
     assert list(result) == ["text", "segments", "language"]
     assert result["segments"][0]["tokens"] == [50364, 7]
+
+
+# --- words ---
+
+SUBTITLES = json.loads((ROOT / "tests/golden/subtitles.json").read_text(encoding="utf-8"))["cases"]
+
+
+@pytest.mark.parametrize("output_format", ["vtt", "srt"])
+@pytest.mark.parametrize("case", SUBTITLES, ids=lambda case: json.dumps(case["options"]))
+def test_words_stand_where_the_reference_puts_them(case, output_format):
+    segments = [tuple(Word(*word, 1.0) for word in words) for words in case["segments"]]
+    got = written(said(*segments), output_format, **case["options"])
+    assert cues_with_times(got) == cues_with_times(case[output_format])
+
+
+def cues_with_times(file: str) -> list[tuple[str, str]]:
+    """Times and text of the cues that say something, blank lines in them aside, which end a cue."""
+    found = re.findall(r"(\S+ --> \S+)\n(.*?)\n\n(?=\d+\n\d+:|[\d:.]+ -->|$)", file, re.DOTALL)
+    cues = [(times, "\n".join(x for x in text.split("\n") if x.strip())) for times, text in found]
+    return [(times, text) for times, text in cues if re.sub("</?u>", "", text).strip()]
+
+
+def test_the_cases_have_cues():
+    n_cues = [len(cues_with_times(case["srt"])) for case in SUBTITLES]
+    assert sum(n_cues) > 200
+    assert max(n_cues) > 20
+
+
+WORDS = (
+    Word(" {Now}", 0.0, 0.5, 0.9, (7,)),
+    Word(" then\\N,", 0.5, 0.75, 0.5, (8, 9)),
+    Word(" go!", 1.25, 2.0, 1.0, (10,)),
+)
+
+
+@pytest.mark.parametrize(
+    ("output_format", "expected"),
+    [
+        (
+            "srt",
+            "1\n00:00:00,000 --> 00:00:00,500\n<u>{Now}</u> then\\N, go!\n\n"
+            "2\n00:00:00,500 --> 00:00:00,750\n{Now} <u>then\\N,</u> go!\n\n"
+            "3\n00:00:00,750 --> 00:00:01,250\n{Now} then\\N, go!\n\n"
+            "4\n00:00:01,250 --> 00:00:02,000\n{Now} then\\N, <u>go!</u>\n\n",
+        ),
+        (
+            "ass",
+            ASS_HEAD + "Dialogue: 0,0:00:00.00,0:00:02.00,Default,,0,0,0,,"
+            "{\\k50}\\{Now\\}{\\k25} then\\\N{WORD JOINER}N,{\\k50}{\\k75} go!\n",
+        ),
+        ("lrc", "[00:00.00]<00:00.00>{Now}<00:00.50> then\\N,<00:01.25> go!<00:02.00>\n"),
+    ],
+)
+def test_words_light_up_as_they_are_said(output_format, expected):
+    assert written(said(WORDS), output_format, highlight_words=True) == expected
+
+
+def test_the_full_json_keeps_everything():
+    full = json.loads(written(said(WORDS), "full.json"))
+    assert list(full) == ["text", "language", "segments", "info"]
+    assert full["info"] == {"language": "en"}
+    assert full["segments"][0]["words"][1] == {
+        "word": " then\\N,",
+        "start": 0.5,
+        "end": 0.75,
+        "probability": 0.5,
+        "tokens": [8, 9],
+    }
+    (segment,) = json.loads(written(said(WORDS), "json"))["segments"]
+    assert list(segment["words"][1]) == ["word", "start", "end", "probability"]
+
+
+@pytest.mark.parametrize("output_format", ["vtt", "srt", "ass", "lrc"])
+@pytest.mark.parametrize(
+    "layout",
+    [{"highlight_words": True}, {"max_line_width": 40}, {"max_words_per_line": 3}],
+    ids=lambda layout: next(iter(layout)),
+)
+def test_layouts_need_words(output_format, layout):
+    message = f"{next(iter(layout))} needs the times of words: .* word_timestamps=True"
+    with pytest.raises(ValueError, match=message):
+        written(TRANSCRIPT, output_format, **layout)
+    assert written(transcript("", [], "en"), output_format, **layout)[:1] in "W["
+
+
+@pytest.mark.parametrize(
+    ("layout", "error", "message"),
+    [
+        ({"max_line_width": 0}, ValueError, "max_line_width must be >= 1, got 0"),
+        ({"max_line_count": 2.0}, TypeError, "max_line_count must be an int or None, got 2.0"),
+        ({"max_words_per_line": True}, TypeError, "max_words_per_line must be an int"),
+    ],
+)
+def test_a_bad_layout_is_refused(layout, error, message):
+    with pytest.raises(error, match=message):
+        Layout(**layout)
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        ({"max_line_count": 2}, "max_line_count has no effect without max_line_width"),
+        (
+            {"max_words_per_line": 2, "max_line_width": 9},
+            "max_words_per_line has no effect with max_line_width",
+        ),
+    ],
+)
+def test_a_layout_without_effect_is_told(layout, message):
+    with pytest.warns(UserWarning, match=message):
+        Layout(**layout)
+
+
+# --- parsers that others wrote ---
+
+NASTY = [
+    " a --> b ---> c",
+    " <i>not</i> AT&T &amp; <b>",
+    " one\n\n\ntwo",
+    "\u202b\u0645\u0631\u062d\u0628\u0627\u202c 123 \u05e9\u05dc\u05d5\u05dd",
+    " {\\an8} \\N {y:i} 5 } {",
+    "WEBVTT",
+    "NOTE this",
+    "7",
+    " 00:00:01,000 --> 00:00:02,000",
+    " \U0001f468\u200d\U0001f469\u200d\U0001f467 e\u0301\u2028x",
+    " [Events]",
+    " a|b;c,d\te",
+]
+
+
+@pytest.fixture(scope="module")
+def nasty() -> Transcription:
+    """With every kind of time: of no length, rounded up to a full second, hours beyond 99."""
+    times = [0.0, 0.0, 1.9999, 2.0, 59.9996, 61.0, 3599.9999, 3600.5, 359999.5]
+    times += [360000.0, 400000.25, 400001.0, 400002.5]
+    spans = pairwise(times)
+    segments = [
+        segment(i, start, end, text)
+        for i, ((start, end), text) in enumerate(zip(spans, NASTY, strict=True))
+    ]
+    return transcript("".join(NASTY), segments, "en")
+
+
+def milliseconds(seconds: float) -> int:
+    return round(1000 * seconds)
+
+
+def shown(text: str) -> str:
+    """What should be seen of a text."""
+    lines = [line for line in re.split(r"[\r\n]", text.strip()) if line.strip()]
+    return re.sub("--+>", "->", "\n".join(lines))
+
+
+def test_the_srt_library_reads_our_srt(nasty):
+    import srt
+
+    found = list(srt.parse(written(nasty, "srt")))
+    assert [(s.index, s.content) for s in found] == [
+        (i, shown(text)) for i, text in enumerate(NASTY, start=1)
+    ]
+    for subtitle, said in zip(found, nasty.segments, strict=True):
+        assert subtitle.start.total_seconds() == round(said.start, 3)
+        assert subtitle.end.total_seconds() == round(said.end, 3)
+
+
+def test_webvtt_py_reads_our_vtt(nasty):
+    import webvtt
+
+    found = list(webvtt.from_buffer(io.StringIO(written(nasty, "vtt"))))
+    texts = [cue.raw_text.replace("&lt;", "<").replace("&amp;", "&") for cue in found]
+    assert texts == [shown(text) for text in NASTY]
+    for cue, said in zip(found, nasty.segments, strict=True):
+        assert milliseconds(cue.start_in_seconds) // 1000 == milliseconds(said.start) // 1000
+
+
+@pytest.mark.parametrize(("output_format", "unit"), [("srt", 1), ("vtt", 1), ("ass", 10)])
+def test_pysubs2_reads_our_subtitles(nasty, output_format, unit):
+    """As far as it can: hours up to 99, and lines of text with fewer than two times."""
+    import pysubs2
+
+    said = [s for s in nasty.segments if s.end < 360000 and s.text.count(":") < 4]
+    assert len(said) == 8
+    file = written(transcript("", said, "en"), output_format)
+    found = pysubs2.SSAFile.from_string(file, format_=output_format)
+    assert len(found) == len(said)
+    for event, segment in zip(found, said, strict=True):
+        assert event.start == unit * round(milliseconds(segment.start) / unit)
+        assert event.end == unit * round(milliseconds(segment.end) / unit)
+        assert event.type == "Dialogue"
+
+
+@pytest.mark.parametrize("output_format", ["srt", "vtt", "ass"])
+def test_ffmpeg_reads_our_subtitles(nasty, output_format, tmp_path):
+    av = pytest.importorskip("av")
+    path = tmp_path / f"talk.{output_format}"
+    path.write_text(written(nasty, output_format), encoding="utf-8")
+    with av.open(path) as container:
+        packets = [packet for packet in container.demux() if packet.size]
+        assert len(packets) == len(NASTY)
+        base = container.streams[0].time_base
+        for packet, said in zip(packets, nasty.segments, strict=True):
+            assert float(packet.pts * base) == pytest.approx(said.start, abs=0.0051)
+
+
+def test_python_reads_our_csv(nasty):
+    rows = list(csv.reader(io.StringIO(written(nasty, "csv"), newline="")))
+    assert rows[0] == ["start", "end", "text"]
+    assert [row[2] for row in rows[1:]] == [text.strip() for text in NASTY]
+    assert all(int(row[0]) <= int(row[1]) for row in rows[1:])

@@ -27,6 +27,17 @@ class WindowResult:
 
 
 @dataclass(frozen=True)
+class Word:
+    """A word and the marks that belong to it: when it was said, and how sure that is."""
+
+    word: str  # with the space in front, where the language has them
+    start: float  # s
+    end: float  # s
+    probability: float  # 0..1, mean over its tokens
+    tokens: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Segment:
     """A stretch of speech. A segment without words is kept, with empty text and no tokens."""
 
@@ -40,6 +51,7 @@ class Segment:
     avg_logprob: float  # of the whole window, like the next two
     compression_ratio: float
     no_speech_prob: float  # 0..1
+    words: tuple[Word, ...] | None = None  # None: they were not asked for
 
     @property
     def is_empty(self) -> bool:
@@ -51,6 +63,12 @@ class Transcript(Protocol):
 
     @property
     def segments(self) -> Sequence[Segment]: ...
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def info(self) -> TranscriptionInfo: ...
 
     def as_dict(self) -> dict[str, Any]:
         """openai-whisper's result dictionary."""

@@ -21,13 +21,22 @@ from opcode import opmap
 from pathlib import Path
 from threading import RLock
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, overload
 
 from .engine.batch import Entry
 from .errors import StateError
-from .results import Segment, TranscriptionInfo
+from .results import Segment, TranscriptionInfo, Word
 
 Spell = Callable[[Iterable[Segment]], str]  # the text of a whole transcript
+
+
+class LayoutKeywords(TypedDict, total=False):
+    """`writers.Layout`, for `save`."""
+
+    highlight_words: bool
+    max_line_width: int | None
+    max_line_count: int | None
+    max_words_per_line: int | None
 
 
 class Segments(Sequence[Segment]):
@@ -169,6 +178,8 @@ class Segments(Sequence[Segment]):
 
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     # To type checkers a pair, which is how it unpacks, whose members pass for segments, which is
     # what iterating gives: they look at a pair's members for `list(transcription)` and the like.
     class _SegmentsOfPair(Segments, Segment): ...
@@ -221,27 +232,45 @@ class Transcription(_Pair):
         for segment in self.segments:
             entry = {f.name: getattr(segment, f.name) for f in fields(segment)}
             entry["tokens"] = list(segment.tokens)
-            segments.append({**entry, "words": []} if segment.is_empty else entry)
+            del entry["words"]
+            if segment.words is not None or segment.is_empty:
+                entry["words"] = [_plain_word(word) for word in segment.words or ()]
+            segments.append(entry)
         return {"text": self.text, "segments": segments, "language": self.language}
 
-    def save(self, path: str | os.PathLike[str], *, format: str | None = None) -> Path:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,
+        **layout: Unpack[LayoutKeywords],
+    ) -> Path:
         """Writes the transcript, heard to the end, as a file that appears whole or not at all.
 
         Args:
             path: of the file, which is replaced if it exists.
-            format: "txt", "vtt", "srt", "tsv" or "json"; None: what the path ends in.
+            format: "txt", "vtt", "srt", "tsv", "json", "lrc", "csv", "ass" or "full.json" (all that
+                is known); None: what the path ends in.
+            highlight_words (False): words light up as they are said: underlined in srt and vtt,
+                karaoke in ass, a time each in lrc.
+            max_line_width (None): characters in a line of a subtitle.
+            max_line_count (None): lines in a subtitle, with max_line_width.
+            max_words_per_line (None): words in a subtitle, without max_line_width.
 
-        Returns the path. Raises ValueError for a format that is none of these, OSError if the file
-        system refuses; both before anything is heard, where that can be told.
+        Returns the path. The last four need word_timestamps. Raises TypeError and ValueError for
+        them and for a format that is none of these, OSError if the file system refuses; both before
+        anything is heard, where that can be told.
         """
-        from .writers import check_format, save_file
+        from .writers import Layout, check_format, format_of, save_file
 
         path = Path(path)
-        check_format(format or path.suffix.removeprefix(".").lower(), where=f"save({str(path)!r})")
+        form = format or format_of(path)
+        check_format(form, where=f"save({str(path)!r})")
+        wanted = Layout(**layout)
         if not path.parent.is_dir():
             raise FileNotFoundError(ENOENT, "no such folder", str(path.parent))
         len(self.segments)  # heard before a file is made
-        save_file(self, path, format or path.suffix.removeprefix(".").lower())
+        save_file(self, path, form, wanted)
         return path
 
     def close(self) -> None:
@@ -353,6 +382,11 @@ def _last_of(wanted: slice) -> int:
     if forwards and (wanted.start or 0) >= 0 and wanted.stop is not None and wanted.stop >= 0:
         return int(wanted.stop) - 1
     return sys.maxsize
+
+
+def _plain_word(word: Word) -> dict[str, Any]:
+    """openai-whisper's, which has no tokens."""
+    return {f.name: getattr(word, f.name) for f in fields(word) if f.name != "tokens"}
 
 
 def _that_keeps_nothing(error: Exception) -> Exception:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..transcription import Transcription
-from ..writers import WRITERS, save, written
+from ..writers import ALL, save, written
 from .failures import UsageError, complain
 from .streams import OutputError, note, put
 
@@ -89,6 +89,6 @@ class Output:
                 put(written(transcription, "txt"))
             return False
         if self._notes:
-            suffix = f"{{{','.join(WRITERS)}}}" if form == "all" else form
+            suffix = f"{{{','.join(ALL)}}}" if form == "all" else form
             note(f"wrote {self._folder / stem(path)}.{suffix}")
         return True

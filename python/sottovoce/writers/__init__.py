@@ -1,17 +1,34 @@
 """Transcripts as txt, vtt, srt, tsv and json: the bytes that openai-whisper writes, but for
-subtitles that strict parsers refuse (subtitles.py).
+subtitles that strict parsers refuse (subtitles.py). And as lrc, csv, ass and full.json.
 
-One file a family of formats: each writer puts one transcript on a text stream. `save` puts it into
-files. What a transcript is, and its text, come from elsewhere; nothing is decoded here.
+One file a family of formats: each writer puts one transcript on a text stream; cues.py lays out
+subtitles; `save` puts them into files. What a transcript is, and its text, come from elsewhere;
+nothing is decoded here.
 """
 
-from .saving import FORMATS, WRITERS, check_format, save, save_file, write, written
+from .cues import Layout
+from .saving import (
+    ALL,
+    FORMATS,
+    SUBTITLES,
+    WRITERS,
+    check_format,
+    format_of,
+    save,
+    save_file,
+    write,
+    written,
+)
 from .timestamps import format_timestamp
 
 __all__ = [
+    "ALL",
     "FORMATS",
+    "SUBTITLES",
     "WRITERS",
+    "Layout",
     "check_format",
+    "format_of",
     "format_timestamp",
     "save",
     "save_file",

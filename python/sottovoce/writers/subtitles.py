@@ -1,37 +1,53 @@
 """Subtitles: WebVTT and SubRip, valid for strict parsers.
 
 For that they differ from openai-whisper's: no cue is blank, or has a blank line, which would end
-it; dashes before ">" are one, whatever their number; "&" and "<" are escaped in WebVTT.
+it; dashes before ">" are one, whatever their number; "&" and "<" are escaped in WebVTT; where two
+words overlap, no moment runs backwards.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
-from ..results import Segment, Transcript
+from ..results import Transcript
+from .cues import Cue, Layout, cues
 from .timestamps import format_timestamp
 
 
-def write_vtt(transcript: Transcript, stream: TextIO) -> None:
+def write_vtt(transcript: Transcript, stream: TextIO, layout: Layout) -> None:
     stream.write("WEBVTT\n\n")
-    for segment, text in _cues(transcript):
-        start, end = format_timestamp(segment.start), format_timestamp(segment.end)
-        escaped = text.replace("&", "&amp;").replace("<", "&lt;")
-        stream.write(f"{start} --> {end}\n{escaped}\n\n")
+    for start, end, text in _shown(transcript, layout, _escaped):
+        stream.write(f"{format_timestamp(start)} --> {format_timestamp(end)}\n{text}\n\n")
 
 
-def write_srt(transcript: Transcript, stream: TextIO) -> None:
-    for number, (segment, text) in enumerate(_cues(transcript), start=1):
-        start, end = (
-            format_timestamp(seconds, always_hours=True, marker=",")
-            for seconds in (segment.start, segment.end)
-        )
+def write_srt(transcript: Transcript, stream: TextIO, layout: Layout) -> None:
+    for number, (*times, text) in enumerate(_shown(transcript, layout, str), start=1):
+        start, end = (format_timestamp(time, always_hours=True, marker=",") for time in times)
         stream.write(f"{number}\n{start} --> {end}\n{text}\n\n")
 
 
-def _cues(transcript: Transcript) -> Iterator[tuple[Segment, str]]:
-    """The segments that say something, and the text of their cues."""
-    for segment in transcript.segments:
-        lines = [line for line in segment.text.splitlines(keepends=True) if line.strip()]
-        if text := "".join(lines).strip():
-            yield segment, re.sub("--+>", "->", text)
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _shown(
+    transcript: Transcript, layout: Layout, escape: Callable[[str], str]
+) -> Iterator[tuple[float, float, str]]:
+    """(start, end, text) of what is shown: a cue, or the moments of one whose words light up."""
+    for cue in cues(transcript, layout):
+        if not layout.highlight_words:
+            yield cue.start, cue.end, _text(cue, escape)
+            continue
+        for start, end, said in cue.moments():
+            yield start, end, _text(cue, escape, said)
+
+
+def _text(cue: Cue, escape: Callable[[str], str], said: int | None = None) -> str:
+    """The text of a cue; the piece `said` is underlined."""
+    texts = [escape(piece.text) for piece in cue.pieces]
+    if said is not None:
+        word = texts[said].lstrip()
+        texts[said] = f"{texts[said].removesuffix(word)}<u>{word}</u>"
+    lines = "".join(texts).splitlines(keepends=True)
+    text = "".join(line for line in lines if line.strip()).rstrip("\r\n")
+    return re.sub("--+>", "->", text)
