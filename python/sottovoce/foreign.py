@@ -17,6 +17,7 @@ _CALLED = {
     "sample_len": "max_new_tokens max_tokens max_length max_token",
     "language": "lang source_language language_code",
     "sample_rate": "sampling_rate samplerate sr rate",
+    "word_timestamps": "word_level word_times words",
     "batch_size": "batch n_batch",
     "progress": "callback progress_callback new_segment_callback on_progress",
 }
@@ -33,7 +34,6 @@ def _names(called: Mapping[str, str]) -> dict[str, str]:
 
 
 _VAD = "there is no voice activity filter yet: it comes with a later version"
-_WORDS = "it belongs to the times of words, which come with a later version"
 _WINDOW = "a window is 30 s long; windows='independent' cuts a recording at its pauses"
 _PROGRESS = "give progress= a function, which is told how far a recording has been heard"
 _LANGUAGE = "a recording has one language, given or detected in its first 30 s"
@@ -52,10 +52,6 @@ _INSIDE = "it is not needed: give what is in it by name, such as language= and b
 _OPTIONS = {
     **_names(_CALLED),
     **dict.fromkeys(("vad_filter", "vad", "vad_parameters", "vad_options", "vad_method"), _VAD),
-    **dict.fromkeys(("word_timestamps", "word_level"), "times of words come with a later version"),
-    **dict.fromkeys(
-        ("prepend_punctuations", "append_punctuations", "hallucination_silence_threshold"), _WORDS
-    ),
     "hotwords": "it comes with a later version; until then initial_prompt can hold the words",
     **dict.fromkeys(("chunk_length", "chunk_length_s", "chunk_size", "stride_length_s"), _WINDOW),
     **dict.fromkeys(("verbose", "log_progress", "print_progress", "progress_bar"), _PROGRESS),

@@ -24,6 +24,7 @@ from .spellings import (
     language,
     number,
     temperatures,
+    text,
     text_or_ids,
     token_list,
 )
@@ -75,6 +76,10 @@ class TranscribeKeywords(WindowKeywords, total=False):
     initial_prompt: str | Sequence[int] | None
     carry_initial_prompt: bool
     clip_timestamps: str | Sequence[float] | Sequence[Clip]
+    word_timestamps: bool
+    prepend_punctuations: str
+    append_punctuations: str
+    hallucination_silence_threshold: float | None
     windows: Windows
     batch_size: int
 
@@ -280,6 +285,29 @@ class TranscribeOptions(WindowOptions):
             clips,
             "what to hear: start, end, start, end, ... in s, or pairs, or dicts of start and end; "
             "the last end may be missing",
+        ),
+    )
+    word_timestamps: bool = field(
+        default=False,
+        metadata=_says(
+            flag,
+            "when each word was said, and how likely it is: Segment.words; segments and windows "
+            "then begin and end with words",
+        ),
+    )
+    prepend_punctuations: str = field(
+        default="\"'“¿([{-", metadata=_says(text, "marks that belong to the word behind them")
+    )
+    append_punctuations: str = field(
+        default="\"'.。,，!！?？:：”)]}、",
+        metadata=_says(text, "marks that belong to the word before them"),
+    )
+    hallucination_silence_threshold: float | None = field(
+        default=None,
+        metadata=_says(
+            number(0.0, finite=True, optional=True),
+            "with word_timestamps, improbable words between silences longer than this, in s, are "
+            "left out; None: off",
         ),
     )
     windows: Windows = field(

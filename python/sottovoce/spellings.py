@@ -91,6 +91,12 @@ def language(what: str, value: Any) -> str | None:
     return None if value is None else spoken_language(value)
 
 
+def text(what: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be text, got {value!r}")
+    return value
+
+
 def text_or_ids(what: str, value: Any) -> str | tuple[int, ...] | None:
     if value is None or isinstance(value, str):
         return value

@@ -17,7 +17,7 @@ from typing import Any
 from .. import _core
 from ..errors import AudioWarning, ShapeError, warn_of_audio
 from ..options import TranscribeOptions
-from ..policy.requests import DecodeRequest, EncodeRequest, HeardWindow, Request
+from ..policy.requests import AlignRequest, DecodeRequest, EncodeRequest, HeardWindow, Request
 from ..policy.seek import SeekLoop
 from ..policy.segments import numbered
 from ..results import Segment, TranscriptionInfo
@@ -196,24 +196,27 @@ class Batch:
             if entry.reports and run.is_wanted and entry.is_over and not entry.error:
                 entry.reports.over()
         elif isinstance(request, EncodeRequest):
-            self._submit_encode(run, request)
+            self._submit(run, lambda: encode(self._core, request))
+        elif isinstance(request, AlignRequest):
+            self._submit(run, lambda: self._core.align(request.features, request.options))
         elif again:  # into the slot it had: its features hold cross-attention keys and values
             self._requests.appendleft((run, request))
         else:
             self._requests.append((run, request))
 
-    def _submit_encode(self, run: _Run, request: EncodeRequest) -> None:
-        def features() -> _core.AudioFeatures | None:
-            return encode(self._core, request) if run.is_wanted else None
+    def _submit(
+        self, run: _Run, function: Callable[[], _core.AudioFeatures | _core.TokenAlignment]
+    ) -> None:
+        """Has the worker answer the run's request."""
 
-        def encoded(call: Call) -> None:
+        def answered(call: Call) -> None:
             if call.error is not None:
                 run.entry.fail(call.error, run)
             if call.result is not None:
                 run.metrics.merge(call.result.metrics)
             self._resume(run, call.result)
 
-        self._worker.submit(features, encoded, urgent=True)
+        self._worker.submit(lambda: function() if run.is_wanted else None, answered, urgent=True)
 
     def _fill_slots(self) -> None:
         while self._requests and self._decoder.n_free:

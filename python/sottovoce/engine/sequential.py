@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from .. import _core
 from ..errors import ShapeError
-from ..policy.requests import DecodeRequest, EncodeRequest, HeardWindow
+from ..policy.requests import AlignRequest, DecodeRequest, EncodeRequest, HeardWindow
 from ..results import Segment
 from .job import MAX_PASSES, Job
 from .reports import log
@@ -20,7 +20,7 @@ def segments(core: _core.Model, job: Job) -> Iterator[Segment]:
     decoder = core.new_batch(1, job.info.options.n_rows)
     if reports:
         reports.opened()
-    answer: _core.AudioFeatures | _core.DecodingResult | None = None
+    answer: _core.AudioFeatures | _core.DecodingResult | _core.TokenAlignment | None = None
     while True:
         try:
             item = loop.send(answer)
@@ -34,6 +34,9 @@ def segments(core: _core.Model, job: Job) -> Iterator[Segment]:
             yield from item.segments
         elif isinstance(item, EncodeRequest):
             answer = encode(core, item)
+            metrics.merge(answer.metrics)
+        elif isinstance(item, AlignRequest):
+            answer = core.align(item.features, item.options)
             metrics.merge(answer.metrics)
         else:
             answer = _decode(decoder, item, metrics)

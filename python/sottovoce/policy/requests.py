@@ -29,7 +29,15 @@ class DecodeRequest:
     failure: str  # of the attempt before, in words; "": this is the first
 
 
-Request = EncodeRequest | DecodeRequest
+@dataclass(frozen=True)
+class AlignRequest:
+    """When each token of a window's text was said; a `_core.TokenAlignment` is the answer."""
+
+    features: _core.AudioFeatures
+    options: _core.AlignmentOptions
+
+
+Request = EncodeRequest | DecodeRequest | AlignRequest
 
 
 @dataclass(frozen=True)

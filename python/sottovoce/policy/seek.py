@@ -18,9 +18,10 @@ from ..options import TranscribeOptions
 from ..results import WindowResult
 from ..text.tokenizer import Tokenizer
 from .prompt import History
-from .requests import EncodeRequest, HeardWindow, Request
-from .segments import cut_window, numbered, with_whole_characters, without_empty_speech
+from .requests import AlignRequest, EncodeRequest, HeardWindow, Request
+from .segments import Cut, cut_window, numbered, with_whole_characters, without_empty_speech
 from .window import Window, decode_with_fallback, is_silence
+from .words import alignment_options, with_words, without_hallucinations
 
 
 def clips(timestamps: Sequence[float], content_frames: int) -> list[tuple[int, int]]:
@@ -84,36 +85,61 @@ class _Recording:
         """
         history = History(self.tokenizer, self.dims.n_text_ctx, self.options)
         n_segments = 0
+        last_speech = self._start_of_speech(ranges)
         for start, end in ranges:
             seek = start
             while seek < end:
                 window = Window(seek, min(_core.N_FRAMES, end - seek))
-                result = yield from self._transcribe_window(window, history, first_features)
+                features, result = yield from self._transcribe_window(
+                    window, history, first_features
+                )
                 first_features = None  # its memory is needed no longer
                 if is_silence(result, self.options):
                     seek = window.end
                     yield HeardWindow(window.seek, seek, ())
                     continue
                 cut = cut_window(window, result, self.tokenizer)
+                if self.options.word_timestamps:
+                    cut = yield from self._with_words(cut, window, features, last_speech)
+                    last_speech = cut.last_speech
+                del features
                 seek = cut.seek
                 spoken = with_whole_characters(
                     map(without_empty_speech, cut.segments), self.tokenizer
                 )
                 segments = tuple(numbered(spoken, n_segments))
                 n_segments += len(segments)
-                history.add(segments, result.temperature)
+                if not cut.is_void:
+                    history.add(segments, result.temperature)
                 yield HeardWindow(window.seek, seek, segments)
+
+    def _start_of_speech(self, ranges: Sequence[tuple[int, int]]) -> float:
+        """Where, in s, what was heard before a loop's first window ended."""
+        is_first = self.options.windows == "sequential" or not ranges
+        return 0.0 if is_first else ranges[0][0] / _core.FRAMES_PER_SECOND
 
     def _transcribe_window(
         self, window: Window, history: History, first_features: _core.AudioFeatures | None
-    ) -> Generator[Request, Any, WindowResult]:
+    ) -> Generator[Request, Any, tuple[_core.AudioFeatures, WindowResult]]:
         features = first_features
         if features is None or window != Window(0, _core.N_FRAMES):
             features = yield EncodeRequest(self.mel[:, window.seek : window.end])
         prompt = history.prompt()
         # One encoding for all temperatures.
-        return (
-            yield from decode_with_fallback(
-                self.tokenizer, self.dims, features, self.options, prompt, window.seek
-            )
+        result = yield from decode_with_fallback(
+            self.tokenizer, self.dims, features, self.options, prompt, window.seek
         )
+        return features, result
+
+    def _with_words(
+        self, cut: Cut, window: Window, features: _core.AudioFeatures, last_speech: float
+    ) -> Generator[Request, Any, Cut]:
+        """The cut with its words, which also say where the next window begins."""
+        wanted = alignment_options(self.tokenizer, self.options, window, cut.segments)
+        alignment = None if wanted is None else (yield AlignRequest(features, wanted))
+        cut = with_words(cut, alignment, self.tokenizer, self.options, window, last_speech)
+        threshold = self.options.hallucination_silence_threshold
+        if threshold is None:
+            return cut
+        n_frames = int(self.mel.shape[1]) - _core.N_FRAMES
+        return without_hallucinations(cut, window, threshold, last_speech, n_frames)

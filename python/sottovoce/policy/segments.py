@@ -20,6 +20,9 @@ class Cut:
 
     segments: list[Segment]  # without ids yet
     seek: int
+    ends_spoken: bool  # with a lone timestamp: what comes after it is silence
+    last_speech: float = 0.0  # s, where the last word ends; once there are words
+    is_void: bool = False  # as if the window had not been heard
 
 
 def cut_window(window: Window, result: WindowResult, tokenizer: Tokenizer) -> Cut:
@@ -31,11 +34,11 @@ def cut_window(window: Window, result: WindowResult, tokenizer: Tokenizer) -> Cu
     begin = tokenizer.special.timestamp_begin
     is_timestamp = [token >= begin for token in result.tokens]
     pairs = [i for i in range(1, len(is_timestamp)) if is_timestamp[i - 1] and is_timestamp[i]]
+    ends_spoken = is_timestamp[-2:] == [False, True]
     if not pairs:
         end = _last_timestamp(window, result, begin)
         spoken = _segment(window, result, result.tokens, window.offset, end, tokenizer)
-        return Cut([spoken], window.end)
-    ends_spoken = is_timestamp[-2:] == [False, True]
+        return Cut([spoken], window.end, ends_spoken)
     cuts = [*pairs, len(result.tokens)] if ends_spoken else pairs
     segments = []
     for first, last in zip([0, *cuts], cuts, strict=False):
@@ -45,16 +48,17 @@ def cut_window(window: Window, result: WindowResult, tokenizer: Tokenizer) -> Cu
         end = window.offset + _seconds(tokens[-1] - begin)
         segments.append(_segment(window, result, tokens, start, end, tokenizer))
     if ends_spoken:
-        return Cut(segments, window.end)
+        return Cut(segments, window.end, ends_spoken)
     n_frames = (result.tokens[cuts[-1] - 1] - begin) * _core.INPUT_STRIDE  # of whole segments
     # openai-whisper would hear the same window again, perhaps for ever, after a lone <|0.00|>.
-    return Cut(segments, window.seek + n_frames if n_frames > 0 else window.end)
+    seek = window.seek + n_frames if n_frames > 0 else window.end
+    return Cut(segments, seek, ends_spoken)
 
 
 def without_empty_speech(segment: Segment) -> Segment:
     """The segment, emptied if it takes no time or says nothing; so it never prompts."""
     if segment.start == segment.end or not segment.text.strip():
-        return replace(segment, text="", tokens=())
+        return replace(segment, text="", tokens=(), words=None if segment.words is None else ())
     return segment
 
 
