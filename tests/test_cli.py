@@ -274,9 +274,15 @@ def test_languages_are_given_by_code_or_name(core):
             "unknown flag --vad_filter: there is no voice",
         ),
         (["transcribe", "a", "--vad-filter=True"], "unknown flag --vad-filter: there is no voice"),
-        (["transcribe", "a", "--word_timestamps", "True"], "times of words come with a later"),
+        (
+            ["transcribe", "a", "--max_line_width", "9"],
+            "--max_line_width needs --word_timestamps True",
+        ),
         (["transcribe", "a", "--fp16", "False"], "--compute_type chooses the precision; try"),
-        (["transcribe", "a", "--output-srt"], "-f FORMAT is one of txt, vtt, srt, tsv and json"),
+        (
+            ["transcribe", "a", "--output-srt"],
+            "-f FORMAT is one of txt, vtt, srt, tsv, json, lrc, ",
+        ),
         (["transcribe", "a", "-m", "base"], "unknown flag -m: it is called --model"),
         (
             ["transcribe", "a", "--num_beams", "5"],

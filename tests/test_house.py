@@ -63,7 +63,10 @@ PYTHON_ROOMS = {
 }
 
 # What policy knows of the core: values and constants, nothing that computes.
-POLICY_SEES = {"ModelDims", "AudioFeatures", "DecodingOptions", "DecodingResult"}
+POLICY_SEES = {
+    *("ModelDims", "AudioFeatures", "DecodingOptions", "DecodingResult"),
+    *("AlignmentOptions", "TokenAlignment"),
+}
 # And of the world: nothing that reads, waits, draws lots or tells the time.
 POLICY_IMPORTS = {
     *("__future__", "collections", "dataclasses", "itertools", "typing"),

@@ -295,6 +295,16 @@ def test_words_light_up_as_they_are_said(output_format, expected):
     assert written(said(WORDS), output_format, highlight_words=True) == expected
 
 
+def test_lines_of_a_subtitle_are_lines_of_lyrics():
+    assert written(said(WORDS), "lrc", max_line_width=11) == (
+        "[00:00.00]{Now}\n[00:00.50]then\\N, go!\n"
+    )
+    assert written(said(WORDS), "lrc", max_line_width=11, highlight_words=True) == (
+        "[00:00.00]<00:00.00>{Now}<00:00.50>\n"
+        "[00:00.50]<00:00.50>then\\N,<00:01.25> go!<00:02.00>\n"
+    )
+
+
 def test_the_full_json_keeps_everything():
     full = json.loads(written(said(WORDS), "full.json"))
     assert list(full) == ["text", "language", "segments", "info"]

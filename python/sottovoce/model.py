@@ -323,6 +323,12 @@ class WhisperModel:
             carry_initial_prompt (False): initial_prompt stands before every window.
             clip_timestamps (0.0): what to hear: start, end, start, end, ... in s, or pairs, or
                 dicts of start and end; the last end may be missing.
+            word_timestamps (False): when each word was said, and how likely it is: Segment.words;
+                segments and windows then begin and end with words.
+            prepend_punctuations ('"\\'“¿([{-'): marks of the word behind them.
+            append_punctuations ('"\\'.。,，!！?？:：”)]}、'): marks of the word before them.
+            hallucination_silence_threshold (None): with word_timestamps, improbable words between
+                silences longer than this, in s, are left out; None: off.
             windows ('sequential'): each window begins where the words of the last one ended, and is
                 prompted with them; "independent": each clip is heard on its own, many at once,
                 without condition_on_previous_text and starting from initial_prompt; unless

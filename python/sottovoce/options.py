@@ -296,11 +296,11 @@ class TranscribeOptions(WindowOptions):
         ),
     )
     prepend_punctuations: str = field(
-        default="\"'“¿([{-", metadata=_says(text, "marks that belong to the word behind them")
+        default="\"'“¿([{-", metadata=_says(text, "marks of the word behind them")
     )
     append_punctuations: str = field(
         default="\"'.。,，!！?？:：”)]}、",
-        metadata=_says(text, "marks that belong to the word before them"),
+        metadata=_says(text, "marks of the word before them"),
     )
     hallucination_silence_threshold: float | None = field(
         default=None,

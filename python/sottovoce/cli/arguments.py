@@ -25,7 +25,7 @@ Transcribes audio or video files; "-" reads standard input. Windows of several f
 Where the transcript goes:
   neither -o nor -f   on standard output: lines with times on a terminal, plain text into a pipe
   -f FORMAT           that format on standard output
-  -o DIR              into DIR/NAME.txt, .vtt, .srt, .tsv and .json, or only the format of -f;
+  -o DIR              into DIR/NAME.txt, .vtt, .srt, .tsv and .json (all), or the format of -f;
                       a terminal also shows the lines with times
 Progress and messages go to standard error.
 """
@@ -137,6 +137,7 @@ def _add_transcribe(parser: argparse.ArgumentParser) -> None:
     _add_task(parser.add_argument_group("task"))
     _add_search(parser.add_argument_group("search"))
     _add_policy(parser.add_argument_group("retries, silence and context"))
+    _add_words(parser.add_argument_group("words and subtitles"))
     _add_runtime(parser.add_argument_group("machine"))
     _add_model_source(parser)
 
@@ -232,6 +233,35 @@ def _add_policy(group: argparse._ArgumentGroup) -> None:
         "windows",
         "independent: clips cut at pauses, side by side, none knowing what the others said",
         choices=get_args(Windows),
+    )
+
+
+def _add_words(group: argparse._ArgumentGroup) -> None:
+    def switch(name: str, help: str) -> None:
+        _flag(group, name, help, type=_boolean, default=False, metavar="BOOL")
+
+    def count(name: str, help: str) -> None:
+        _flag(group, name, help, type=_optional(int), metavar="N")
+
+    switch("word_timestamps", "when each word was said; what follows needs it")
+    _option(group, "prepend_punctuations", "marks that belong to the next word", metavar="MARKS")
+    _option(group, "append_punctuations", "marks that belong to the word before", metavar="MARKS")
+    _option(
+        group,
+        "hallucination_silence_threshold",
+        'leave out odd words between silences longer than this, in s; "None": off',
+        type=_optional(float),
+        metavar="X",
+    )
+    switch("highlight_words", "words light up as they are said (vtt, srt, ass, lrc)")
+    count("max_line_width", "most characters in a line of a subtitle")
+    count("max_line_count", "most lines in a subtitle, with --max_line_width")
+    count("max_words_per_line", "most words in a subtitle, without --max_line_width")
+    _flag(
+        group,
+        "print_colors",
+        "colour words on a terminal: green is sure, red is not",
+        action="store_true",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..transcription import Transcription
-from ..writers import ALL, save, written
+from ..writers import ALL, Layout, save, written
 from .failures import UsageError, complain
 from .streams import OutputError, note, put
 
@@ -59,10 +59,12 @@ def prepare_folder(folder: Path) -> None:
 class Output:
     """Takes transcripts as they are finished."""
 
-    def __init__(self, folder: str | None, form: str | None, *, shown: bool, notes: bool) -> None:
+    def __init__(
+        self, folder: str | None, form: str | None, layout: Layout, *, shown: bool, notes: bool
+    ) -> None:
         """`shown`: their text is seen elsewhere; `notes`: say on standard error what is written."""
         self._folder = None if folder is None else Path(folder)
-        self._form = form
+        self._form, self._layout = form, layout
         self._shown, self._notes = shown, notes
 
     @property
@@ -78,11 +80,11 @@ class Output:
         if self._folder is None:
             if self._form is not None:
                 end = "\n" if self._form == "json" else ""  # a document a line
-                put(written(transcription, self._form) + end)
+                put(written(transcription, self._form, self._layout) + end)
             return True
         form = self._form or "all"
         try:
-            save(transcription, self._folder, stem(path), form)
+            save(transcription, self._folder, stem(path), form, self._layout)
         except OSError as error:
             complain(error)
             if not self._shown:

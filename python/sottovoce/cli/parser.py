@@ -12,12 +12,14 @@ from typing import Any, NoReturn
 from .. import foreign
 from .streams import note
 
-_FORMAT = "-f FORMAT is one of txt, vtt, srt, tsv and json, on standard output or with -o DIR in it"
+_FORMAT = (
+    "-f FORMAT is one of txt, vtt, srt, tsv, json, lrc, csv, ass and full.json, on standard output "
+    "or with -o DIR in it"
+)
 _COMPUTE = "--compute_type chooses the precision"
 _THREADS = "it is called --threads"
 _WINDOW = "a window is 30 s long; --windows independent cuts a recording at its pauses"
 _PROGRESS = "a terminal shows it; --quiet does not"
-_WORDS = "it belongs to the times of words, which come with a later version"
 _CPU = "there is no device but the CPU"
 # What flags of other engines come to here, where it is not what the same keyword comes to.
 _FLAGS = {
@@ -35,8 +37,7 @@ _FLAGS = {
     **dict.fromkeys(("batched", "num_workers"), "--windows independent hears windows side by side"),
     **dict.fromkeys(("print_progress", "log_progress", "progress_bar", "progress"), _PROGRESS),
     **dict.fromkeys(("no_prints", "silent"), "it is called --quiet"),
-    **dict.fromkeys(("highlight_words", "max_line_width", "max_line_count", "max_words_per_line",
-                     "max_len", "ml", "split_on_word"), _WORDS),
+    **dict.fromkeys(("max_len", "ml", "split_on_word"), "it is called --max_line_width"),
     **dict.fromkeys(("gpu", "device_index", "no_gpu", "flash_attn"), _CPU),
     **dict.fromkeys(("diarize", "diarization", "tinydiarize"), "speakers are not told apart"),
     "f": "recordings are given without a flag",

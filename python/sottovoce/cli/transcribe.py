@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from errno import ENOENT
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from ..errors import LoadError
 from ..options import TranscribeOptions
 from ..results import Progress, Segment
 from ..transcription import Transcription
-from ..writers import format_timestamp
+from ..writers import Layout, format_timestamp
 from .display import Display
 from .failures import EXPECTED_ERRORS, UsageError, complain
 from .output import Output, check_output
@@ -31,13 +32,17 @@ _OPTION_FLAGS = (
     *("task", "language", "best_of", "beam_size", "patience", "length_penalty", "suppress_tokens"),
     *("seed", "compression_ratio_threshold", "logprob_threshold", "no_speech_threshold"),
     *("condition_on_previous_text", "initial_prompt", "carry_initial_prompt", "clip_timestamps"),
-    *("windows", "batch_size"),
+    *("windows", "batch_size", "word_timestamps", "prepend_punctuations", "append_punctuations"),
+    "hallucination_silence_threshold",
 )
+_LAYOUT_FLAGS = ("highlight_words", "max_line_width", "max_line_count", "max_words_per_line")
+# Of 256 colours, from red by way of yellow to green.
+_COLOURS = (196, 202, 208, 214, 220, 226, 190, 154, 118, 82)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Transcribes the files, their windows side by side; status 1 if any failed."""
-    keywords = _transcribe_keywords(arguments)
+    keywords, layout = _transcribe_keywords(arguments), _layout(arguments)
     if "-" in arguments.audio and sys.stdin is None:
         raise LoadError("-: standard input is closed")
     check_output(arguments.audio, arguments.output_dir, arguments.output_format)
@@ -45,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         for path in arguments.audio:
             complain(FileNotFoundError(ENOENT, os.strerror(ENOENT)), path)
         return 1
-    return _Run(arguments, _load(arguments), keywords).status()
+    return _Run(arguments, _load(arguments), keywords, layout).status()
 
 
 def _transcribe_keywords(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -59,6 +64,17 @@ def _transcribe_keywords(arguments: argparse.Namespace) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise UsageError(str(error)) from error
     return keywords
+
+
+def _layout(arguments: argparse.Namespace) -> Layout:
+    """How subtitles are laid out; what needs the times of words is refused without them."""
+    for name in (*_LAYOUT_FLAGS, "hallucination_silence_threshold", "print_colors"):
+        if not arguments.word_timestamps and getattr(arguments, name) not in (None, False):
+            raise UsageError(f"--{name} needs --word_timestamps True")
+    try:
+        return Layout(**{name: getattr(arguments, name) for name in _LAYOUT_FLAGS})
+    except ValueError as error:
+        raise UsageError(f"--{error}") from error
 
 
 def temperatures(start: float, increment: float | None) -> tuple[float, ...]:
@@ -114,7 +130,11 @@ class _Run:
     """The recordings of a command line, on their way to where they are wanted."""
 
     def __init__(
-        self, arguments: argparse.Namespace, model: WhisperModel, keywords: dict[str, Any]
+        self,
+        arguments: argparse.Namespace,
+        model: WhisperModel,
+        keywords: dict[str, Any],
+        layout: Layout,
     ) -> None:
         self._paths: list[str] = arguments.audio
         self._model = model
@@ -125,9 +145,11 @@ class _Run:
         prints = with_times if to_files else arguments.output_format is None
         notes = sys.stderr.isatty() and not arguments.quiet
         self._output = Output(
-            arguments.output_dir, arguments.output_format, shown=prints, notes=notes
+            arguments.output_dir, arguments.output_format, layout, shown=prints, notes=notes
         )
-        line = _with_times if with_times else _plain
+        in_colours = arguments.print_colors and sys.stdout.isatty() and not os.getenv("NO_COLOR")
+        text = _in_colours if in_colours else _text
+        line = partial(_with_times, text) if with_times else partial(_plain, text)
         headings = len(self._paths) > 1 and sys.stdout.isatty() and not arguments.quiet
         self._display = Display(
             self._paths, line=line if prints else None, headings=headings, notes=notes
@@ -197,10 +219,25 @@ class _Run:
         complain(error, path)
 
 
-def _with_times(segment: Segment) -> str:
+def _with_times(text: Callable[[Segment], str], segment: Segment) -> str:
     start, end = format_timestamp(segment.start), format_timestamp(segment.end)
-    return f"[{start} --> {end}] {segment.text}"
+    return f"[{start} --> {end}] {text(segment)}"
 
 
-def _plain(segment: Segment) -> str:
-    return segment.text.strip()
+def _plain(text: Callable[[Segment], str], segment: Segment) -> str:
+    return text(segment).strip()
+
+
+def _text(segment: Segment) -> str:
+    return segment.text
+
+
+def _in_colours(segment: Segment) -> str:
+    """The words, each in the colour of its probability."""
+    if not segment.words:
+        return segment.text
+    shown = []
+    for word in segment.words:
+        colour = _COLOURS[min(int(word.probability * len(_COLOURS)), len(_COLOURS) - 1)]
+        shown.append(f"\33[38;5;{colour}m{word.word}\33[0m")
+    return "".join(shown)

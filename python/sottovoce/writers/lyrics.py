@@ -1,19 +1,32 @@
 """LRC: a line of lyrics and when it is sung, as music players show them."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from typing import TextIO
 
 from ..results import Transcript
-from .cues import Layout, cues
+from .cues import Cue, Layout, cues
 
 
 def write_lrc(transcript: Transcript, stream: TextIO, layout: Layout) -> None:
-    """A line a subtitle; with `highlight_words` each word has its time (enhanced LRC)."""
+    """A line a line of a subtitle; with `highlight_words` each word has its time (enhanced LRC)."""
     for cue in cues(transcript, layout):
-        text = " ".join(cue.text.split())
-        if layout.highlight_words:
-            words = [f"<{_timestamp(piece.start)}>{piece.text}" for piece in cue.pieces]
-            text = " ".join("".join(words).split()) + f"<{_timestamp(cue.end)}>"
-        stream.write(f"[{_timestamp(cue.start)}]{text}\n")
+        for line in _lines(cue):
+            text = " ".join(line.text.split())
+            if layout.highlight_words:
+                words = [f"<{_timestamp(piece.start)}>{piece.text}" for piece in line.pieces]
+                text = " ".join("".join(words).split()) + f"<{_timestamp(line.end)}>"
+            stream.write(f"[{_timestamp(line.start)}]{text}\n")
+
+
+def _lines(cue: Cue) -> Iterator[Cue]:
+    """The lines into which a layout has broken a subtitle."""
+    begins = [i for i, piece in enumerate(cue.pieces) if i == 0 or piece.text.startswith("\n")]
+    for first, last in pairwise([*begins, len(cue.pieces)]):
+        pieces = cue.pieces[first:last]
+        text = pieces[0].text.removeprefix("\n")
+        yield Cue((replace(pieces[0], text=text), *pieces[1:]))
 
 
 def _timestamp(seconds: float) -> str:
