@@ -343,6 +343,21 @@ WORD_CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "pause_65s",
         {"word_timestamps": True, "hallucination_silence_threshold": 2.0},
     ),
+    "words_hallucination_short": (
+        "pause_65s",
+        {"word_timestamps": True, "hallucination_silence_threshold": 0.2},
+    ),
+    "words_late": ("late", {"word_timestamps": True}),
+    "words_silence": ("silence_5s", {"word_timestamps": True, "no_speech_threshold": None}),
+    "words_beam": ("tiled_30s", {"word_timestamps": True, "beam_size": 5}),
+    "words_clips": ("tiled_30s", {"word_timestamps": True, "clip_timestamps": [1.0, 11.5, 13.255]}),
+    "words_plain": ("tiled_30s", {"word_timestamps": True, "without_timestamps": True}),
+}
+
+MULTILINGUAL_WORD_CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "words_as_japanese": ("jfk", {"word_timestamps": True, "language": "ja"}),
+    "words_translate": ("jfk", {"word_timestamps": True, "task": "translate", "language": "es"}),
+    "words_as_arabic": ("jfk", {"word_timestamps": True, "language": "ar"}),
 }
 
 # The default temperatures, on audio where the first one is good enough.
@@ -358,7 +373,7 @@ def shipped(model: str) -> dict[str, list[dict[str, Any]]]:
     language = {"language": "en"}
     groups = {
         "greedy": [CASES, ENGLISH_CASES if model.endswith(".en") else MULTILINGUAL_CASES],
-        "words": [WORD_CASES],
+        "words": [WORD_CASES] if model.endswith(".en") else [WORD_CASES, MULTILINGUAL_WORD_CASES],
         "fallback": [FALLBACK_CASES],
     }
     groups["beam5"] = groups["greedy"]
