@@ -135,6 +135,15 @@ def test_a_program_with_an_openmp_team_of_its_own(prefix, tmp_path):
     assert done.stdout == "pool: 0 wrong\nopenmp: 0 wrong\n"
 
 
+def test_every_allocation_may_fail(prefix, tmp_path):
+    model = tiny_whisper.write(tmp_path / "model")
+    done = run(BUILD / "app" / "allocation", model, tmp_path / "cache")
+    calls = ("log_mel", "open_checkpoint", "Model", "encode", "decode", "detect_language")
+    calls += ("open_model", "step")
+    assert done.stdout.splitlines() == [f"{call}: many places, 0 wrong" for call in calls]
+    assert done.stderr == ""
+
+
 def test_a_program_can_leave_long_calls(prefix, tmp_path):
     done = run(BUILD / "app" / "interruption", tiny_whisper.write(tmp_path / "model"))
     assert done.stdout == (

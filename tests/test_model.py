@@ -20,6 +20,7 @@ DIMS = [
     Dims(),
     Dims(n_mels=128, n_audio_ctx=37, n_audio_layer=3, n_text_layer=1),  # turbo: few text layers
     Dims(n_audio_state=40, n_audio_head=5, n_text_state=40, n_text_head=2, n_vocab=97),
+    Dims(n_audio_state=42, n_audio_head=6, n_text_state=42, n_text_head=14, n_vocab=97),
     Dims(n_audio_state=128, n_audio_head=2, n_text_state=128, n_text_head=2, n_audio_ctx=150),
 ]
 
