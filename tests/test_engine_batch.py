@@ -55,7 +55,10 @@ def noises(rng: np.random.Generator, *seconds: float) -> list[np.ndarray]:
     return [rng.standard_normal(round(16000 * n)).astype(np.float32) / 9 for n in seconds]
 
 
-@pytest.mark.parametrize("options", [{}, {"beam_size": 1}, {"temperature": 0.6, "seed": 5}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"beam_size": 1}, {"temperature": 0.6, "seed": 5}, {"word_timestamps": True}],
+)
 def test_many_recordings_are_as_one_by_one(rng, options):
     """Noise of one to three windows, with detection and retries."""
     model = tiny_whisper.model(n_threads=2)
@@ -94,6 +97,7 @@ def test_many_recordings_of_independent_windows(rng):
     model = tiny_whisper.model()
     audios = noises(rng, 70, 2, 100)
     options = {"language": "en", "windows": "independent", "temperature": 0.0, "beam_size": 2}
+    options["word_timestamps"] = True
     expected = one_by_one(model, audios, batch_size=1, **options)
     for batch_size in (2, 5):
         assert together(model, audios, batch_size=batch_size, **options) == expected
@@ -104,7 +108,7 @@ def test_real_speech(tiny_en, dev_data):
     lines = (dev_data / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
     manifest = map(json.loads, lines)
     audios = [dev_data / m["file"] for m in manifest if m["duration_s"] < 8 and "en" in m["file"]]
-    for options in ({"beam_size": 1, "logprob_threshold": -0.3}, {}):
+    for options in ({"beam_size": 1, "logprob_threshold": -0.3}, {}, {"word_timestamps": True}):
         options = {"temperature": (0.0, 0.4), **options}
         expected = one_by_one(tiny_en, audios[:6], **options)
         assert together(tiny_en, audios[:6], batch_size=4, **options) == expected
