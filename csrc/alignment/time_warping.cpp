@@ -79,9 +79,8 @@ std::vector<int> path_starts(const Tensor& matrix) {
   std::int64_t column = matrix.shape()[1];
   while (row > 0) {
     starts[static_cast<std::size_t>(row - 1)] = static_cast<int>(column - 1);
-    const std::uint8_t move =
-        column == 0 ? kNextRow
-                    : moves[static_cast<std::size_t>((row + column) * (n_rows + 1) + row)];
+    std::uint8_t move = kNextRow;
+    if (column > 0) move = moves[static_cast<std::size_t>((row + column) * (n_rows + 1) + row)];
     if (move != kNextColumn) --row;
     if (move != kNextRow) --column;
   }
