@@ -89,7 +89,7 @@ def test_what_a_model_packs(rng, compute_type):
     if compute_type == "auto":
         assert model.compute_type in ("float32", "bfloat16", "int8")
     else:
-        assert model.weights_bytes < {"bfloat16": 0.55, "int8": 0.6}[compute_type] * full
+        assert model.weights_bytes < 0.6 * full  # convolutions may be float32
 
 
 def test_checkpoints_of_any_dtype_pack_to_the_same(rng):
