@@ -23,7 +23,7 @@ from . import _core
 _Result = TypeVar("_Result")
 
 _PATIENCE = 0.2  # s, in which work that is interrupted may come to its end
-_INTERVAL = 0.1  # s, after which who waits looks whether it is still waited for
+_INTERVAL = 0.1  # s, after which who waits looks what has happened meanwhile
 # What a thread does wrong itself is told to it.
 _OF_THE_THREAD = {
     *(signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL),
@@ -97,7 +97,7 @@ def aside(function: Callable[..., _Result], *arguments: Any) -> _Result:
             start_thread(do)
         except RuntimeError:  # no thread is to be had: at the end of a program, or at a limit
             return function(*arguments)
-        while (call := _wait(calls)) is not None:
+        while (call := wait(calls)) is not None:
             call()
         return cast(_Result, outcome.take())
     except BaseException:
@@ -132,8 +132,19 @@ def in_front(function: Callable[..., _Result], *arguments: Any) -> _Result:
             answered.put(True)
 
     work.calls.put(call)
-    _wait(answered)
+    wait(answered)
     return cast(_Result, outcome.take())
+
+
+def wait(queue: SimpleQueue[_Result]) -> _Result:
+    """What comes out of the queue. Raises `UnwantedError` where that is not waited for any more.
+
+    It looks up now and then: a signal that another thread was given wakes nobody here.
+    """
+    while True:
+        check()
+        with contextlib.suppress(Empty):
+            return queue.get(timeout=_INTERVAL)
 
 
 def start_thread(function: Callable[[], None]) -> None:
@@ -163,14 +174,6 @@ class _Outcome:
             return result
         finally:
             del error
-
-
-def _wait(queue: SimpleQueue[_Result]) -> _Result:
-    """What comes out of the queue. Raises `UnwantedError` where that is not waited for any more."""
-    while True:
-        check()
-        with contextlib.suppress(Empty):
-            return queue.get(timeout=None if _present.work is None else _INTERVAL)
 
 
 def _await_end(calls: SimpleQueue[Callable[[], None] | None]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from .._core import SAMPLE_RATE
-from ..aside import check
+from ..aside import aside, check
 
 RATES = range(1_000, 768_001)  # Hz that are taken
 
@@ -34,23 +33,24 @@ def resample(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
         return _windowed_sinc(samples, rate)
     samples = np.ascontiguousarray(samples)
     try:
-        return np.concatenate(list(_by_libswresample(samples, rate)))
+        return aside(_by_libswresample, samples, rate)
     except ImportError:
         return _windowed_sinc(samples, rate)
 
 
-def _by_libswresample(samples: NDArray[np.float32], rate: int) -> Iterator[NDArray[np.float32]]:
+def _by_libswresample(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     import av
+
+    parts = []
 
     resampler = av.AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE)
     for start in range(0, samples.size, _BLOCK):
         check()
         frame = av.AudioFrame.from_ndarray(samples[None, start : start + _BLOCK], "fltp", "mono")
         frame.sample_rate = rate
-        for out in resampler.resample(frame):
-            yield out.to_ndarray()[0]
-    for out in resampler.resample(None):
-        yield out.to_ndarray()[0]
+        parts += [out.to_ndarray()[0] for out in resampler.resample(frame)]
+    parts += [out.to_ndarray()[0] for out in resampler.resample(None)]
+    return np.concatenate(parts)
 
 
 def _windowed_sinc(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from .. import aside
 from ..aside import Work, start_thread
 from ..errors import StateError
 
@@ -78,7 +79,7 @@ class Worker:
         Raises what is no Exception, such as KeyboardInterrupt, here.
         """
         self._check_process()
-        done = [self._done.get()] if wait else []
+        done = [aside.wait(self._done)] if wait else []
         with contextlib.suppress(Empty):
             while True:
                 done.append(self._done.get_nowait())
