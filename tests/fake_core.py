@@ -69,6 +69,9 @@ class Heard:
     tokens: list[int]
     avg_logprob: float = -0.25
     no_speech_prob: float = 0.0
+    logprobs: list[float] = field(default_factory=list)
+    alternatives: list[list[tuple[int, float]]] = field(default_factory=list)
+    hypotheses: list[Any] = field(default_factory=list)
 
 
 @dataclass

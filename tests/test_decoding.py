@@ -263,3 +263,82 @@ def test_options_are_keywords():
         _core.DecodingOptions(1, 2, 3, 4, [5])
     with pytest.raises(TypeError):
         _core.DecodingOptions(**GOOD, seed=-1)
+
+
+# --- how sure -------------------------------------------------------------------------------------
+
+
+def logits_after(model, window, options, tokens):
+    """The logits from which the next token was chosen."""
+    said = [*options["initial_tokens"], *tokens]
+    return model.logits(said, window)[-1]
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_tokens_have_their_logprobs_and_alternatives(rng, window, search):
+    model = talkative.model()
+    options = random_options(rng, sample_len=12, **search)
+    plain = decode_one(model, window, options)
+    result = decode_one(model, window, options | {"top_k": 4})
+    assert as_tuple(result) == as_tuple(plain)
+    assert result.logprobs == plain.logprobs
+    assert plain.alternatives == []
+    assert len(result.logprobs) == len(result.alternatives) == len(result.tokens)
+    for i, token in enumerate(result.tokens):
+        logits = logits_after(model, window, options, result.tokens[:i])
+        logprobs = reference.log_softmax(reference.allowed(logits, result.tokens[:i], options))
+        likeliest = np.argsort(-logprobs, kind="stable")[:4]
+        likeliest = [int(t) for t in likeliest if np.isfinite(logprobs[t])]
+        found = result.alternatives[i]
+        assert [t for t, _ in found] == likeliest
+        near = {"rel": 1e-5, "abs": 1e-5}  # of float32 sums over 211 logits
+        assert [p for _, p in found] == pytest.approx(logprobs[likeliest].tolist(), **near)
+        assert result.logprobs[i] == pytest.approx(logprobs[token], **near)
+
+
+def test_the_sum_is_that_of_the_tokens(rng, window):
+    """And of the end, which counts where a search comes to it."""
+    for search in SEARCHES:
+        options = random_options(rng, sample_len=6, suppress_tokens=[EOT], **search)
+        result = decode_one(talkative.model(), window, options)
+        total = np.float32(0)
+        for logprob in result.logprobs:
+            total += np.float32(logprob)
+        assert result.sum_logprob == total
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("length_penalty", [None, 0.6])
+def test_the_best_hypotheses_come_in_their_order(rng, window, search, length_penalty):
+    model = talkative.model()
+    options = random_options(rng, sample_len=12, **search)
+    options["length_penalty"] = length_penalty
+    best = decode_one(model, window, options)
+    assert [h.tokens for h in best.hypotheses] == [best.tokens]
+    found = decode_one(model, window, options | {"n_best": 100}).hypotheses
+    n_rows = search.get("beam_size", search.get("best_of", 1))
+    assert len(found) >= n_rows
+    assert (found[0].tokens, found[0].sum_logprob) == (best.tokens, best.sum_logprob)
+    scores = []
+    for each in found:
+        length = len(each.tokens)
+        penalty = max(length, 1) if length_penalty is None else ((5 + length) / 6) ** 0.6
+        assert each.score == pytest.approx(each.sum_logprob / penalty, rel=1e-6)
+        scores.append(each.score)
+    assert scores == sorted(scores, reverse=True)
+    two = decode_one(model, window, options | {"n_best": 2}).hypotheses
+    assert [h.tokens for h in two] == [h.tokens for h in found[:2]]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"top_k": -1}, "top_k must be at least 0, got -1"),
+        ({"top_k": 33}, "top_k must be at most 32, got 33"),
+        ({"n_best": 0}, "n_best must be at least 1, got 0"),
+        ({"n_best": 257}, "n_best must be at most 256, got 257"),
+    ],
+)
+def test_what_is_reported_has_limits(rng, window, given, message):
+    with pytest.raises(_core.ShapeError, match=message):
+        decode_one(talkative.model(), window, random_options(rng) | given)

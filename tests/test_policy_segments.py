@@ -1,5 +1,7 @@
 """The tokens of one window -> segments."""
 
+from dataclasses import replace
+
 import pytest
 
 import fake_core
@@ -12,7 +14,7 @@ from sottovoce.policy.segments import (
     without_empty_speech,
 )
 from sottovoce.policy.window import Window
-from sottovoce.results import WindowResult
+from sottovoce.results import Alternative, Hypothesis, WindowResult
 
 TOKENIZER = fake_core.tokenizer()
 SPECIAL = TOKENIZER.special
@@ -34,6 +36,31 @@ def test_adjacent_timestamps_end_one_segment_and_start_the_next():
     segments, seek = cut(tokens)
     assert segments == [(0.0, 2.0, tokens[:3]), (2.5, 4.0, tokens[3:6])]
     assert seek == 400
+
+
+def test_each_segment_has_what_is_known_of_its_tokens():
+    tokens = (at(0), word(1), at(2), at(2.5), word(2), at(4), at(4))
+    kinds = [(Alternative(token, "", -1.0),) for token in tokens]
+    one = Hypothesis("w1", tokens, -0.5, -0.5)
+    heard = WindowResult(
+        tokens,
+        "",
+        "en",
+        0.4,
+        -0.5,
+        0.1,
+        1.5,
+        tuple(-0.1 * i for i in range(7)),
+        tuple(kinds),
+        (one,),
+    )
+    first, second = cut_window(Window(0, 3000), heard, TOKENIZER).segments
+    assert first.logprobs == heard.logprobs[:3]
+    assert second.logprobs == heard.logprobs[3:6]
+    assert second.alternatives == tuple(kinds[3:6])
+    assert first.hypotheses == second.hypotheses == (one,)
+    emptied = without_empty_speech(replace(first, end=first.start))
+    assert (emptied.tokens, emptied.logprobs, emptied.alternatives) == ((), (), ())
 
 
 def test_words_after_the_last_pair_are_left_to_the_next_window():

@@ -310,3 +310,20 @@ def test_what_this_machine_lacks_is_told_before_a_download(unavailable, monkeypa
     (value,) = unavailable.values()
     with pytest.raises(_core.ShapeError, match=rf"got '{value}'"):
         sottovoce.WhisperModel("base", **unavailable)
+
+
+def test_how_sure_it_is_of_real_speech(base, jfk):
+    plain = base.transcribe(jfk, language="en").segments
+    found = base.transcribe(jfk, language="en", top_k=3, n_best=4).segments
+    for segment, other in zip(found, plain, strict=True):
+        assert (segment.tokens, segment.logprobs) == (other.tokens, other.logprobs)
+        assert (other.alternatives, other.hypotheses) == ((), ())
+        assert len(segment.tokens) == len(segment.logprobs) == len(segment.alternatives)
+        for logprob, alternatives in zip(segment.logprobs, segment.alternatives, strict=True):
+            assert len(alternatives) == 3
+            assert logprob <= alternatives[0].logprob
+            assert alternatives[0].text
+        texts = [hypothesis.text for hypothesis in segment.hypotheses]
+        assert len({hypothesis.tokens for hypothesis in segment.hypotheses}) == 4
+        assert all("fellow Americans" in text for text in texts)
+        assert segment.hypotheses[0].tokens[: len(segment.tokens)] == segment.tokens or segment.id

@@ -12,29 +12,31 @@ namespace sottovoce::bind {
 namespace {
 
 void bind_options(py::module_& module) {
-  const auto make = [](int eot, int no_speech, int no_timestamps, int timestamp_begin,
-                       const py::object& initial_tokens, int sot_index, int sample_len,
-                       float temperature, int best_of, int beam_size, float patience,
-                       std::optional<float> length_penalty, std::uint64_t seed,
-                       const py::object& suppress_tokens, const py::object& blank_tokens,
-                       bool timestamps, std::optional<int> max_initial_timestamp_index) {
-    DecodingOptions options;
-    options.special = {eot, no_speech, no_timestamps, timestamp_begin};
-    options.initial_tokens = to_tokens(initial_tokens, "initial_tokens");
-    options.sot_index = sot_index;
-    options.sample_len = sample_len;
-    options.temperature = temperature;
-    options.best_of = best_of;
-    options.beam_size = beam_size;
-    options.patience = patience;
-    options.length_penalty = length_penalty;
-    options.seed = seed;
-    options.suppress_tokens = to_tokens(suppress_tokens, "suppress_tokens");
-    options.blank_tokens = to_tokens(blank_tokens, "blank_tokens");
-    options.timestamps = timestamps;
-    options.max_initial_timestamp_index = max_initial_timestamp_index;
-    return options;
-  };
+  const auto make =
+      [](int eot, int no_speech, int no_timestamps, int timestamp_begin,
+         const py::object& initial_tokens, int sot_index, int sample_len, float temperature,
+         int best_of, int beam_size, float patience, std::optional<float> length_penalty,
+         std::uint64_t seed, const py::object& suppress_tokens, const py::object& blank_tokens,
+         bool timestamps, std::optional<int> max_initial_timestamp_index, int top_k, int n_best) {
+        DecodingOptions options;
+        options.special = {eot, no_speech, no_timestamps, timestamp_begin};
+        options.initial_tokens = to_tokens(initial_tokens, "initial_tokens");
+        options.sot_index = sot_index;
+        options.sample_len = sample_len;
+        options.temperature = temperature;
+        options.best_of = best_of;
+        options.beam_size = beam_size;
+        options.patience = patience;
+        options.length_penalty = length_penalty;
+        options.seed = seed;
+        options.suppress_tokens = to_tokens(suppress_tokens, "suppress_tokens");
+        options.blank_tokens = to_tokens(blank_tokens, "blank_tokens");
+        options.timestamps = timestamps;
+        options.max_initial_timestamp_index = max_initial_timestamp_index;
+        options.top_k = top_k;
+        options.n_best = n_best;
+        return options;
+      };
   const DecodingOptions defaults;
   py::class_<DecodingOptions>(module, "DecodingOptions",
                               "Token-level options of one window; decoding.h explains each")
@@ -46,12 +48,30 @@ void bind_options(py::module_& module) {
            py::arg("length_penalty") = py::none(), py::arg("seed") = defaults.seed,
            py::arg("suppress_tokens") = py::tuple(), py::arg("blank_tokens") = py::tuple(),
            py::arg("timestamps") = defaults.timestamps,
-           py::arg("max_initial_timestamp_index") = py::none());
+           py::arg("max_initial_timestamp_index") = py::none(), py::arg("top_k") = defaults.top_k,
+           py::arg("n_best") = defaults.n_best);
 }
 
 void bind_result(py::module_& module) {
+  py::class_<DecodedHypothesis>(module, "DecodedHypothesis", "One that a search has ended with")
+      .def_readonly("tokens", &DecodedHypothesis::tokens)
+      .def_readonly("sum_logprob", &DecodedHypothesis::sum_logprob)
+      .def_readonly("score", &DecodedHypothesis::score);
   py::class_<DecodingResult>(module, "DecodingResult", "What was heard in one window, as tokens")
       .def_readonly("tokens", &DecodingResult::tokens)
+      .def_readonly("logprobs", &DecodingResult::logprobs)
+      .def_property_readonly("alternatives",
+                             [](const DecodingResult& self) {
+                               std::vector<std::vector<std::pair<int, float>>> found;
+                               for (const auto& of_token : self.alternatives) {
+                                 auto& pairs = found.emplace_back();
+                                 for (const Alternative& each : of_token) {
+                                   pairs.emplace_back(each.token, each.logprob);
+                                 }
+                               }
+                               return found;
+                             })
+      .def_readonly("hypotheses", &DecodingResult::hypotheses)
       .def_readonly("sum_logprob", &DecodingResult::sum_logprob)
       .def_readonly("avg_logprob", &DecodingResult::avg_logprob)
       .def_readonly("no_speech_prob", &DecodingResult::no_speech_prob)

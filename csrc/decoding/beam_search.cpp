@@ -7,11 +7,13 @@
 namespace sottovoce {
 
 BeamSearch::BeamSearch(const DecodingOptions& options)
-    : Search(options.beam_size),
+    : Search(options.beam_size, options.top_k),
       eot_(options.special.eot),
       max_candidates_(static_cast<std::size_t>(max_candidates(options))) {}
 
-void BeamSearch::ask(std::size_t, ops::ChoiceQuery& query) const { query.n_best = n_rows() + 1; }
+void BeamSearch::ask(std::size_t, ops::ChoiceQuery& query) const {
+  query.n_best = std::max(n_rows() + 1, top_k_);
+}
 
 int BeamSearch::advance(const ops::Choice* choices) {
   collect_offers(choices);
@@ -20,7 +22,7 @@ int BeamSearch::advance(const ops::Choice* choices) {
     live_.clear();
     return 0;
   }
-  take_best_offers();
+  take_best_offers(choices);
   if (finished_.size() >= max_candidates_) {
     live_.clear();
   } else {
@@ -34,9 +36,12 @@ void BeamSearch::collect_offers(const ops::Choice* choices) {
   for (std::size_t index = 0; index < live_.size(); ++index) {
     const ops::Choice& choice = choices[index];
     const int row = live_[index];
-    for (const ops::Candidate& candidate : choice.best) {
-      offers_.push_back({row, candidate.token,
-                         hypothesis(row).sum_logprob + choice.log_softmax(candidate.logit)});
+    const std::size_t n_offers =
+        std::min(choice.best.size(), static_cast<std::size_t>(n_rows() + 1));
+    for (std::size_t i = 0; i < n_offers; ++i) {
+      const float logprob = choice.log_softmax(choice.best[i].logit);
+      offers_.push_back(
+          {row, choice.best[i].token, logprob, hypothesis(row).sum_logprob + logprob});
     }
   }
   // Ties stay in the order of rows, then of their offers, as in a dictionary that keeps insertion
@@ -46,7 +51,11 @@ void BeamSearch::collect_offers(const ops::Choice* choices) {
 }
 
 // One offer of a row at most ends in eot, so beam_size + 1 of them always fill the beams.
-void BeamSearch::take_best_offers() {
+void BeamSearch::take_best_offers(const ops::Choice* choices) {
+  std::vector<Alternatives> instead(rows_.size());  // by row
+  for (std::size_t index = 0; index < live_.size(); ++index) {
+    instead[static_cast<std::size_t>(live_[index])] = alternatives(choices[index]);
+  }
   next_rows_.clear();
   for (const Offer& offer : offers_) {
     if (static_cast<int>(next_rows_.size()) == n_rows()) break;
@@ -56,7 +65,7 @@ void BeamSearch::take_best_offers() {
       if (finished_.size() < max_candidates_) finished_.push_back(std::move(extended));
       continue;
     }
-    extended.tokens.push_back(offer.token);
+    extended.add(offer.token, offer.logprob, instead[static_cast<std::size_t>(offer.source)]);
     sources_[next_rows_.size()] = offer.source;
     next_rows_.push_back(std::move(extended));
   }

@@ -21,11 +21,12 @@ class BeamSearch final : public Search {
   struct Offer {
     int source;  // row
     int token;
+    float logprob;
     float sum_logprob;
   };
 
   void collect_offers(const ops::Choice* choices);
-  void take_best_offers();
+  void take_best_offers(const ops::Choice* choices);
 
   int eot_;
   std::size_t max_candidates_;

@@ -1,5 +1,6 @@
 #include "check_options.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <string>
@@ -11,7 +12,8 @@
 namespace sottovoce {
 namespace {
 
-constexpr int kMostRows = 256;  // of one window
+constexpr int kMostRows = 256;         // of one window
+constexpr int kMostAlternatives = 32;  // so many logits of a row are exact with int8, too
 
 [[noreturn]] void refuse(const std::string& message) { throw ShapeError("decode: " + message); }
 
@@ -114,6 +116,10 @@ void check_beams(const DecodingOptions& options, int n_vocab) {
 }  // namespace
 
 void check_options(const DecodingOptions& options, const ModelDims& dims) {
+  check_at_least("top_k", options.top_k, 0);
+  check_at_most("top_k", options.top_k, std::min(kMostAlternatives, dims.n_vocab));
+  check_at_least("n_best", options.n_best, 1);
+  check_at_most("n_best", options.n_best, kMostRows);
   check_lengths(options, dims.n_text_ctx);
   check_ids(options, dims.n_vocab);
   check_temperature(options);

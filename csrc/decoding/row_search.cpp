@@ -1,5 +1,6 @@
 #include "row_search.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "uniform.h"
@@ -7,7 +8,7 @@
 namespace sottovoce {
 
 RowSearch::RowSearch(const DecodingOptions& options)
-    : Search(options.best_of),
+    : Search(options.best_of, options.top_k),
       eot_(options.special.eot),
       temperature_(options.temperature),
       seed_(options.seed) {}
@@ -17,8 +18,9 @@ double RowSearch::draw(int row) const {
 }
 
 void RowSearch::ask(std::size_t index, ops::ChoiceQuery& query) const {
+  query.n_best = top_k_;
   if (temperature_ == 0.0f) {
-    query.n_best = 1;
+    query.n_best = std::max(1, top_k_);
     return;
   }
   query.temperature = temperature_;
@@ -42,7 +44,7 @@ int RowSearch::advance(const ops::Choice* choices) {
     if (!choice.log_softmax.has_choice()) refuse_step();
     const ops::Candidate& next =
         temperature_ > 0.0f ? choice.drawn[first ? i : 0] : choice.best.front();
-    if (extend(next, choice.log_softmax, live_[i])) still_live_.push_back(live_[i]);
+    if (extend(next, choice, live_[i])) still_live_.push_back(live_[i]);
   }
   const int n_chosen = static_cast<int>(live_.size());
   live_.swap(still_live_);
@@ -50,11 +52,12 @@ int RowSearch::advance(const ops::Choice* choices) {
   return n_chosen;
 }
 
-bool RowSearch::extend(const ops::Candidate& next, const ops::LogSoftmax& log_softmax, int row) {
+bool RowSearch::extend(const ops::Candidate& next, const ops::Choice& choice, int row) {
   Hypothesis& hypothesis = rows_[static_cast<std::size_t>(row)];
-  hypothesis.sum_logprob += log_softmax(next.logit);
+  const float logprob = choice.log_softmax(next.logit);
+  hypothesis.sum_logprob += logprob;
   if (next.token == eot_) return false;
-  hypothesis.tokens.push_back(next.token);
+  hypothesis.add(next.token, logprob, alternatives(choice));
   return true;
 }
 

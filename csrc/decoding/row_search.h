@@ -16,7 +16,7 @@ class RowSearch final : public Search {
 
  private:
   // What row `row` says next; returns true if it goes on.
-  bool extend(const ops::Candidate& next, const ops::LogSoftmax& log_softmax, int row);
+  bool extend(const ops::Candidate& next, const ops::Choice& choice, int row);
   double draw(int row) const;
 
   int eot_;

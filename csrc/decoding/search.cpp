@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include <sottovoce/error.h>
@@ -12,8 +11,27 @@
 
 namespace sottovoce {
 
-Search::Search(int n_rows)
-    : rows_(static_cast<std::size_t>(n_rows)), sources_(static_cast<std::size_t>(n_rows), 0) {}
+void Hypothesis::add(int token, float logprob, const Alternatives& instead) {
+  tokens.push_back(token);
+  logprobs.push_back(logprob);
+  if (instead) alternatives.push_back(instead);
+}
+
+Search::Search(int n_rows, int top_k)
+    : rows_(static_cast<std::size_t>(n_rows)),
+      sources_(static_cast<std::size_t>(n_rows), 0),
+      top_k_(top_k) {}
+
+Alternatives Search::alternatives(const ops::Choice& choice) const {
+  if (top_k_ == 0) return nullptr;
+  auto found = std::make_shared<std::vector<Alternative>>();
+  for (const ops::Candidate& candidate : choice.best) {
+    const float logprob = choice.log_softmax(candidate.logit);
+    if (static_cast<int>(found->size()) == top_k_ || std::isinf(logprob)) break;
+    found->push_back({candidate.token, logprob});
+  }
+  return found;
+}
 
 void Search::keep_all_live() {
   live_.resize(rows_.size());
@@ -40,21 +58,22 @@ int max_candidates(const DecodingOptions& options) {
   return static_cast<int>(std::nearbyint(std::min(wanted, 1e9f)));
 }
 
-std::size_t rank(const std::vector<Hypothesis>& candidates, std::optional<float> length_penalty) {
-  std::size_t best = 0;
-  double best_score = -std::numeric_limits<double>::infinity();
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    const double length = static_cast<double>(candidates[i].tokens.size());
-    const double penalty =
-        length_penalty ? std::pow((5.0 + length) / 6.0, static_cast<double>(*length_penalty))
-                       : std::max(length, 1.0);
-    const double score = static_cast<double>(candidates[i].sum_logprob) / penalty;
-    if (score > best_score) {
-      best_score = score;
-      best = i;
-    }
-  }
-  return best;
+double score(const Hypothesis& candidate, std::optional<float> length_penalty) {
+  const auto length = static_cast<double>(candidate.tokens.size());
+  const double penalty = length_penalty
+                             ? std::pow((5.0 + length) / 6.0, static_cast<double>(*length_penalty))
+                             : std::max(length, 1.0);
+  return static_cast<double>(candidate.sum_logprob) / penalty;
+}
+
+std::vector<std::size_t> ranked(const std::vector<Hypothesis>& candidates,
+                                std::optional<float> length_penalty) {
+  std::vector<std::size_t> order(candidates.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return score(candidates[a], length_penalty) > score(candidates[b], length_penalty);
+  });
+  return order;
 }
 
 }  // namespace sottovoce

@@ -14,9 +14,16 @@
 
 namespace sottovoce {
 
+// What else a step could have chosen; rows that went on from the same step share it.
+using Alternatives = std::shared_ptr<const std::vector<Alternative>>;
+
 struct Hypothesis {
-  std::vector<int> tokens;   // chosen so far, without the initial ones and without eot
-  float sum_logprob = 0.0f;  // of the tokens, and of eot where it was chosen
+  std::vector<int> tokens;      // chosen so far, without the initial ones and without eot
+  std::vector<float> logprobs;  // of each
+  std::vector<Alternatives> alternatives;  // of each, if they are wanted
+  float sum_logprob = 0.0f;                // of the tokens, and of eot where it was chosen
+
+  void add(int token, float logprob, const Alternatives& instead);
 };
 
 // The rows of one window. All of them start as copies of row 0, so the first step takes the logits
@@ -40,15 +47,18 @@ class Search {
   virtual std::vector<Hypothesis> finish() = 0;
 
  protected:
-  explicit Search(int n_rows);
+  Search(int n_rows, int top_k);
   int n_rows() const { return static_cast<int>(rows_.size()); }
   void keep_all_live();
+  // Those of a choice; null if none are wanted.
+  Alternatives alternatives(const ops::Choice& choice) const;
   // For a step at which no row has a token left to choose.
   [[noreturn]] static void refuse_step();
 
   std::vector<Hypothesis> rows_;  // (n_rows)
   std::vector<int> live_ = {0};
   std::vector<int> sources_;  // (n_rows)
+  int top_k_;                 // alternatives of each token
 };
 
 // How many rows a window with these options takes.
@@ -59,8 +69,11 @@ std::unique_ptr<Search> make_search(const DecodingOptions& options);
 // Finished hypotheses that end a beam search: Python's round(beam_size * patience).
 int max_candidates(const DecodingOptions& options);
 
-// The likeliest for its length: sum_logprob / length, or / ((5 + length) / 6)^length_penalty; the
-// first among equals. Without tokens the length counts as 1 (the reference divides by zero).
-std::size_t rank(const std::vector<Hypothesis>& candidates, std::optional<float> length_penalty);
+// How likely it is for its length: sum_logprob / length, or / ((5 + length) / 6)^length_penalty.
+// Without tokens the length counts as 1 (the reference divides by zero).
+double score(const Hypothesis& candidate, std::optional<float> length_penalty);
+// The candidates by their score, the best first; equals stay in their order.
+std::vector<std::size_t> ranked(const std::vector<Hypothesis>& candidates,
+                                std::optional<float> length_penalty);
 
 }  // namespace sottovoce

@@ -84,12 +84,21 @@ FinishedWindow Window::finish(const Metrics& decoder) {
 
 DecodingResult Window::result() {
   std::vector<Hypothesis> candidates = search_->finish();
-  Hypothesis& best = candidates[rank(candidates, options_.length_penalty)];
+  const std::vector<std::size_t> order = ranked(candidates, options_.length_penalty);
   DecodingResult result;
+  for (std::size_t i = 0; i < std::min(order.size(), static_cast<std::size_t>(options_.n_best));
+       ++i) {
+    const Hypothesis& candidate = candidates[order[i]];
+    result.hypotheses.push_back({candidate.tokens, candidate.sum_logprob,
+                                 static_cast<float>(score(candidate, options_.length_penalty))});
+  }
+  Hypothesis& best = candidates[order.front()];
   result.sum_logprob = best.sum_logprob;
   result.avg_logprob = static_cast<float>(static_cast<double>(best.sum_logprob) /
                                           static_cast<double>(best.tokens.size() + 1));
   result.tokens = std::move(best.tokens);
+  result.logprobs = std::move(best.logprobs);
+  for (const Alternatives& instead : best.alternatives) result.alternatives.push_back(*instead);
   result.no_speech_prob = no_speech_prob_;
   result.temperature = options_.temperature;
   return result;

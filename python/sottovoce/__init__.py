@@ -24,11 +24,20 @@ from .errors import (
 )
 from .model import WhisperModel
 from .options import DecodeOptions, TranscribeOptions
-from .results import Progress, Segment, TranscriptionInfo, WindowResult
+from .results import (
+    Alternative,
+    Hypothesis,
+    Progress,
+    Segment,
+    TranscriptionInfo,
+    WindowResult,
+    Word,
+)
 from .text.tokenizer import Tokenizer
 from .transcription import Segments, Transcription, Transcriptions
 
 __all__ = [
+    "Alternative",
     "AudioError",
     "AudioFeatures",
     "AudioWarning",
@@ -36,6 +45,7 @@ __all__ = [
     "DecodeOptions",
     "DecoderState",
     "Error",
+    "Hypothesis",
     "LoadError",
     "Metrics",
     "Model",
@@ -53,6 +63,7 @@ __all__ = [
     "Transcriptions",
     "WhisperModel",
     "WindowResult",
+    "Word",
     "__version__",
     "available_isas",
     "available_threading",

@@ -285,11 +285,27 @@ class DecodingOptions:
         blank_tokens: Sequence[int] = (),
         timestamps: bool = True,
         max_initial_timestamp_index: int | None = None,
+        top_k: int = 0,
+        n_best: int = 1,
     ) -> None: ...
+
+class DecodedHypothesis:
+    @property
+    def tokens(self) -> list[int]: ...
+    @property
+    def sum_logprob(self) -> float: ...
+    @property
+    def score(self) -> float: ...  # what it is ranked by
 
 class DecodingResult:
     @property
     def tokens(self) -> list[int]: ...
+    @property
+    def logprobs(self) -> list[float]: ...  # of each token
+    @property
+    def alternatives(self) -> list[list[tuple[int, float]]]: ...  # of each, with log-probabilities
+    @property
+    def hypotheses(self) -> list[DecodedHypothesis]: ...  # the result first
     @property
     def sum_logprob(self) -> float: ...
     @property

@@ -310,6 +310,10 @@ class WhisperModel:
             without_timestamps (False): plain text, one segment a window.
             max_initial_timestamp (1.0): latest start of speech in a window, in s; None and 0: any.
             seed (0): of the sampler: the same seed gives the same words.
+            top_k (0): likeliest tokens that are kept of each step, with their log-probabilities:
+                `alternatives`.
+            n_best (1): texts of a window that are kept, of those that its beams or samples end
+                with: `hypotheses`; 1: none but the one that stands.
             temperature (0.0, 0.2, 0.4, 0.6, 0.8, 1.0): one number, or several that are tried in
                 turn until an attempt is fine.
             compression_ratio_threshold (2.4): an attempt whose text zlib shrinks by a greater
@@ -450,6 +454,10 @@ class WhisperModel:
             without_timestamps (False): plain text, one segment a window.
             max_initial_timestamp (1.0): latest start of speech in a window, in s; None and 0: any.
             seed (0): of the sampler: the same seed gives the same words.
+            top_k (0): likeliest tokens that are kept of each step, with their log-probabilities:
+                `alternatives`.
+            n_best (1): texts of a window that are kept, of those that its beams or samples end
+                with: `hypotheses`; 1: none but the one that stands.
             temperature (0.0): 0: the likeliest words; above: sampled.
             prompt (None): what was said before, text or token ids; its last 223 tokens count.
 

@@ -30,7 +30,7 @@ from .spellings import (
 )
 
 _MOST_ROWS = 256  # beams or samples of one window, as in the core
-
+_MOST_ALTERNATIVES = 32
 _MOST_WINDOWS = 128  # side by side
 
 Task = Literal["transcribe", "translate"]
@@ -56,6 +56,8 @@ class WindowKeywords(TypedDict, total=False):
     without_timestamps: bool
     max_initial_timestamp: float | None
     seed: int
+    top_k: int
+    n_best: int
 
 
 class DecodeKeywords(WindowKeywords, total=False):
@@ -169,6 +171,22 @@ class WindowOptions:
     seed: int = field(
         default=0,
         metadata=_says(integer(0, 2**64 - 1), "of the sampler: the same seed gives the same words"),
+    )
+    top_k: int = field(
+        default=0,
+        metadata=_says(
+            integer(0, _MOST_ALTERNATIVES),
+            "likeliest tokens that are kept of each step, with their log-probabilities: "
+            "`alternatives`",
+        ),
+    )
+    n_best: int = field(
+        default=1,
+        metadata=_says(
+            integer(1, _MOST_ROWS),
+            "texts of a window that are kept, of those that its beams or samples end with: "
+            "`hypotheses`; 1: none but the one that stands",
+        ),
     )
 
     _where: ClassVar[str] = "options"

@@ -14,6 +14,25 @@ from .options import TranscribeOptions
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """A token that could have been chosen, or was."""
+
+    token: int
+    text: str  # U+FFFD for a part of a character
+    logprob: float
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One of the texts that a search has ended with."""
+
+    text: str  # stripped
+    tokens: tuple[int, ...]  # with timestamps
+    avg_logprob: float  # mean over tokens and end of text
+    score: float  # what the search ranks by: its log-probability for its length
+
+
+@dataclass(frozen=True)
 class WindowResult:
     """What was heard in one window."""
 
@@ -24,6 +43,9 @@ class WindowResult:
     avg_logprob: float  # natural logarithm, mean over tokens and end of text
     no_speech_prob: float  # 0..1
     compression_ratio: float  # bytes of text to zlib bytes; high for repetition
+    logprobs: tuple[float, ...] = ()  # of each token
+    alternatives: tuple[tuple[Alternative, ...], ...] = ()  # of each, likeliest first; with top_k
+    hypotheses: tuple[Hypothesis, ...] = ()  # likeliest first, as many as n_best
 
 
 @dataclass(frozen=True)
@@ -52,6 +74,9 @@ class Segment:
     compression_ratio: float
     no_speech_prob: float  # 0..1
     words: tuple[Word, ...] | None = None  # None: they were not asked for
+    logprobs: tuple[float, ...] = ()  # of each token
+    alternatives: tuple[tuple[Alternative, ...], ...] = ()  # of each, likeliest first; with top_k
+    hypotheses: tuple[Hypothesis, ...] = ()  # of the whole window, likeliest first; with n_best
 
     @property
     def is_empty(self) -> bool:

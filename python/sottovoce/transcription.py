@@ -230,9 +230,9 @@ class Transcription(_Pair):
         """openai-whisper's result dictionary; emptied segments carry its empty list of words."""
         segments: list[dict[str, Any]] = []
         for segment in self.segments:
-            entry = {f.name: getattr(segment, f.name) for f in fields(segment)}
+            names = (f.name for f in fields(segment) if f.name not in _NOT_OPENAIS)
+            entry = {name: getattr(segment, name) for name in names}
             entry["tokens"] = list(segment.tokens)
-            del entry["words"]
             if segment.words is not None or segment.is_empty:
                 entry["words"] = [_plain_word(word) for word in segment.words or ()]
             segments.append(entry)
@@ -382,6 +382,9 @@ def _last_of(wanted: slice) -> int:
     if forwards and (wanted.start or 0) >= 0 and wanted.stop is not None and wanted.stop >= 0:
         return int(wanted.stop) - 1
     return sys.maxsize
+
+
+_NOT_OPENAIS = ("words", "logprobs", "alternatives", "hypotheses")
 
 
 def _plain_word(word: Word) -> dict[str, Any]:

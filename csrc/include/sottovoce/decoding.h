@@ -45,10 +45,30 @@ struct DecodingOptions {
       blank_tokens;        // not chosen first: encode(" ") and eot; empty switches the rule off
   bool timestamps = true;  // apply the timestamp rules
   std::optional<int> max_initial_timestamp_index;  // latest first timestamp, in steps of 0.02 s
+
+  int top_k = 0;   // likeliest tokens of each step to report; changes no choice
+  int n_best = 1;  // hypotheses to report, of those that the search has ended with
+};
+
+struct Alternative {
+  int token = 0;
+  float logprob = 0.0f;
+};
+
+// One of those that a search ranks in the end.
+struct DecodedHypothesis {
+  std::vector<int> tokens;
+  float sum_logprob = 0.0f;
+  float score = 0.0f;  // what it is ranked by: sum_logprob over its length or length penalty
 };
 
 struct DecodingResult {
   std::vector<int> tokens;      // chosen tokens, without the initial ones and without eot
+  std::vector<float> logprobs;  // of each token, among those that the rules allowed
+  // Of each token: the top_k that were likeliest in its place, likeliest first; fewer where the
+  // rules allowed fewer. Empty if top_k is 0.
+  std::vector<std::vector<Alternative>> alternatives;
+  std::vector<DecodedHypothesis> hypotheses;  // the n_best of them, the result first
   float sum_logprob = 0.0f;     // of the tokens and of eot where the search counted it
   float avg_logprob = 0.0f;     // sum_logprob / (n_tokens + 1)
   float no_speech_prob = 0.0f;  // softmax at sot_index, before any rule

@@ -188,6 +188,8 @@ def _add_search(group: argparse._ArgumentGroup) -> None:
         metavar="IDS",
     )
     _option(group, "seed", "of the sampler", type=int, metavar="N")
+    _option(group, "top_k", "alternatives of each token, in full.json", type=int, metavar="N")
+    _option(group, "n_best", "texts of each window, in full.json", type=int, metavar="N")
 
 
 def _add_policy(group: argparse._ArgumentGroup) -> None:

@@ -5,7 +5,7 @@ Pure functions of tokens; the seek loop (seek.py) decides which window comes nex
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from .. import _core
@@ -37,16 +37,17 @@ def cut_window(window: Window, result: WindowResult, tokenizer: Tokenizer) -> Cu
     ends_spoken = is_timestamp[-2:] == [False, True]
     if not pairs:
         end = _last_timestamp(window, result, begin)
-        spoken = _segment(window, result, result.tokens, window.offset, end, tokenizer)
+        spoken = _segment(window, result, slice(None), window.offset, end, tokenizer)
         return Cut([spoken], window.end, ends_spoken)
     cuts = [*pairs, len(result.tokens)] if ends_spoken else pairs
     segments = []
     for first, last in zip([0, *cuts], cuts, strict=False):
-        tokens = result.tokens[first:last]
+        part = slice(first, last)
+        tokens = result.tokens[part]
         # Without the timestamp rules a window may start with words: they start when it does.
         start = window.offset + _seconds(max(tokens[0] - begin, 0))
         end = window.offset + _seconds(tokens[-1] - begin)
-        segments.append(_segment(window, result, tokens, start, end, tokenizer))
+        segments.append(_segment(window, result, part, start, end, tokenizer))
     if ends_spoken:
         return Cut(segments, window.end, ends_spoken)
     n_frames = (result.tokens[cuts[-1] - 1] - begin) * _core.INPUT_STRIDE  # of whole segments
@@ -58,7 +59,8 @@ def cut_window(window: Window, result: WindowResult, tokenizer: Tokenizer) -> Cu
 def without_empty_speech(segment: Segment) -> Segment:
     """The segment, emptied if it takes no time or says nothing; so it never prompts."""
     if segment.start == segment.end or not segment.text.strip():
-        return replace(segment, text="", tokens=(), words=None if segment.words is None else ())
+        words = None if segment.words is None else ()
+        return replace(segment, text="", tokens=(), words=words, logprobs=(), alternatives=())
     return segment
 
 
@@ -97,22 +99,27 @@ def _last_timestamp(window: Window, result: WindowResult, begin: int) -> float:
 def _segment(
     window: Window,
     result: WindowResult,
-    tokens: Sequence[int],
+    part: slice,
     start: float,
     end: float,
     tokenizer: Tokenizer,
 ) -> Segment:
+    """Of a part of the window's tokens."""
+    tokens = result.tokens[part]
     return Segment(
         id=0,
         seek=window.seek,
         start=start,
         end=end,
         text=tokenizer.decode(_words(tokens, tokenizer)),
-        tokens=tuple(tokens),
+        tokens=tokens,
         temperature=result.temperature,
         avg_logprob=result.avg_logprob,
         compression_ratio=result.compression_ratio,
         no_speech_prob=result.no_speech_prob,
+        logprobs=result.logprobs[part],
+        alternatives=result.alternatives[part],
+        hypotheses=result.hypotheses,
     )
 
 

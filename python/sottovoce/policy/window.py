@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .. import _core
 from ..options import DecodeOptions, TranscribeOptions
-from ..results import WindowResult
+from ..results import Alternative, Hypothesis, WindowResult
 from ..text.tokenizer import N_TIMESTAMPS, Tokenizer
 from .prompt import initial_tokens, most_sampled_tokens
 from .requests import DecodeRequest
@@ -97,6 +97,8 @@ def core_options(
         blank_tokens=tokenizer.blank_tokens if options.suppress_blank else (),
         timestamps=not options.without_timestamps,
         max_initial_timestamp_index=_timestamp_index(options.max_initial_timestamp),
+        top_k=options.top_k,
+        n_best=options.n_best,
     )
 
 
@@ -160,6 +162,30 @@ def window_result(
         avg_logprob=decoded.avg_logprob,
         no_speech_prob=decoded.no_speech_prob,
         compression_ratio=compression_ratio(text),
+        logprobs=tuple(decoded.logprobs),
+        alternatives=tuple(_alternatives(each, tokenizer) for each in decoded.alternatives),
+        hypotheses=_hypotheses(decoded, tokenizer) if options.n_best > 1 else (),
+    )
+
+
+def _alternatives(
+    found: Sequence[tuple[int, float]], tokenizer: Tokenizer
+) -> tuple[Alternative, ...]:
+    return tuple(
+        Alternative(token, tokenizer.decode_with_timestamps([token]), logprob)
+        for token, logprob in found
+    )
+
+
+def _hypotheses(decoded: _core.DecodingResult, tokenizer: Tokenizer) -> tuple[Hypothesis, ...]:
+    return tuple(
+        Hypothesis(
+            text=tokenizer.decode(each.tokens).strip(),
+            tokens=tuple(each.tokens),
+            avg_logprob=each.sum_logprob / (len(each.tokens) + 1),
+            score=each.score,
+        )
+        for each in decoded.hypotheses
     )
 
 
