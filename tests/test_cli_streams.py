@@ -26,6 +26,8 @@ command._exists, command._load = lambda path: True, lambda arguments: core.model
 sys.exit(cli.main(["transcribe", "--model", "m", "--language", "en", *sys.argv[1:]]))
 """
 
+ORDINARY = {"PYTHONUTF8": "0", "PYTHONUNBUFFERED": ""}  # streams as people have them
+
 
 def shell(redirections: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     """The command line under a shell that redirects its streams."""
@@ -33,7 +35,7 @@ def shell(redirections: str, *arguments: str, **environment: str) -> subprocess.
     paths = os.pathsep.join([package, str(Path(__file__).parent)])
     return subprocess.run(
         ["sh", "-c", f'"$0" "$@" {redirections}', sys.executable, "-c", HEARS, *arguments],
-        env={**os.environ, "PYTHONPATH": paths, "PYTHONUTF8": "0", **environment},
+        env={**os.environ, **ORDINARY, "PYTHONPATH": paths, **environment},
         capture_output=True,
         timeout=120,
         check=False,

@@ -64,8 +64,11 @@ def put(text: str) -> None:
 def note(line: str) -> None:
     """Prints a line on standard error, if that takes anything; names of files may hold anything."""
     printable = "".join(c if c.isprintable() else "\ufffd" for c in line)
-    with suppress(OSError), _above_bars(sys.stderr):
-        print(printable, file=sys.stderr, flush=True)
+    try:
+        with _above_bars(sys.stderr):
+            print(printable, file=sys.stderr, flush=True)
+    except OSError:
+        abandon(sys.stderr)
 
 
 def abandon(stream: TextIO) -> None:
