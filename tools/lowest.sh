@@ -13,7 +13,7 @@ mapfile -t oldest < <(grep -oE '"[A-Za-z0-9_-]+>=[0-9.]+' pyproject.toml | tr -d
 echo "lowest: $("$python" -V), ${oldest[*]}"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/pip" install -q --disable-pip-version-check --only-binary :all: "${oldest[@]}" \
-  ninja cmake 'pytest>=8,<10' 'pytest-xdist>=3.6,<4'
+  ninja cmake 'pytest>=8,<10' 'pytest-xdist>=3.6,<4' pysubs2 srt webvtt-py
 "$venv/bin/pip" install -q --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
 "$venv/bin/pip" check --disable-pip-version-check
 
