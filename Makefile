@@ -96,6 +96,7 @@ golden: $(PEERS)/ready
 	  $${SOTTOVOCE_DEV_DATA:+--dev "$$SOTTOVOCE_DEV_DATA"}
 	$(PEERS)/bin/python tools/make_token_golden.py
 	$(PEERS)/bin/python tools/make_subtitle_golden.py
+	$(PEERS)/bin/python tools/make_words_golden.py
 
 clean:
 	rm -rf $(VENV) $(PEERS) build

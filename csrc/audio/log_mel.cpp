@@ -28,7 +28,7 @@ constexpr double kLeastEnergy = 1e-10;
 constexpr double kRange = 8.0;  // decades below the maximum that are kept
 constexpr double kLog10OfE = 0.43429448190325182765;
 
-// 40 s of audio, some 50 ms of work: as long as nobody can interrupt it.
+// 40 s of audio, 4 ms of work on two cores, within which nobody can interrupt it.
 constexpr std::int64_t kGroupsAtOnce = 500;
 
 constexpr std::size_t kMinSamples = kNFft / 2 + 1;         // fewer have nothing to reflect

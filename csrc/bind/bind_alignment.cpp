@@ -63,8 +63,7 @@ void bind_result(py::module_& module) {
       .def_readonly("metrics", &Aligned::metrics);
 }
 
-// --- steps, for tests
-// -----------------------------------------------------------------------------
+// --- steps, for tests ---
 
 Tensor copy_of(const TensorView& view) {
   Tensor copy(view.shape);
