@@ -61,7 +61,7 @@ def core(monkeypatch):
     monkeypatch.setattr(audio, "read", load)
     monkeypatch.setattr(transcribe_command, "_exists", lambda path: True)
     core = Recorder(lambda _: Heard(SAID))
-    monkeypatch.setattr(transcribe_command, "_load", lambda arguments: core.model())
+    monkeypatch.setattr(transcribe_command, "load_model", lambda arguments: core.model())
     return core
 
 
@@ -220,7 +220,7 @@ def test_packed_weights_are_kept_where_told(monkeypatch, flags, expected, dashes
     parsed = arguments.build_parser().parse_args(["transcribe", "--model", "m", *flags, "a", "b"])
     assert parsed.audio == ["a", "b"]
     monkeypatch.setattr(model, "WhisperModel", lambda *_, **keywords: keywords)
-    assert transcribe_command._load(parsed)["weights_cache"] == expected
+    assert transcribe_command.load_model(parsed)["weights_cache"] == expected
 
 
 def test_no_flag_takes_a_file_for_its_value():
@@ -262,7 +262,10 @@ def test_languages_are_given_by_code_or_name(core):
         ([], "the following arguments are required: COMMAND; try 'sottovoce --help'"),
         (["talk.mp3"], "'talk.mp3' is no command: recordings come after 'transcribe'"),
         (["trancribe", "a"], "unknown command 'trancribe'; did you mean 'transcribe'?"),
-        (["xyzzy"], "unknown command 'xyzzy'; expected transcribe, info, convert, demo; try"),
+        (
+            ["xyzzy"],
+            "unknown command 'xyzzy'; expected transcribe, align, info, convert, demo; try",
+        ),
         (["info", "a", "b"], "there is no place for 'b'; try 'sottovoce info --help'"),
         (
             ["transcribe", "a", "--beam_sise", "1"],
@@ -413,7 +416,7 @@ def no_model(*_, **__):
 def test_a_folder_that_cannot_be_written_is_told_before_the_model_is_loaded(
     capsys, tmp_path, monkeypatch, folder
 ):
-    monkeypatch.setattr(transcribe_command, "_load", no_model)
+    monkeypatch.setattr(transcribe_command, "load_model", no_model)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
     assert transcribe("a.wav", "-o", folder) == 1
@@ -424,7 +427,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_model_is_loaded(
 
 
 def test_files_of_which_none_is_there_are_told_before_the_model_is_loaded(capsys, monkeypatch):
-    monkeypatch.setattr(transcribe_command, "_load", no_model)
+    monkeypatch.setattr(transcribe_command, "load_model", no_model)
     assert transcribe("none.wav", "no\nne.wav") == 1
     assert capsys.readouterr() == (
         "",
@@ -440,7 +443,7 @@ def full_disk(**_):
 
 
 def test_a_full_disk_is_told_before_the_model_is_loaded(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(transcribe_command, "_load", no_model)
+    monkeypatch.setattr(transcribe_command, "load_model", no_model)
     monkeypatch.setattr(tempfile, "TemporaryFile", full_disk)
     assert transcribe("a.wav", "-o", str(tmp_path)) == 1
     assert capsys.readouterr().err == (
@@ -502,7 +505,7 @@ class Interrupted:
 
 @pytest.mark.parametrize("windows", ["sequential", "independent"])
 def test_ctrl_c_keeps_every_file_that_is_finished(core, capsys, tmp_path, monkeypatch, windows):
-    monkeypatch.setattr(transcribe_command, "_load", lambda _: Interrupted(core))
+    monkeypatch.setattr(transcribe_command, "load_model", lambda _: Interrupted(core))
     out = tmp_path / "out"
     arguments = ["a.wav", "b.wav", "-o", str(out), "-f", "txt", "--windows", windows]
     assert transcribe(*arguments) == 130
@@ -518,9 +521,9 @@ def test_a_model_is_chosen_and_told_where_none_is_named(capsys, monkeypatch):
     monkeypatch.setattr(model, "WhisperModel", lambda name, **_: name)
     parse = arguments.build_parser().parse_args
     parsed = parse(["transcribe", "a", "--model-dir", "d"])
-    assert transcribe_command._load(parsed) == "best of d"
+    assert transcribe_command.load_model(parsed) == "best of d"
     assert capsys.readouterr().err == "sottovoce: model best of d; --model NAME takes another\n"
-    assert transcribe_command._load(parse(["transcribe", "a", "-q"])) == "best of None"
+    assert transcribe_command.load_model(parse(["transcribe", "a", "-q"])) == "best of None"
     assert capsys.readouterr().err == ""
 
 

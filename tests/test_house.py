@@ -50,15 +50,25 @@ PYTHON_ROOMS = {
     "engine": {"_core", "errors", "aside", "text", "options", "results", "policy"},
     "writers": {"atomic", "results"},
     "transcription": {"errors", "results", "engine", "writers"},
+    "alignment": {"results", "transcription"},
     "model": {
         *("_core", "runtime", "errors", "text", "foreign", "options", "results"),
-        *("audio", "checkpoints", "policy", "engine", "transcription"),
+        *("audio", "checkpoints", "policy", "engine", "transcription", "alignment"),
     },
     "cli": {
         *("_core", "errors", "text", "foreign", "options", "results"),
         *("audio", "checkpoints", "writers", "transcription", "model"),
     },
-    "__init__": {"_core", "errors", "text", "options", "results", "transcription", "model"},
+    "__init__": {
+        "_core",
+        "errors",
+        "text",
+        "options",
+        "results",
+        "transcription",
+        "alignment",
+        "model",
+    },
     "__main__": {"cli"},
 }
 
@@ -69,7 +79,7 @@ POLICY_SEES = {
 }
 # And of the world: nothing that reads, waits, draws lots or tells the time.
 POLICY_IMPORTS = {
-    *("__future__", "collections", "dataclasses", "itertools", "typing"),
+    *("__future__", "bisect", "collections", "dataclasses", "itertools", "math", "typing"),
     *("hashlib", "zlib", "numpy"),
 }
 

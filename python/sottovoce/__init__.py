@@ -13,18 +13,21 @@ from ._core import (
     default_n_threads,
     log_mel,
 )
+from .alignment import Alignment
 from .errors import (
     AudioError,
     AudioWarning,
     Error,
     LoadError,
     OptionWarning,
+    ScriptError,
     ShapeError,
     StateError,
 )
 from .model import WhisperModel
 from .options import DecodeOptions, TranscribeOptions
 from .results import (
+    AlignedWord,
     Alternative,
     Hypothesis,
     Progress,
@@ -37,6 +40,8 @@ from .text.tokenizer import Tokenizer
 from .transcription import Segments, Transcription, Transcriptions
 
 __all__ = [
+    "AlignedWord",
+    "Alignment",
     "Alternative",
     "AudioError",
     "AudioFeatures",
@@ -52,6 +57,7 @@ __all__ = [
     "ModelDims",
     "OptionWarning",
     "Progress",
+    "ScriptError",
     "Segment",
     "Segments",
     "ShapeError",

@@ -15,6 +15,7 @@ __all__ = [
     "Error",
     "LoadError",
     "OptionWarning",
+    "ScriptError",
     "ShapeError",
     "StateError",
 ]
@@ -22,6 +23,10 @@ __all__ = [
 
 class AudioError(LoadError, ValueError):
     """Media that cannot be decoded: the message names the file and what the decoder said."""
+
+
+class ScriptError(Error, ValueError):
+    """A text and a recording that have nothing to do with each other."""
 
 
 class OptionWarning(UserWarning):

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core, foreign
+from .alignment import Alignment
 from .engine import batch, sequential, window
 from .engine.job import Job
 from .engine.reports import ProgressFunction, Reports
@@ -40,7 +41,9 @@ from .options import (
     WindowOptions,
     shows_options,
 )
+from .policy.aligning import align_script, check_script
 from .policy.chunking import clips_between_pauses
+from .policy.script import script_segments
 from .policy.seek import seek_loops
 from .policy.segments import full_text
 from .results import CallMetrics, Segment, TranscriptionInfo, WindowResult
@@ -357,10 +360,56 @@ class WhisperModel:
             )
         job = self._job(audio, sample_rate, wanted, progress)
         warn_of_audio(job.doubts)
-        engine = batch if len(job.loops) > 1 else sequential
-        heard = Segments(engine.segments(self.core, job))
-        self._watch(heard)
-        return Transcription(heard, job.info, self._spell())
+        return Transcription(self._heard(job), job.info, self._spell())
+
+    def align(
+        self,
+        audio: Audio,
+        text: str,
+        language: str | None = None,
+        *,
+        sample_rate: int | None = None,
+        progress: ProgressFunction | None = None,
+        batch_size: int = 8,
+    ) -> Alignment:
+        """When each word of a given text was said: subtitles for a script, audio books.
+
+        The recording is heard in clips cut at its pauses, and what was heard is matched to the
+        text. Where the two differ, the decoder reads the text over that passage and tells whether
+        it was said. Text and recording may both hold what the other does not.
+
+        Args:
+            audio: a recording of any length, as `transcribe` takes it.
+            text: of any length. A segment of the result is a line of it, or a sentence.
+            language: that is spoken, by code or name; None: it is detected.
+            sample_rate: of samples, in Hz; None: 16000.
+            progress: as of `transcribe`.
+            batch_size: most windows side by side; never changes a result.
+
+        Returns:
+            The words, those that were not said without times, in `.words`; and as a transcription,
+            which `.save("talk.srt")` writes, what was said. Words whose times come from what was
+            heard have `transcribe`'s times for them.
+
+        Raises ScriptError, a ValueError, if text and recording have nothing to do with each other;
+        TypeError and ValueError for options, LoadError for audio that cannot be read.
+        """
+        check_script(text)
+        wanted = TranscribeOptions(
+            language=language,
+            beam_size=None,
+            word_timestamps=True,
+            windows="independent",
+            batch_size=batch_size,
+        )
+        self._check(wanted)
+        _check_progress("align", progress)
+        job = self._job(audio, sample_rate, wanted, progress)
+        warn_of_audio(job.doubts)
+        heard = tuple(self._heard(job))
+        requests = align_script(self.tokenizer, self.dims, job.info.options, job.mel, text, heard)
+        words = sequential.result_of(self.core, requests, job.info.metrics.core)
+        return Alignment(words, script_segments(text, words, self.tokenizer), job.info)
 
     @shows_options(TranscribeOptions, TranscribeKeywords)
     def transcribe_many(
@@ -477,6 +526,13 @@ class WhisperModel:
         """`text`, but for what outlives the model."""
         return partial(full_text, tokenizer=self.tokenizer)
 
+    def _heard(self, job: Job) -> Segments:
+        """What will be heard in a recording, until it is over or the model closed."""
+        engine = batch if len(job.loops) > 1 else sequential
+        heard = Segments(engine.segments(self.core, job))
+        self._watch(heard)
+        return heard
+
     def _watch(self, call: Segments | Transcriptions) -> None:
         """Has `close` end a call that is under way."""
         with self._lock:
@@ -542,7 +598,7 @@ class WhisperModel:
             *(info.duration, info.language, info.language_probability, metrics.load_ms),
         )
         reports = progress and Reports(progress, index, info)
-        return Job(info, loops, reports, recording.doubts)
+        return Job(info, mel, loops, reports, recording.doubts)
 
     def _read(self, audio: Audio, sample_rate: int | None, metrics: CallMetrics) -> Recording:
         from . import audio as media

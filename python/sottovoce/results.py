@@ -60,6 +60,21 @@ class Word:
 
 
 @dataclass(frozen=True)
+class AlignedWord:
+    """A word of a given text, and when it was said if it was."""
+
+    word: str  # with the marks that belong to it, and the space in front
+    start: float | None  # s; None: it was not said
+    end: float | None
+    probability: float  # 0..1, mean over its tokens; 0.0 if it was not said
+    span: tuple[int, int]  # characters of the text
+
+    @property
+    def is_said(self) -> bool:
+        return self.start is not None
+
+
+@dataclass(frozen=True)
 class Segment:
     """A stretch of speech. A segment without words is kept, with empty text and no tokens."""
 

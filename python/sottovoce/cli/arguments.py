@@ -14,7 +14,7 @@ from .. import _core
 from ..options import Task, TranscribeOptions, Windows
 from ..text.languages import CODES_BY_NAME, LANGUAGES, spoken_language
 from ..writers import FORMATS
-from . import convert, demo, info, transcribe
+from . import align, convert, demo, info, transcribe
 from .parser import Parser
 from .streams import put
 
@@ -29,6 +29,13 @@ Where the transcript goes:
                       a terminal also shows the lines with times
 Progress and messages go to standard error.
 """
+_ALIGN = """\
+Tells when each word of a given text was said: subtitles for a script, audio books.
+
+The text is a file in UTF-8; its lines and sentences become the subtitles. Recording and text may
+both hold what the other does not: words that were not said are left out.
+Without -o and -f, subtitles go to standard output as srt.
+"""
 
 
 def build_parser() -> Parser:
@@ -38,6 +45,7 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action=_Version)
     add = parser.add_subparsers(dest="name", required=True, metavar="COMMAND").add_parser
     _add_transcribe(_command(add, "transcribe", transcribe.run, _TRANSCRIBE))
+    _add_align(_command(add, "align", align.run, _ALIGN))
     _add_info(_command(add, "info", info.run, "Shows what a model is and how it would run here."))
     _add_convert(
         _command(add, "convert", convert.run, "Writes a model as a Hugging Face directory.")
@@ -126,14 +134,10 @@ def _add_model_source(parser: argparse.ArgumentParser) -> None:
 
 def _add_transcribe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help='files to transcribe, "-": stdin')
-    _flag(
-        parser,
-        "model",
-        "name (tiny.en, base, ...) or directory (default: turbo if it was downloaded before, else "
-        "base)",
-        metavar="MODEL",
-    )
-    _add_output(parser.add_argument_group("output"))
+    _add_model(parser)
+    output = parser.add_argument_group("output")
+    _add_output(output)
+    _add_verbose(output)
     _add_task(parser.add_argument_group("task"))
     _add_search(parser.add_argument_group("search"))
     _add_policy(parser.add_argument_group("retries, silence and context"))
@@ -142,11 +146,38 @@ def _add_transcribe(parser: argparse.ArgumentParser) -> None:
     _add_model_source(parser)
 
 
+def _add_align(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("audio", metavar="AUDIO", help='the recording, "-": stdin')
+    parser.add_argument("text", metavar="TEXT", help='file with what was said, "-": stdin')
+    _add_model(parser)
+    _add_output(parser.add_argument_group("output"))
+    _add_language(parser.add_argument_group("task"))
+    _add_layout(parser.add_argument_group("words and subtitles"))
+    _add_runtime(parser.add_argument_group("machine"))
+    _add_model_source(parser)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    _flag(
+        parser,
+        "model",
+        "name (tiny.en, base, ...) or directory (default: turbo if it was downloaded before, else "
+        "base)",
+        metavar="MODEL",
+    )
+
+
 def _add_output(group: argparse._ArgumentGroup) -> None:
     _flag(group, "output_dir", "directory for files, made if missing", "-o", metavar="DIR")
     _flag(
         group, "output_format", f"one of {', '.join(FORMATS)}", "-f", choices=FORMATS, metavar="F"
     )
+    _flag(
+        group, "quiet", "no progress and no notes, only what goes wrong", "-q", action="store_true"
+    )
+
+
+def _add_verbose(group: argparse._ArgumentGroup) -> None:
     _flag(
         group,
         "verbose",
@@ -155,13 +186,14 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         default=True,
         metavar="BOOL",
     )
-    _flag(
-        group, "quiet", "no progress and no notes, only what goes wrong", "-q", action="store_true"
-    )
 
 
 def _add_task(group: argparse._ArgumentGroup) -> None:
     _option(group, "task", "translate: into English", choices=get_args(Task))
+    _add_language(group)
+
+
+def _add_language(group: argparse._ArgumentGroup) -> None:
     _option(
         group,
         "language",
@@ -239,13 +271,7 @@ def _add_policy(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_words(group: argparse._ArgumentGroup) -> None:
-    def switch(name: str, help: str) -> None:
-        _flag(group, name, help, type=_boolean, default=False, metavar="BOOL")
-
-    def count(name: str, help: str) -> None:
-        _flag(group, name, help, type=_optional(int), metavar="N")
-
-    switch("word_timestamps", "when each word was said; what follows needs it")
+    _switch(group, "word_timestamps", "when each word was said; what follows needs it")
     _option(group, "prepend_punctuations", "marks that belong to the next word", metavar="MARKS")
     _option(group, "append_punctuations", "marks that belong to the word before", metavar="MARKS")
     _option(
@@ -255,16 +281,27 @@ def _add_words(group: argparse._ArgumentGroup) -> None:
         type=_optional(float),
         metavar="X",
     )
-    switch("highlight_words", "words light up as they are said (vtt, srt, ass, lrc)")
-    count("max_line_width", "most characters in a line of a subtitle")
-    count("max_line_count", "most lines in a subtitle, with --max_line_width")
-    count("max_words_per_line", "most words in a subtitle, without --max_line_width")
+    _add_layout(group)
     _flag(
         group,
         "print_colors",
         "colour words on a terminal: green is sure, red is not",
         action="store_true",
     )
+
+
+def _add_layout(group: argparse._ArgumentGroup) -> None:
+    def count(name: str, help: str) -> None:
+        _flag(group, name, help, type=_optional(int), metavar="N")
+
+    _switch(group, "highlight_words", "words light up as they are said (vtt, srt, ass, lrc)")
+    count("max_line_width", "most characters in a line of a subtitle")
+    count("max_line_count", "most lines in a subtitle, with --max_line_width")
+    count("max_words_per_line", "most words in a subtitle, without --max_line_width")
+
+
+def _switch(group: argparse._ArgumentGroup, name: str, help: str) -> None:
+    _flag(group, name, help, type=_boolean, default=False, metavar="BOOL")
 
 
 def _add_runtime(group: argparse._ArgumentGroup) -> None:

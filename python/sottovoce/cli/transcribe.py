@@ -42,7 +42,8 @@ _COLOURS = (196, 202, 208, 214, 220, 226, 190, 154, 118, 82)
 
 def run(arguments: argparse.Namespace) -> int:
     """Transcribes the files, their windows side by side; status 1 if any failed."""
-    keywords, layout = _transcribe_keywords(arguments), _layout(arguments)
+    _check_words(arguments)
+    keywords, layout = _transcribe_keywords(arguments), layout_of(arguments)
     if "-" in arguments.audio and sys.stdin is None:
         raise LoadError("-: standard input is closed")
     check_output(arguments.audio, arguments.output_dir, arguments.output_format)
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         for path in arguments.audio:
             complain(FileNotFoundError(ENOENT, os.strerror(ENOENT)), path)
         return 1
-    return _Run(arguments, _load(arguments), keywords, layout).status()
+    return _Run(arguments, load_model(arguments), keywords, layout).status()
 
 
 def _transcribe_keywords(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -66,11 +67,15 @@ def _transcribe_keywords(arguments: argparse.Namespace) -> dict[str, Any]:
     return keywords
 
 
-def _layout(arguments: argparse.Namespace) -> Layout:
-    """How subtitles are laid out; what needs the times of words is refused without them."""
+def _check_words(arguments: argparse.Namespace) -> None:
+    """Refuses what needs the times of words without them."""
     for name in (*_LAYOUT_FLAGS, "hallucination_silence_threshold", "print_colors"):
         if not arguments.word_timestamps and getattr(arguments, name) not in (None, False):
             raise UsageError(f"--{name} needs --word_timestamps True")
+
+
+def layout_of(arguments: argparse.Namespace) -> Layout:
+    """How subtitles are laid out."""
     try:
         return Layout(**{name: getattr(arguments, name) for name in _LAYOUT_FLAGS})
     except ValueError as error:
@@ -96,7 +101,7 @@ def temperatures(start: float, increment: float | None) -> tuple[float, ...]:
     return tuple(start + i * increment for i in range(count))
 
 
-def _load(arguments: argparse.Namespace) -> WhisperModel:
+def load_model(arguments: argparse.Namespace) -> WhisperModel:
     from ..checkpoints import hub
     from ..model import WhisperModel
 
@@ -122,7 +127,7 @@ def _exists(path: str) -> bool:
     return path == "-" or os.access(path, os.F_OK)
 
 
-def _input(path: str) -> Audio:
+def open_input(path: str) -> Audio:
     return sys.stdin.buffer if path == "-" else path
 
 
@@ -182,7 +187,7 @@ class _Run:
 
         def alone(index: int) -> Transcription:
             return self._model.transcribe(
-                _input(self._paths[index]),
+                open_input(self._paths[index]),
                 progress=lambda progress: self._take(replace(progress, index=index)),
                 **self._keywords,
             )
@@ -190,7 +195,7 @@ class _Run:
         if not self._side_by_side:
             yield alone
             return
-        audios = map(_input, self._paths)
+        audios = map(open_input, self._paths)
         with self._model.transcribe_many(audios, progress=self._take, **self._keywords) as many:
             yield lambda _: next(many)
 

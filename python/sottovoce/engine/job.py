@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..policy.seek import SeekLoop
 from ..results import TranscriptionInfo
 from .reports import Reports
@@ -16,6 +19,7 @@ class Job:
     """A recording that is loaded, its language known, and nothing of it decoded yet."""
 
     info: TranscriptionInfo
+    mel: NDArray[np.float32]  # (n_mels, content_frames + 3000), 30 s of silence at its end
     loops: list[SeekLoop]  # their segments, one loop after the other, are the transcript
     reports: Reports | None = None  # for whoever wants to know how far it is
     doubts: tuple[str, ...] = ()  # about its audio, for `warn_of_audio`

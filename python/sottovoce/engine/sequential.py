@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any, TypeVar
 
 from .. import _core
 from ..errors import ShapeError
@@ -11,6 +12,8 @@ from ..results import Segment
 from .job import MAX_PASSES, Job
 from .reports import log
 from .window import encode
+
+_Value = TypeVar("_Value")
 
 
 def segments(core: _core.Model, job: Job) -> Iterator[Segment]:
@@ -32,16 +35,39 @@ def segments(core: _core.Model, job: Job) -> Iterator[Segment]:
             if reports:
                 reports.heard(item)
             yield from item.segments
-        elif isinstance(item, EncodeRequest):
-            answer = encode(core, item)
-            metrics.merge(answer.metrics)
-        elif isinstance(item, AlignRequest):
-            answer = core.align(item.features, item.options)
-            metrics.merge(answer.metrics)
-        else:
+        elif isinstance(item, DecodeRequest):
             answer = _decode(decoder, item, metrics)
+        else:
+            answer = _answer(core, item, metrics)
     if reports:
         reports.over()
+
+
+def result_of(
+    core: _core.Model,
+    requests: Generator[EncodeRequest | AlignRequest, Any, _Value],
+    metrics: _core.Metrics,
+) -> _Value:
+    """Answers all that a generator requests, and returns what it does."""
+    answer = None
+    while True:
+        try:
+            item = requests.send(answer)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        answer = _answer(core, item, metrics)
+
+
+def _answer(
+    core: _core.Model, request: EncodeRequest | AlignRequest, metrics: _core.Metrics
+) -> _core.AudioFeatures | _core.TokenAlignment:
+    answer: _core.AudioFeatures | _core.TokenAlignment
+    if isinstance(request, EncodeRequest):
+        answer = encode(core, request)
+    else:
+        answer = core.align(request.features, request.options)
+    metrics.merge(answer.metrics)
+    return answer
 
 
 def _decode(

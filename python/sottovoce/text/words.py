@@ -23,13 +23,13 @@ def split_words(tokenizer: Tokenizer, tokens: Sequence[int], language: str) -> l
     Args:
         language: code of the spoken one, by which openai-whisper splits its translation as well.
     """
-    pieces = _split_characters(tokenizer, tokens)
+    pieces = split_characters(tokenizer, tokens)
     if tokenizer.is_multilingual and language in _WITHOUT_SPACES:
         return list(pieces)
     return _split_spaces(pieces, tokenizer.special.eot)
 
 
-def _split_characters(tokenizer: Tokenizer, tokens: Sequence[int]) -> Iterator[SpelledWord]:
+def split_characters(tokenizer: Tokenizer, tokens: Sequence[int]) -> Iterator[SpelledWord]:
     """The shortest runs of tokens that cut no character.
 
     Bytes that are no UTF-8 are what `bytes.decode` replaces as one. Of some, openai-whisper takes
