@@ -79,7 +79,16 @@ POLICY_SEES = {
 }
 # And of the world: nothing that reads, waits, draws lots or tells the time.
 POLICY_IMPORTS = {
-    *("__future__", "bisect", "collections", "dataclasses", "itertools", "math", "typing"),
+    *(
+        "__future__",
+        "bisect",
+        "collections",
+        "dataclasses",
+        "difflib",
+        "itertools",
+        "math",
+        "typing",
+    ),
     *("hashlib", "zlib", "numpy"),
 }
 

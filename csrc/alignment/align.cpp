@@ -57,7 +57,8 @@ void check_options(const AlignmentOptions& options, const Model::Impl& model) {
   model.check_heads("align", options.heads);
 }
 
-// The tokens as a pass feeds them, with the logits from which each one of the text is predicted.
+// The tokens as a pass feeds them, with the logits from which each one of the text is predicted;
+// and, if log-probabilities are wanted, its end.
 std::vector<Fed> feed(const AlignmentOptions& options) {
   std::vector<Fed> fed;
   for (const int token : options.initial_tokens) fed.push_back({0, token});
@@ -65,23 +66,25 @@ std::vector<Fed> feed(const AlignmentOptions& options) {
     fed.back().first_logit = 0;
     fed.push_back({0, token});
   }
+  if (options.logprobs) fed.back().first_logit = 0;
   fed.push_back({0, options.eot});
   return fed;
 }
 
-std::vector<float> probabilities(const ops::Backend& backend, const AlignmentOptions& options,
-                                 ops::Array& logits) {
+// Log-probabilities of the tokens, one a row of logits, among the ids before `end`; -1: among all.
+std::vector<float> logprobs(const ops::Backend& backend, const std::vector<int>& tokens, int end,
+                            ops::Array& logits) {
   std::vector<ops::ChoiceQuery> queries;
-  for (const int token : options.text_tokens) {
+  for (const int token : tokens) {
     ops::ChoiceQuery& query = queries.emplace_back();
     query.row = static_cast<std::int64_t>(queries.size()) - 1;
     query.probed = token;
-    query.probed_end = options.eot;
+    query.probed_end = end;
   }
   std::vector<ops::Choice> choices;
   backend.choose(logits, queries, choices);
   std::vector<float> found;
-  for (const ops::Choice& choice : choices) found.push_back(std::exp(choice.probed_logprob));
+  for (const ops::Choice& choice : choices) found.push_back(choice.probed_logprob);
   return found;
 }
 
@@ -102,11 +105,17 @@ TokenAlignment align(const Model& model, const AudioFeatures& features,
   const auto n_text = static_cast<std::int64_t>(options.text_tokens.size());
   CrossAttentionProbe probe =
       impl.probe(options.heads.empty() ? impl.alignment_heads : options.heads, false, fed.size());
-  ops::Array logits = impl.backend->reserve({n_text, impl.dims.n_vocab});
+  ops::Array logits = impl.backend->reserve({n_text + 1, impl.dims.n_vocab});
   state.forward(fed, logits, &probe);
 
   TokenAlignment alignment;
-  alignment.probabilities = probabilities(*impl.backend, options, logits);
+  alignment.probabilities = logprobs(*impl.backend, options.text_tokens, options.eot, logits);
+  for (float& value : alignment.probabilities) value = std::exp(value);
+  if (options.logprobs) {
+    std::vector<int> tokens = options.text_tokens;
+    tokens.push_back(options.eot);
+    alignment.logprobs = logprobs(*impl.backend, tokens, -1, logits);
+  }
   AttentionMatrix wanted;
   wanted.n_positions = options.n_frames / kInputStride;
   wanted.first_row = static_cast<std::int64_t>(options.initial_tokens.size()) - 1;

@@ -35,17 +35,19 @@ void bind_options(py::module_& module) {
   py::class_<AlignmentOptions>(module, "AlignmentOptions",
                                "A text that was said in a window; alignment.h explains each field")
       .def(py::init([](const py::object& initial_tokens, const py::object& text_tokens, int eot,
-                       int n_frames, const Heads& heads, int median_filter_width) {
+                       int n_frames, const Heads& heads, int median_filter_width, bool logprobs) {
              return AlignmentOptions{to_tokens(initial_tokens, "initial_tokens"),
                                      to_tokens(text_tokens, "text_tokens"),
                                      eot,
                                      n_frames,
                                      to_heads(heads),
-                                     median_filter_width};
+                                     median_filter_width,
+                                     logprobs};
            }),
            py::kw_only(), py::arg("initial_tokens"), py::arg("text_tokens"), py::arg("eot"),
            py::arg("n_frames"), py::arg("heads") = Heads{},
-           py::arg("median_filter_width") = defaults.median_filter_width)
+           py::arg("median_filter_width") = defaults.median_filter_width,
+           py::arg("logprobs") = defaults.logprobs)
       .def_readonly("initial_tokens", &AlignmentOptions::initial_tokens)
       .def_readonly("text_tokens", &AlignmentOptions::text_tokens)
       .def_readonly("n_frames", &AlignmentOptions::n_frames);
@@ -60,6 +62,9 @@ void bind_result(py::module_& module) {
       .def_property_readonly(
           "probabilities", [](const Aligned& self) { return copy_of(self.tokens.probabilities); },
           "(n_text,) float32: of each token among the ids below eot")
+      .def_property_readonly(
+          "logprobs", [](const Aligned& self) { return copy_of(self.tokens.logprobs); },
+          "(n_text + 1,) float32: of each token and of eot among all ids; empty if not asked for")
       .def_readonly("metrics", &Aligned::metrics);
 }
 

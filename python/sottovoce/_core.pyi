@@ -246,6 +246,7 @@ class AlignmentOptions:
         n_frames: int,  # of the mel, that hold audio
         heads: Sequence[tuple[int, int]] = (),  # (layer, head); none: the model's alignment_heads
         median_filter_width: int = 7,  # odd
+        logprobs: bool = False,  # whether they are wanted
     ) -> None: ...
     @property
     def initial_tokens(self) -> list[int]: ...
@@ -259,6 +260,8 @@ class TokenAlignment:
     def starts(self) -> NDArray[np.int32]: ...  # (n_text + 1,) positions of 20 ms, -1: unknown
     @property
     def probabilities(self) -> NDArray[np.float32]: ...  # (n_text,) among the ids below eot
+    @property
+    def logprobs(self) -> NDArray[np.float32]: ...  # (n_text + 1,) with eot, among all ids; or (0,)
     @property
     def metrics(self) -> Metrics: ...
 

@@ -26,6 +26,7 @@ struct AlignmentOptions {
   int n_frames = 0;              // mel frames of the window that hold audio, from its start
   std::vector<LayerHead> heads;  // that are looked at; empty: the model's alignment_heads
   int median_filter_width = 7;   // positions, odd
+  bool logprobs = false;         // whether TokenAlignment::logprobs is wanted
 };
 
 struct TokenAlignment {
@@ -35,6 +36,9 @@ struct TokenAlignment {
   std::vector<int> starts;
   // Of each token among the ids below eot, before any rule: (n_text,).
   std::vector<float> probabilities;
+  // Of each token and of the end of the text, among all ids, before any rule: (n_text + 1,), or
+  // empty. Their sum says how likely the text is.
+  std::vector<float> logprobs;
 };
 
 // One pass of the decoder over all tokens; the features are not encoded again. The same bits for
