@@ -48,17 +48,20 @@ PYTHON_ROOMS = {
     "checkpoints": {"_core", "runtime", "errors", "atomic"},
     "policy": {"_core", "errors", "text", "options", "results"},
     "engine": {"_core", "errors", "aside", "text", "options", "results", "policy"},
+    "speakers": {"errors", "results"},
     "writers": {"atomic", "results"},
-    "transcription": {"errors", "results", "engine", "writers"},
+    "transcription": {"errors", "results", "speakers", "engine", "writers"},
     "model": {
         *("_core", "runtime", "errors", "text", "foreign", "options", "results"),
-        *("audio", "checkpoints", "policy", "engine", "transcription"),
+        *("audio", "checkpoints", "speakers", "policy", "engine", "transcription"),
     },
     "cli": {
         *("_core", "errors", "text", "foreign", "options", "results"),
-        *("audio", "checkpoints", "writers", "transcription", "model"),
+        *("audio", "checkpoints", "speakers", "writers", "transcription", "model"),
     },
-    "__init__": {"_core", "errors", "text", "options", "results", "transcription", "model"},
+    "__init__": {
+        *("_core", "errors", "text", "options", "results", "speakers", "transcription", "model"),
+    },
     "__main__": {"cli"},
 }
 

@@ -315,6 +315,7 @@ def test_the_full_json_keeps_everything():
         "end": 0.75,
         "probability": 0.5,
         "tokens": [8, 9],
+        "speaker": None,
     }
     (segment,) = json.loads(written(said(WORDS), "json"))["segments"]
     assert list(segment["words"][1]) == ["word", "start", "end", "probability"]

@@ -138,6 +138,7 @@ def _add_transcribe(parser: argparse.ArgumentParser) -> None:
     _add_search(parser.add_argument_group("search"))
     _add_policy(parser.add_argument_group("retries, silence and context"))
     _add_words(parser.add_argument_group("words and subtitles"))
+    _add_speakers(parser.add_argument_group("speakers"))
     _add_runtime(parser.add_argument_group("machine"))
     _add_model_source(parser)
 
@@ -264,6 +265,22 @@ def _add_words(group: argparse._ArgumentGroup) -> None:
         "print_colors",
         "colour words on a terminal: green is sure, red is not",
         action="store_true",
+    )
+
+
+def _add_speakers(group: argparse._ArgumentGroup) -> None:
+    _flag(
+        group,
+        "speakers",
+        "RTTM of any diarizer: who speaks when; of several recordings in it, each file takes the "
+        "one of its name; with --word_timestamps True lines are cut where the speaker changes",
+        metavar="FILE",
+    )
+    _option(
+        group,
+        "channels",
+        "mix; speakers: each channel is a speaker, heard on its own; or their names, with commas",
+        metavar="NAMES",
     )
 
 
