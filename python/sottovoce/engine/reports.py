@@ -39,7 +39,9 @@ class Reports:
     def heard(self, window: HeardWindow) -> None:
         """Windows one after the other have come to a place; those side by side only add up."""
         is_sequential = self._info.options.windows == "sequential" and self._n_channels is None
-        self._n_frames = window.end - (0 if is_sequential else window.seek - self._n_frames)
+        # Speech may seem to go on behind the end.
+        end = min(window.end, round(self._info.duration * _core.FRAMES_PER_SECOND))
+        self._n_frames = end - (0 if is_sequential else window.seek - self._n_frames)
         frames_per_second = _core.FRAMES_PER_SECOND * (self._n_channels or 1)
         seconds, duration = self._n_frames / frames_per_second, self._info.duration
         is_last = duration - seconds < 1 / frames_per_second  # a frame that is not whole
