@@ -252,6 +252,33 @@ def test_turns_may_be_merged_into_channels_as_well(model):
     assert {s.speaker for s in found.with_speakers([(0, 30, "A")]) if s.text.strip()} <= {"A"}
 
 
+def test_real_speech_of_two_is_told_apart(tiny_en, jfk):
+    """The same sentence on both channels, two seconds later on the second."""
+    left, right = np.pad(jfk, (0, 32000)), np.pad(jfk, (32000, 0))
+    options = {"temperature": 0.0, "word_timestamps": True}
+    alone = [list(tiny_en.transcribe(side, **options)) for side in (left, right)]
+    call = np.stack([left, right], axis=1)
+    found = tiny_en.transcribe(call, channels=("first", "second"), **options)
+    assert bare(found.segments) == bare(merged(alone))
+    for name in ("first", "second"):
+        said = "".join(s.text for s in found if s.speaker == name)
+        assert "ask not what your country can do for you" in said
+
+
+def test_real_speech_is_cut_between_its_words(tiny_en, jfk):
+    plain = tiny_en.transcribe(jfk, word_timestamps=True, temperature=0.0)
+    words = [word for segment in plain for word in segment.words]
+    turns = [(w.start, w.end, "AB"[i // 5 % 2]) for i, w in enumerate(words)]
+    found = plain.with_speakers(turns)
+    assert found.text == plain.text == tiny_en.text(found)
+    assert "".join(s.text for s in found) == "".join(s.text for s in plain)
+    assert [len(s.words) for s in found][:4] == [5, 5, 5, 5]
+    for segment in found:
+        spoken = [t for t in segment.tokens if t < tiny_en.tokenizer.special.eot]
+        assert tiny_en.tokenizer.decode(spoken) == segment.text
+        assert [t for w in segment.words for t in w.tokens] == spoken
+
+
 # --- what goes wrong ---
 
 
