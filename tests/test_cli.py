@@ -253,6 +253,99 @@ def test_languages_are_given_by_code_or_name(core):
     assert [k["language"] for k in core.keywords] == ["es", None]
 
 
+# --- speakers ---
+
+RTTM = "SPEAKER {} 1 0 2 <NA> <NA> Ada <NA> <NA>\nSPEAKER {} 1 2 2 <NA> <NA> Bob <NA> <NA>\n"
+
+
+@pytest.fixture
+def rttm(tmp_path):
+    path = tmp_path / "who.rttm"
+    path.write_text(RTTM.format("a", "a"))
+    return path
+
+
+def test_speakers_are_shown_in_front(core, capsys, terminal, rttm):
+    assert transcribe("a.wav", "--speakers", str(rttm)) == 0
+    assert capsys.readouterr().out == "[Ada]: w1\n[Bob]: w2\n"
+    terminal()
+    assert transcribe("a.wav", "--speakers", str(rttm)) == 0
+    out = capsys.readouterr().out
+    assert out == ("[00:00.000 --> 00:02.000] [Ada]: w1\n[00:02.000 --> 00:03.000] [Bob]: w2\n")
+
+
+@pytest.mark.parametrize("batch_size", ["1", "8"])
+def test_speakers_are_in_the_files(core, capsys, rttm, tmp_path, batch_size):
+    arguments = ["--speakers", str(rttm), "-o", str(tmp_path / "out"), "--batch_size", batch_size]
+    assert transcribe("a.wav", "b.wav", *arguments) == 0  # one recording's are everybody's
+    for name in "ab":
+        assert (tmp_path / "out" / f"{name}.txt").read_text() == "[Ada]: w1\n[Bob]: w2\n"
+        assert "<v Bob>w2" in (tmp_path / "out" / f"{name}.vtt").read_text()
+        document = json.loads((tmp_path / "out" / f"{name}.json").read_text())
+        assert [s["speaker"] for s in document["segments"]] == ["Ada", "Bob"]
+        assert [s["id"] for s in document["segments"]] == [0, 1]
+        assert document["text"] == " w1 w2"
+
+
+def test_of_several_recordings_each_file_takes_its_own(core, capsys, rttm):
+    rttm.write_text(RTTM.format("a", "a") + "SPEAKER b 1 0 9 <NA> <NA> Cleo <NA> <NA>\n")
+    assert transcribe("x/a.wav", "b.mp3", "--speakers", str(rttm)) == 0
+    assert capsys.readouterr().out == "[Ada]: w1\n[Bob]: w2\n[Cleo]: w1\n[Cleo]: w2\n"
+    assert transcribe("a.wav", "c.wav", "--speakers", str(rttm)) == 1
+    told = capsys.readouterr().err
+    assert told.endswith("recording must be one of its own, 'a', 'b', got 'c'\n")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "No such file or directory"), ("SPEAKER a 1 x", "line 1: must be SPEAKER, recording")],
+)
+def test_bad_rttm_is_one_line_before_the_model_is_loaded(
+    capsys, monkeypatch, core, rttm, content, message
+):
+    monkeypatch.setattr(transcribe_command, "_load", lambda _: pytest.fail("loaded"))
+    if content is None:
+        rttm.unlink()
+    else:
+        rttm.write_text(content)
+    assert transcribe("a.wav", "--speakers", str(rttm)) == 1
+    told = capsys.readouterr().err
+    assert message in told
+    assert str(rttm) in told
+    assert told.count("\n") == 1
+
+
+@pytest.fixture
+def call(monkeypatch):
+    """Any file is a call of two channels."""
+
+    def load(path, sample_rate=None):
+        return audio.Recording(silence(4), channels=(silence(4), silence(4)))
+
+    monkeypatch.setattr(audio, "read_channels", load)
+
+
+def test_channels_are_speakers(core, capsys, terminal, call, tmp_path):
+    expected = "[channel 1]: w1\n[channel 2]: w1\n[channel 1]: w2\n[channel 2]: w2\n"
+    assert transcribe("a.wav", "--channels", "speakers") == 0
+    assert capsys.readouterr().out == expected
+    assert core.keywords[-1]["channels"] == "speakers"
+    arguments = ["--channels", "agent,customer", "-f", "txt", "-o", str(tmp_path)]
+    assert transcribe("a.wav", "b.wav", *arguments) == 0
+    expected = expected.replace("channel 1", "agent").replace("channel 2", "customer")
+    for name in "ab":
+        assert (tmp_path / f"{name}.txt").read_text() == expected
+
+
+def test_a_file_with_other_channels_is_one_line_and_the_others_go_on(core, capsys, call):
+    assert transcribe("a.wav", "--channels", "a,b,c") == 1
+    assert capsys.readouterr().err == (
+        "sottovoce: a.wav: transcribe: channels must name the 2 channels of the audio, "
+        "got 3: 'a', 'b', 'c'\n"
+    )
+
+
 # --- what goes wrong ---
 
 
@@ -307,6 +400,12 @@ def test_languages_are_given_by_code_or_name(core):
         (["transcribe", "a", "--model", "m", "--best_of", "0"], "best_of must be an int in 1..256"),
         (["transcribe", "a", "--model", "m", "--length-penalty", "2"], "length_penalty must be"),
         (["transcribe", "a", "--model", "m", "-f", "all"], "say where with -o DIR"),
+        (["transcribe", "a", "--model", "m", "--channels", "x"], "of each channel, got 'x'"),
+        (
+            ["transcribe", "a", "--model", "m", "--channels", "speakers", "--speakers", "f"],
+            "--speakers and --channels exclude each other; give one",
+        ),
+        (["transcribe", "a", "--diarize"], "unknown flag --diarize: --speakers takes a diarizer's"),
         (["transcribe", "a", "--model", "m", "--weights-cache-dir", ""], "a folder, got ''"),
         (["transcribe", "a/x.mp3", "b/x.wav", "--model", "m", "-o", "o"], "both be written to x.*"),
         (

@@ -14,7 +14,7 @@ def info(duration: float = 10.0, *, windows: str = "sequential", detected: bool 
         language="de",
         language_probability=0.974,
         all_language_probs={"de": 0.974} if detected else None,
-        options=SimpleNamespace(windows=windows),
+        options=SimpleNamespace(windows=windows, channels="mix"),
     )
 
 

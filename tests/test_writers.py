@@ -1,6 +1,7 @@
 """Transcripts as files: what openai-whisper writes, and subtitles that strict parsers take."""
 
 import csv
+import html
 import io
 import json
 import re
@@ -315,6 +316,7 @@ def test_the_full_json_keeps_everything():
         "end": 0.75,
         "probability": 0.5,
         "tokens": [8, 9],
+        "speaker": None,
     }
     (segment,) = json.loads(written(said(WORDS), "json"))["segments"]
     assert list(segment["words"][1]) == ["word", "start", "end", "probability"]
@@ -458,3 +460,164 @@ def test_python_reads_our_csv(nasty):
     assert rows[0] == ["start", "end", "text"]
     assert [row[2] for row in rows[1:]] == [text.strip() for text in NASTY]
     assert all(int(row[0]) <= int(row[1]) for row in rows[1:])
+
+
+# --- speakers ---
+
+NAMES = [
+    "Ada",
+    "Zoë & <Co> -->",
+    "a\tb\nc\u2028d\r\n",
+    "x, y; {z} \\N",
+    "日本 語",
+    "</v><b>",
+    "Bob--",
+    "&amp;",
+    '"q"',
+    "-->",
+]
+FLAT = [" ".join(name.split()) for name in NAMES]
+
+
+@pytest.fixture(scope="module")
+def named() -> Transcription:
+    """A segment a name, with two words each; the last is nobody's."""
+    words = [
+        (
+            Word(f" one{i}", i, i + 0.5, 0.5, (7,), name),
+            Word(" two", i + 0.5, i + 1, 0.5, (8,), name),
+        )
+        for i, name in enumerate([*NAMES, None])
+    ]
+    found = said(*words)
+    segments = [replace(s, speaker=s.words[0].speaker) for s in found.segments]
+    return transcript(found.text, segments, "en")
+
+
+@pytest.fixture(params=["words", "segments"])
+def either(named, request) -> Transcription:
+    """With words and without."""
+    if request.param == "words":
+        return named
+    return transcript(named.text, [replace(s, words=None) for s in named.segments], "en")
+
+
+def test_text_has_names_in_front(either):
+    lines = written(either, "txt").splitlines()
+    assert lines == [*(f"[{n}]: one{i} two" for i, n in enumerate(FLAT)), "one10 two"]
+
+
+def test_lyrics_have_names_in_front(either):
+    lines = written(either, "lrc").splitlines()
+    assert lines[0] == "[00:00.00][Ada]: one0 two"
+    assert [line[10:] for line in lines[:-1]] == [f"[{n}]: one{i} two" for i, n in enumerate(FLAT)]
+    assert lines[-1] == "[00:10.00]one10 two"
+
+
+def test_the_srt_library_reads_names(either):
+    import srt
+
+    found = [subtitle.content for subtitle in srt.parse(written(either, "srt"))]
+    shown = [f"[{re.sub('--+>', '->', n)}]: one{i} two" for i, n in enumerate(FLAT)]
+    assert found == [*shown, "one10 two"]
+
+
+def test_webvtt_py_reads_names(either):
+    import webvtt
+
+    file = written(either, "vtt")
+    assert "00:00.000 --> 00:01.000\n<v Ada>one0 two\n\n" in file
+    found = list(webvtt.from_buffer(io.StringIO(file)))
+    names = [None if c.voice is None else html.unescape(c.voice) for c in found]
+    # Between a name's dashes and the ">" of its tag there is one dash, or a cue would end there.
+    assert names == [*(re.sub("--+$", "-", n) for n in FLAT), None]
+    assert [c.text for c in found] == [f"one{i} two" for i in range(11)]
+
+
+def test_no_name_breaks_the_standard_of_webvtt(either):
+    lines = written(either, "vtt").split("\n")
+    for line in lines[2:]:
+        if not re.fullmatch(r"[\d:.]+ --> [\d:.]+", line):
+            assert "-->" not in line
+            assert re.fullmatch(r"(<v [^<>]+>)?[^<>]*", line)
+            assert not re.search("&(?!amp;|lt;|gt;)", line)
+
+
+def test_pysubs2_reads_names(either):
+    import pysubs2
+
+    found = list(pysubs2.SSAFile.from_string(written(either, "ass")))
+    assert [event.name for event in found] == [*(n.replace(",", ";") for n in FLAT), ""]
+    assert [event.plaintext for event in found] == [f"one{i} two" for i in range(11)]
+
+
+def test_tables_have_a_column_of_names(either):
+    rows = list(csv.reader(io.StringIO(written(either, "csv"), newline="")))
+    assert rows[0] == ["start", "end", "text", "speaker"]
+    assert [row[3] for row in rows[1:]] == [*NAMES, ""]
+    lines = [line.split("\t") for line in written(either, "tsv").rstrip("\n").split("\n")]
+    assert lines[0] == ["start", "end", "text", "speaker"]
+    assert lines[1] == ["0", "1000", "one0 two", "Ada"]
+    assert [line[3:] for line in lines[1:]] == [*([n] for n in FLAT), [""]]
+
+
+def test_json_has_names_in_segments_and_words(named):
+    segments = json.loads(written(named, "json"))["segments"]
+    assert [s["speaker"] for s in segments] == [*NAMES, None]
+    assert [w["speaker"] for s in segments for w in s["words"]][::2] == [*NAMES, None]
+    assert list(segments[0]["words"][0]) == ["word", "start", "end", "probability", "speaker"]
+    segments = json.loads(written(named, "full.json"))["segments"]
+    assert [s["speaker"] for s in segments] == [*NAMES, None]
+    assert [w["speaker"] for s in segments for w in s["words"]][::2] == [*NAMES, None]
+
+
+def test_one_name_is_enough_for_every_key():
+    words = (Word(" a", 0, 1, 0.5, (7,)), Word(" b", 1, 2, 0.5, (8,), "Bob"))
+    (entry,) = json.loads(written(said(words), "json"))["segments"]
+    assert entry["speaker"] is None
+    assert [word["speaker"] for word in entry["words"]] == [None, "Bob"]
+
+
+LAYOUTS = [
+    {},
+    {"highlight_words": True},
+    {"max_line_width": 200, "max_line_count": 5},
+    {"max_line_width": 9, "max_line_count": 2},
+    {"max_words_per_line": 5},
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+@pytest.mark.parametrize("output_format", ["vtt", "srt", "ass", "lrc"])
+def test_no_subtitle_mixes_speakers(layout, output_format):
+    """Whether segments are cut where the speaker changes, or words alone know."""
+    names = ["Ada", "Bob", "Bob", None, "Ada"]
+    words = [
+        Word(f" {name or 'nobody'}{i}", (4 * j + i) / 5, (4 * j + i + 1) / 5, 0.5, (7,), name)
+        for j, name in enumerate(names)
+        for i in range(4)
+    ]
+    for found in (said(tuple(words)), said(*(tuple(words[i : i + 4]) for i in range(0, 20, 4)))):
+        file = written(found, output_format, **layout)
+        for block in file.split("\n\n" if output_format in ("vtt", "srt") else "\n"):
+            text = re.sub(r"<v (\w+)>|\[(\w+)\]: |Default,(\w*),", "", block)
+            told = re.search(r"<v (\w+)>|\[([A-Z]\w+)\]: |Default,(\w+),", block)
+            spoken = set(re.findall(r"(Ada|Bob|nobody)\d", text))
+            assert len(spoken) <= 1
+            if spoken:
+                (name,) = spoken
+                shown = next(filter(None, told.groups())) if told else "nobody"
+                assert shown == name
+
+
+def test_an_empty_segment_of_a_speaker_is_an_empty_line():
+    found = transcript("", [replace(segment(0, 0.0, 1.0, ""), speaker="Ada")], "en")
+    assert written(found, "txt") == "\n"
+    assert written(found, "vtt") == "WEBVTT\n\n"
+    assert written(found, "srt") == ""
+
+
+def test_a_notebook_shows_names():
+    info = SimpleNamespace(language="en", duration=1.0)
+    about = [replace(segment(0, 0.0, 1.0, " hi"), speaker="<A>")]
+    assert ">[&lt;A&gt;]: hi</td>" in Transcription(about, info, " hi")._repr_html_()

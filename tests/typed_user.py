@@ -80,6 +80,20 @@ def with_progress(model: WhisperModel) -> None:
     model.transcribe("a.wav", progress=True)  # type: ignore[arg-type]
 
 
+def with_speakers(model: WhisperModel) -> list[str | None]:
+    turns = [(0.0, 1.5, "Ada"), (1.5, 2.0, "Bob")]
+    talk = model.transcribe("talk.mp3", word_timestamps=True).with_speakers(turns)
+    assert_type(talk, Transcription)
+    talk.with_speakers("talk.rttm").with_speakers([{"start": 0, "end": 1, "speaker": "Ada"}])
+    talk.with_speakers(sottovoce.read_rttm("all.rttm", recording="talk"))
+    talk.with_speakers(3)  # type: ignore[arg-type]
+    model.transcribe("talk.mp3", speakers=[sottovoce.SpeakerTurn(0, 1, "Ada")])
+    model.transcribe("call.wav", channels="speakers")
+    model.transcribe("call.wav", channels=("agent", "customer"))
+    model.transcribe("call.wav", channels=2)  # type: ignore[arg-type]
+    return [segment.speaker for segment in talk]
+
+
 def models() -> WhisperModel:
     WhisperModel("base", device="tpu")  # type: ignore[arg-type]
     WhisperModel("base", compute_type="float8")  # type: ignore[arg-type]

@@ -36,6 +36,7 @@ from .results import (
     WindowResult,
     Word,
 )
+from .speakers import SpeakerTurn, read_rttm
 from .text.tokenizer import Tokenizer
 from .transcription import Segments, Transcription, Transcriptions
 
@@ -61,6 +62,7 @@ __all__ = [
     "Segment",
     "Segments",
     "ShapeError",
+    "SpeakerTurn",
     "StateError",
     "Tokenizer",
     "TranscribeOptions",
@@ -75,4 +77,5 @@ __all__ = [
     "available_threading",
     "default_n_threads",
     "log_mel",
+    "read_rttm",
 ]

@@ -47,6 +47,7 @@ _SIDE_BY_SIDE = (
     "it is not needed: any number of threads may use a model at once, and transcribe_many hears "
     "windows side by side"
 )
+_DIARIZE = "a diarizer tells speakers apart; Transcription.with_speakers takes what it returns"
 _INSIDE = "it is not needed: give what is in it by name, such as language= and beam_size="
 
 _OPTIONS = {
@@ -75,10 +76,15 @@ _OPTIONS = {
         "WhisperModel takes it",
     ),
     **dict.fromkeys(("output_format", "output_dir"), _FILES),
+    **dict.fromkeys(
+        ("diarize", "diarization", "diarize_model", "min_speakers", "max_speakers", "num_speakers"),
+        _DIARIZE,
+    ),
 }
 TRANSCRIBE = {
     **_OPTIONS,
     **dict.fromkeys(("prompt", "init_prompt", "prompt_ids"), "it is called initial_prompt"),
+    "speakers": "those of one recording are for transcribe, or for its result: with_speakers",
 }
 DECODE = {
     **_OPTIONS,
@@ -90,7 +96,7 @@ DECODE |= dict.fromkeys(
     (
         *("compression_ratio_threshold", "logprob_threshold", "no_speech_threshold"),
         *("condition_on_previous_text", "carry_initial_prompt", "clip_timestamps", "windows"),
-        *("batch_size", "progress", "sample_rate"),
+        *("batch_size", "progress", "sample_rate", "channels", "speakers"),
     ),
     "it belongs to a recording, and this is one window",
 )

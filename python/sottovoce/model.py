@@ -42,12 +42,14 @@ from .options import (
     shows_options,
 )
 from .policy.aligning import align_script, check_script
+from .policy.channels import channel_names, relabelled, spoken_by
 from .policy.chunking import clips_between_pauses
 from .policy.script import script_segments
-from .policy.seek import seek_loops
+from .policy.seek import SeekLoop, seek_loops
 from .policy.segments import full_text
 from .results import CallMetrics, Segment, TranscriptionInfo, WindowResult
 from .runtime import ComputeType, Device, Isa, Runtime, Threading
+from .speakers import Speakers, Turns, as_turns
 from .text.tokenizer import Tokenizer
 from .transcription import Segments, Transcription, Transcriptions
 
@@ -286,6 +288,7 @@ class WhisperModel:
         *,
         sample_rate: int | None = None,
         progress: ProgressFunction | None = None,
+        speakers: Turns | None = None,
         options: TranscribeOptions | None = None,
         **keywords: Unpack[TranscribeKeywords],
     ) -> Transcription:
@@ -298,6 +301,8 @@ class WhisperModel:
             sample_rate: of samples, in Hz; None: 16000.
             progress: is called with a `Progress` when hearing begins, after each window and at the
                 end, in the thread that iterates; what it raises ends the transcription.
+            speakers: who speaks when, as of `Transcription.with_speakers`; with word_timestamps
+                segments are cut where the speaker changes. Not with channels of their own.
             options: a `TranscribeOptions` instead of the keywords below, or for them to override.
             task ('transcribe'): "transcribe": in the language spoken; "translate": in English.
             language (None): spoken language, by code or name; None and "auto": it is detected.
@@ -342,11 +347,15 @@ class WhisperModel:
                 clip_timestamps say otherwise, clips are at most 30 s and end at the quietest
                 places.
             batch_size (8): most windows side by side; never changes a result.
+            channels ('mix'): their mean is heard; "speakers": each is heard on its own, all side by
+                side, and what they say stands in the order of time, with Segment.speaker; or the
+                names of these speakers, one a channel; the language is that of the mean.
 
         Returns:
             What is heard: iterate over its segments, which are decoded window by window as you do,
             or take `.text`, `.segments`, `.info`, `.save("talk.srt")`; `segments, info = ...`
-            unpacks it. Audio without a sample has no segments.
+            unpacks it. Audio without a sample has no segments. Those of channels that are heard
+            each on its own come once all are heard.
 
         Raises TypeError and ValueError for options, LoadError for audio that cannot be read.
         """
@@ -358,7 +367,15 @@ class WhisperModel:
                 f"transcribe: audio must be one recording, got {len(audio)} of them; "
                 "transcribe_many takes several"
             )
+        known = None if speakers is None else Speakers(as_turns(speakers, where="transcribe"))
+        if known is not None and wanted.channels != "mix":
+            raise ValueError(
+                "transcribe: speakers must be None where channels are speakers, "
+                f"got channels={wanted.channels!r}"
+            )
         job = self._job(audio, sample_rate, wanted, progress)
+        if known is not None:
+            job = replace(job, loops=[relabelled(loop, known.label) for loop in job.loops])
         warn_of_audio(job.doubts)
         return Transcription(self._heard(job), job.info, self._spell())
 
@@ -577,12 +594,19 @@ class WhisperModel:
     ) -> Job:
         """Reads a recording and finds out its language; nothing of it is decoded yet."""
         metrics = CallMetrics()
-        recording = self._read(audio, sample_rate, metrics)
+        names: tuple[str, ...] = ()
+        if wanted.channels == "mix":
+            recording = self._read(audio, sample_rate, metrics)
+        else:
+            recording = self._read_channels(audio, sample_rate, metrics)
+            names = channel_names(wanted.channels, len(recording.channels))
         mel = self._padded_mel(recording.samples, metrics)
         language = self._language(wanted.language, mel, metrics)
         options = replace(wanted, language=language.code)
-        if options.windows == "independent":
-            options = options.of_clips(clips_between_pauses(mel, mel.shape[1] - _core.N_FRAMES))
+        if names:
+            loops = self._channel_loops(recording, names, options, metrics)
+        else:
+            options, loops = self._loops(mel, options, language.features)
         info = TranscriptionInfo(
             language=language.code,
             language_probability=language.probability,
@@ -592,19 +616,53 @@ class WhisperModel:
             metrics=metrics,
             missing=recording.missing,
         )
-        loops = seek_loops(self.tokenizer, self.dims, options, mel, language.features)
         _log.info(
             "recording of %.2f s, language %s (probability %.2f), loaded in %.0f ms",
             *(info.duration, info.language, info.language_probability, metrics.load_ms),
         )
-        reports = progress and Reports(progress, index, info)
-        return Job(info, mel, loops, reports, recording.doubts)
+        reports = progress and Reports(progress, index, info, len(names) or None)
+        return Job(info, mel, loops, reports, recording.doubts, is_of_channels=bool(names))
+
+    def _loops(
+        self,
+        mel: NDArray[np.float32],
+        options: TranscribeOptions,
+        first_features: _core.AudioFeatures | None = None,
+    ) -> tuple[TranscribeOptions, list[SeekLoop]]:
+        """The loops through a recording, and the options as they use them."""
+        if options.windows == "independent":
+            options = options.of_clips(clips_between_pauses(mel, mel.shape[1] - _core.N_FRAMES))
+        return options, seek_loops(self.tokenizer, self.dims, options, mel, first_features)
+
+    def _channel_loops(
+        self,
+        recording: Recording,
+        names: tuple[str, ...],
+        options: TranscribeOptions,
+        metrics: CallMetrics,
+    ) -> list[SeekLoop]:
+        """Those of each channel, one channel after the other, as if it were a recording alone."""
+        found: list[SeekLoop] = []
+        for name, samples in zip(names, recording.channels, strict=True):
+            _, loops = self._loops(self._padded_mel(samples, metrics), options)
+            found += [relabelled(loop, partial(spoken_by, speaker=name)) for loop in loops]
+        return found
 
     def _read(self, audio: Audio, sample_rate: int | None, metrics: CallMetrics) -> Recording:
         from . import audio as media
 
         started = time.perf_counter()
         recording = media.read(audio, sample_rate=sample_rate)
+        metrics.load_ms = _ms_since(started)
+        return recording
+
+    def _read_channels(
+        self, audio: Audio, sample_rate: int | None, metrics: CallMetrics
+    ) -> Recording:
+        from . import audio as media
+
+        started = time.perf_counter()
+        recording = media.read_channels(audio, sample_rate=sample_rate)
         metrics.load_ms = _ms_since(started)
         return recording
 
@@ -619,7 +677,7 @@ class WhisperModel:
         mel = _core.log_mel(
             samples, self.dims.n_mels, padding=_core.N_SAMPLES, n_threads=self.core.n_threads
         )
-        metrics.mel_ms = _ms_since(started)
+        metrics.mel_ms += _ms_since(started)
         return mel
 
     def _language(

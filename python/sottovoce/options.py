@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal, TypedDict, TypeVar, get_args
 
 from . import foreign
 from .spellings import (
+    channels,
     choice,
     clips,
     flag,
@@ -35,6 +36,7 @@ _MOST_WINDOWS = 128  # side by side
 
 Task = Literal["transcribe", "translate"]
 Windows = Literal["sequential", "independent"]
+Channels = Literal["mix", "speakers"] | Sequence[str]
 Clip = tuple[float, float | None] | Mapping[str, float]  # (start, end), {"start": ..., "end": ...}
 SelfOptions = TypeVar("SelfOptions", bound="WindowOptions")
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -84,6 +86,7 @@ class TranscribeKeywords(WindowKeywords, total=False):
     hallucination_silence_threshold: float | None
     windows: Windows
     batch_size: int
+    channels: Channels
 
 
 def _says(take: Callable[[str, Any], Any], meaning: str) -> dict[str, Any]:
@@ -342,6 +345,15 @@ class TranscribeOptions(WindowOptions):
         default=8,
         metadata=_says(
             integer(1, _MOST_WINDOWS), "most windows side by side; never changes a result"
+        ),
+    )
+    channels: str | tuple[str, ...] = field(
+        default="mix",
+        metadata=_says(
+            channels,
+            'their mean is heard; "speakers": each is heard on its own, all side by side, and what '
+            "they say stands in the order of time, with Segment.speaker; or the names of these "
+            "speakers, one a channel; the language is that of the mean",
         ),
     )
 

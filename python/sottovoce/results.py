@@ -57,6 +57,7 @@ class Word:
     end: float  # s
     probability: float  # 0..1, mean over its tokens
     tokens: tuple[int, ...] = ()
+    speaker: str | None = None  # None: nobody was asked, or nobody is known
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Segment:
     logprobs: tuple[float, ...] = ()  # of each token
     alternatives: tuple[tuple[Alternative, ...], ...] = ()  # of each, likeliest first; with top_k
     hypotheses: tuple[Hypothesis, ...] = ()  # of the whole window, likeliest first; with n_best
+    speaker: str | None = None  # as of a word
 
     @property
     def is_empty(self) -> bool:

@@ -147,6 +147,25 @@ def clips(what: str, value: Any) -> tuple[float, ...]:
     return found
 
 
+def channels(what: str, value: Any) -> str | tuple[str, ...]:
+    """ "mix", "speakers", or the names of all channels: several, or text with commas."""
+    if isinstance(value, str):
+        if value in ("mix", "speakers"):
+            return value
+        value = tuple(name.strip() for name in value.split(",")) if "," in value else value
+    must = "'mix', 'speakers' or the name of each channel"
+    if not _is_listing(value):
+        raise (ValueError if isinstance(value, str) else TypeError)(
+            f"{what} must be {must}, got {value!r}"
+        )
+    names = tuple(value)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{what} must be {must}, got {shortened(value)}")
+    if not names or not all(name.strip() for name in names) or len(set(names)) < len(names):
+        raise ValueError(f"{what} must be {must}, none like another, got {shortened(value)}")
+    return tuple(map(str, names))
+
+
 def _clip(what: str, value: Any) -> tuple[Any, Any]:
     """Start and end of one clip; its end may be None."""
     if isinstance(value, Mapping):

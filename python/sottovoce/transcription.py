@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import fields
+from dataclasses import replace
 from errno import ENOENT
 from opcode import opmap
 from pathlib import Path
@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, overload
 
 from .engine.batch import Entry
 from .errors import StateError
-from .results import Segment, TranscriptionInfo, Word
+from .results import Segment, TranscriptionInfo
+from .speakers import Speakers, Turns, as_turns
 
 Spell = Callable[[Iterable[Segment]], str]  # the text of a whole transcript
 
@@ -227,16 +228,34 @@ class Transcription(_Pair):
         return self.info.language
 
     def as_dict(self) -> dict[str, Any]:
-        """openai-whisper's result dictionary; emptied segments carry its empty list of words."""
-        segments: list[dict[str, Any]] = []
-        for segment in self.segments:
-            names = (f.name for f in fields(segment) if f.name not in _NOT_OPENAIS)
-            entry = {name: getattr(segment, name) for name in names}
-            entry["tokens"] = list(segment.tokens)
-            if segment.words is not None or segment.is_empty:
-                entry["words"] = [_plain_word(word) for word in segment.words or ()]
-            segments.append(entry)
-        return {"text": self.text, "segments": segments, "language": self.language}
+        """openai-whisper's result dictionary; emptied segments carry its empty list of words.
+
+        Where speakers are known, each segment and word has its "speaker", perhaps None.
+        """
+        from .writers import plain_dict
+
+        return plain_dict(self)
+
+    def with_speakers(self, turns: Turns) -> Transcription:
+        """The same words, with who said them, cut where the speaker changes; heard as this one is.
+
+        Args:
+            turns: who speaks when, from any diarizer: a path to an RTTM file; `SpeakerTurn`s,
+                (start, end, speaker) tuples in s, or dictionaries with these keys; a pyannote
+                `Annotation`.
+
+        A word (word_timestamps=True) is of the speaker whose turns overlap it most; of those that
+        overlap it alike, whose turn began first, then the first by name; if none does, of the
+        nearest turn within 0.5 s, else of nobody: None. One word under 0.3 s of which its speaker
+        says less than half, between two of one other, is that one's. A segment without words is
+        judged whole, and not cut. Raises TypeError and ValueError for turns that are none,
+        LoadError for a file that is no RTTM.
+        """
+        speakers = Speakers(as_turns(turns))
+        labelled = (
+            replace(segment, id=i) for i, segment in enumerate(speakers.label(self.segments))
+        )
+        return Transcription(labelled, self.info, lambda _: self.text)
 
     def save(
         self,
@@ -298,21 +317,9 @@ class Transcription(_Pair):
 
     def _repr_html_(self) -> str:
         """For notebooks, where a cell that ends in a transcription wants to read it: all of it."""
-        from html import escape
+        from .writers import html_table
 
-        from .writers import format_timestamp
-
-        rows = "".join(
-            f"<tr><td>{format_timestamp(segment.start)}</td><td>{format_timestamp(segment.end)}</td>"
-            f'<td dir="auto" style="text-align: start">{escape(segment.text.strip())}</td></tr>'
-            for segment in self.segments
-            if not segment.is_empty
-        )
-        return (
-            f"<p>{self.info.duration:.1f} s, {escape(self.language)}</p>"
-            '<div style="max-height: 30em; overflow: auto"><table>'
-            f"<tr><th>start</th><th>end</th><th>text</th></tr>{rows}</table></div>"
-        )
+        return html_table(self)
 
     def __reduce__(self) -> tuple[type[Transcription], tuple[Any, ...]]:
         return Transcription, (self.segments, self.info, self.text)
@@ -382,14 +389,6 @@ def _last_of(wanted: slice) -> int:
     if forwards and (wanted.start or 0) >= 0 and wanted.stop is not None and wanted.stop >= 0:
         return int(wanted.stop) - 1
     return sys.maxsize
-
-
-_NOT_OPENAIS = ("words", "logprobs", "alternatives", "hypotheses")
-
-
-def _plain_word(word: Word) -> dict[str, Any]:
-    """openai-whisper's, which has no tokens."""
-    return {f.name: getattr(word, f.name) for f in fields(word) if f.name != "tokens"}
 
 
 def _that_keeps_nothing(error: Exception) -> Exception:

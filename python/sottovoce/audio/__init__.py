@@ -9,6 +9,6 @@ Deliberately not here: URLs and playlists (the file itself is read, nothing it p
 """
 
 from ..errors import AudioError
-from .loading import Audio, Recording, load, read, snapshot
+from .loading import Audio, Recording, load, read, read_channels, snapshot
 
-__all__ = ["Audio", "AudioError", "Recording", "load", "read", "snapshot"]
+__all__ = ["Audio", "AudioError", "Recording", "load", "read", "read_channels", "snapshot"]

@@ -19,12 +19,27 @@ _MAX_CHANNELS = 32  # a wider array is not audio: a mel spectrogram has 80 or 12
 
 def from_array(array: NDArray[Any], rate: int) -> NDArray[np.float32]:
     """Mono or multichannel, at `rate` Hz -> (n_samples,) at 16 kHz."""
+    samples, axis = _checked(array, rate)
+    return np.ascontiguousarray(resample(down_mix(samples, axis), int(rate)))
+
+
+def channels_of_array(array: NDArray[Any], rate: int) -> tuple[NDArray[np.float32], ...]:
+    """(n_samples,) at 16 kHz of each channel, as `from_array` makes it of the channel alone."""
+    samples, axis = _checked(array, rate)
+    if axis is not None and not samples.size:
+        axis = 1 - axis  # the empty one is no channels'
+    columns = [samples] if axis is None else np.moveaxis(samples, axis, 0)
+    return tuple(np.ascontiguousarray(resample(column, int(rate))) for column in columns)
+
+
+def _checked(array: NDArray[Any], rate: int) -> tuple[NDArray[np.float32], int | None]:
+    """The samples as they lie, and the axis of their channels."""
     _check_rate(rate)
     axis = _channel_axis(array.shape)
     samples = as_float32(array)
     if array.dtype.kind == "f":
         _check_range(array, samples)
-    return np.ascontiguousarray(resample(down_mix(samples, axis), int(rate)))
+    return samples, axis
 
 
 def _check_rate(rate: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, TypeAlias
 
@@ -14,7 +15,7 @@ from .._core import SAMPLE_RATE
 from ..aside import aside
 from ..errors import warn_of_audio
 from . import levels
-from .arrays import from_array, from_pcm
+from .arrays import channels_of_array, from_array, from_pcm
 from .forms import Form, plain
 from .media import Decoded, decode
 from .sources import opened
@@ -30,6 +31,7 @@ class Recording:
     samples: NDArray[np.float32]  # (n_samples,) mono, 16 kHz
     missing: tuple[Stretch, ...] = ()  # (start, end) in s; silence, or behind the present end
     doubts: tuple[str, ...] = ()  # what the caller should be told (`errors.warn_of_audio`)
+    channels: tuple[NDArray[np.float32], ...] = ()  # (n_samples,) each; where they are asked for
 
 
 def load(audio: Audio, *, sample_rate: int | None = None) -> NDArray[np.float32]:
@@ -64,18 +66,42 @@ def read(audio: Audio, *, sample_rate: int | None = None) -> Recording:
     if isinstance(audio, np.ndarray):
         samples = from_array(audio, SAMPLE_RATE if sample_rate is None else sample_rate)
         name = f"array {audio.shape} {audio.dtype}"
-    elif sample_rate is not None:
-        raise ValueError("load: sample_rate is for samples; media state their own, leave it out")
     else:
+        _refuse_rate(sample_rate)
         media, name = aside(_decoded, audio)
         samples = from_pcm(media.pcm)
         missing, damages = media.missing, media.doubts
     return Recording(samples, missing, (*damages, *levels.doubts(samples, name)))
 
 
-def _decoded(audio: Audio) -> tuple[Decoded, str]:
+def read_channels(audio: Audio, *, sample_rate: int | None = None) -> Recording:
+    """`read`, with each channel beside their mix, as if it had come alone; doubts are of those."""
+    audio, rate = plain(audio, sample_rate)
+    if isinstance(audio, np.ndarray):
+        mix = read(audio, sample_rate=rate)
+        channels = channels_of_array(audio, SAMPLE_RATE if rate is None else rate)
+        name = f"array {audio.shape} {audio.dtype}"
+        return Recording(mix.samples, (), _doubts(channels, name), channels)
+    _refuse_rate(rate)
+    media, name = aside(_decoded, audio, True)
+    channels = tuple(map(from_pcm, media.channels))
+    doubts = (*media.doubts, *_doubts(channels, name))
+    return Recording(from_pcm(media.pcm), media.missing, doubts, channels)
+
+
+def _doubts(channels: Sequence[NDArray[np.float32]], name: str) -> tuple[str, ...]:
+    named = [(f"{name}, channel {i},", samples) for i, samples in enumerate(channels, start=1)]
+    return tuple(doubt for each, samples in named for doubt in levels.doubts(samples, each))
+
+
+def _refuse_rate(rate: int | None) -> None:
+    if rate is not None:
+        raise ValueError("load: sample_rate is for samples; media state their own, leave it out")
+
+
+def _decoded(audio: Audio, split: bool = False) -> tuple[Decoded, str]:
     with opened(audio) as (file, name):
-        return decode(file, name), name
+        return decode(file, name, split=split), name
 
 
 def snapshot(audio: Audio) -> Audio:

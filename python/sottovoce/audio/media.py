@@ -16,6 +16,7 @@ from ..errors import AudioError
 from .arrays import as_float32, down_mix
 from .levels import Meter
 from .sources import Part
+from .splitting import Splitter
 from .stated import stated_duration
 from .timeline import Stretch, Timeline, filled
 from .wav import decode_wav
@@ -34,26 +35,32 @@ class Decoded:
     """What media hold."""
 
     pcm: NDArray[np.int16]  # (n_samples,) mono, 16 kHz, silence where it could not be decoded
+    channels: tuple[NDArray[np.int16], ...] = ()  # (n_samples,) each; where they are asked for
     missing: tuple[Stretch, ...] = ()  # as in `Recording`
     doubts: tuple[str, ...] = ()
 
 
-def decode(file: BinaryIO, name: str) -> Decoded:
-    """`file`, at 0, called `name`. Memory holds the samples and one packet, never the media."""
+def decode(file: BinaryIO, name: str, *, split: bool = False) -> Decoded:
+    """`file`, at 0, called `name`. Memory holds the samples and one packet, never the media.
+
+    `split`: each channel is wanted beside their mix.
+    """
     if not file.read(1):
         raise AudioError(f"load: {name} is empty; expected an audio or video file")
     file.seek(0)
     try:
         import av
     except ImportError as error:
-        return Decoded(decode_wav(file, name, error))
-    media = _Media(file, name)
+        mix, channels = decode_wav(file, name, error, split=split)
+        return Decoded(mix, channels)
+    media = _Media(file, name, Splitter(name) if split else None)
     try:
         pcm = media.decode()
     except av.error.FFmpegError as error:
         _fail(name, error.strerror, error)
     damage = media.timeline.damage(media.stated)
-    return Decoded(filled(pcm, damage.holes), damage.missing, tuple(damage.doubts(name)))
+    channels = tuple(filled(channel, damage.holes) for channel in media.channels())
+    return Decoded(filled(pcm, damage.holes), channels, damage.missing, tuple(damage.doubts(name)))
 
 
 def _fail(name: str, reason: object, cause: Exception | None = None) -> NoReturn:
@@ -64,8 +71,8 @@ def _fail(name: str, reason: object, cause: Exception | None = None) -> NoReturn
 class _Media:
     """A file on its way through PyAV, and what is found out about it."""
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
-        self._file, self._name = file, name
+    def __init__(self, file: BinaryIO, name: str, splitter: Splitter | None) -> None:
+        self._file, self._name, self._splitter = file, name, splitter
         self.timeline = Timeline(file.seek(0, os.SEEK_END))
         self.stated: float | None = None  # s of sound, if the file says
         self._failure: str | None = None  # why a container could not be read to its end
@@ -74,10 +81,15 @@ class _Media:
     def decode(self) -> NDArray[np.int16]:
         """(n_samples,) mono at 16 kHz, without what `timeline` knows to be missing."""
         pcm = bytearray()
-        for frame in _resampled(self._frames()):
+        frames = self._frames()
+        for frame in _resampled(self._splitter.shown(frames) if self._splitter else frames):
             pcm += frame.to_ndarray().tobytes()
         self._meter.check(self._name)
         return np.frombuffer(pcm, np.int16)
+
+    def channels(self) -> tuple[NDArray[np.int16], ...]:
+        """As `decode`, of each channel; () if nobody asked."""
+        return self._splitter.channels() if self._splitter else ()
 
     def _frames(self) -> Iterator[AudioFrame]:
         """All frames: of the file, and of the links of a chained Ogg at which its reader gives up.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,8 +70,13 @@ def _header(fields: bytes, data: int, n_bytes: int | None) -> Header:
     return Header(form, n_channels, rate, bits // 8, layout, data, n_bytes)
 
 
-def decode_wav(file: BinaryIO, name: str, missing: ImportError) -> NDArray[np.int16]:
-    """WAV of 8 to 32 bits, or floats, -> (n_samples,) int16, without PyAV.
+Pcm = NDArray[np.int16]  # (n_samples,) at 16 kHz
+
+
+def decode_wav(
+    file: BinaryIO, name: str, missing: ImportError, *, split: bool = False
+) -> tuple[Pcm, tuple[Pcm, ...]]:
+    """WAV of 8 to 32 bits, or floats, without PyAV: the mix, and each channel if `split`.
 
     Channels are averaged; where more than two have names, ffmpeg weighs them and this does not.
     """
@@ -85,16 +90,18 @@ def decode_wav(file: BinaryIO, name: str, missing: ImportError) -> NDArray[np.in
     raw = np.frombuffer(file.read(-1 if header.n_bytes is None else header.n_bytes), np.uint8)
     frame = header.n_channels * header.width
     raw = raw[: raw.size - raw.size % frame].reshape(-1, header.n_channels, header.width)
-    if header.form == _FLOAT:
-        samples = _floats(raw, name)
-    else:
-        words = _integers(raw)
-        if header.n_channels == 1 and header.rate == SAMPLE_RATE:
-            return (words[:, 0] >> 16).astype(np.int16)
-        samples = as_float32(words)
-    mono = resample(down_mix(samples, channel_axis=1), header.rate)
+    stored = _floats(raw, name) if header.form == _FLOAT else _integers(raw)
+    columns = [stored[:, i : i + 1] for i in range(header.n_channels)] if split else []
+    return _pcm(stored, header.rate), tuple(_pcm(column, header.rate) for column in columns)
+
+
+def _pcm(stored: NDArray[Any], rate: int) -> Pcm:
+    """(n_samples, n_channels), float32, or int32 with the sample at the top, -> their mean."""
+    if stored.dtype.kind == "i" and stored.shape[1] == 1 and rate == SAMPLE_RATE:
+        return (stored[:, 0] >> 16).astype(np.int16)
+    mono = resample(down_mix(as_float32(stored), channel_axis=1), rate)
     steps = (mono * np.float32(INT16_SCALE)).round()
-    pcm: NDArray[np.int16] = steps.clip(-INT16_SCALE, INT16_SCALE - 1).astype(np.int16)
+    pcm: Pcm = steps.clip(-INT16_SCALE, INT16_SCALE - 1).astype(np.int16)
     return pcm
 
 

@@ -142,6 +142,7 @@ def _add_transcribe(parser: argparse.ArgumentParser) -> None:
     _add_search(parser.add_argument_group("search"))
     _add_policy(parser.add_argument_group("retries, silence and context"))
     _add_words(parser.add_argument_group("words and subtitles"))
+    _add_speakers(parser.add_argument_group("speakers"))
     _add_runtime(parser.add_argument_group("machine"))
     _add_model_source(parser)
 
@@ -302,6 +303,22 @@ def _add_layout(group: argparse._ArgumentGroup) -> None:
 
 def _switch(group: argparse._ArgumentGroup, name: str, help: str) -> None:
     _flag(group, name, help, type=_boolean, default=False, metavar="BOOL")
+
+
+def _add_speakers(group: argparse._ArgumentGroup) -> None:
+    _flag(
+        group,
+        "speakers",
+        "RTTM of any diarizer: who speaks when; of several recordings in it, each file takes the "
+        "one of its name; with --word_timestamps True lines are cut where the speaker changes",
+        metavar="FILE",
+    )
+    _option(
+        group,
+        "channels",
+        "mix; speakers: each channel is a speaker, heard on its own; or their names, with commas",
+        metavar="NAMES",
+    )
 
 
 def _add_runtime(group: argparse._ArgumentGroup) -> None:

@@ -81,7 +81,8 @@ class Display:
         self._update_bar()
         if is_new and progress.index == self._turn:
             self._tell_language(progress.info)
-        if progress.info.options.windows == "sequential":  # others come in any order
+        options = progress.info.options
+        if options.windows == "sequential" and options.channels == "mix":  # else in any order
             recording.waiting += progress.segments
             if progress.index == self._turn:
                 self._show_waiting()

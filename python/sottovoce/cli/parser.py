@@ -21,6 +21,9 @@ _THREADS = "it is called --threads"
 _WINDOW = "a window is 30 s long; --windows independent cuts a recording at its pauses"
 _PROGRESS = "a terminal shows it; --quiet does not"
 _CPU = "there is no device but the CPU"
+_SPEAKERS = (
+    "--speakers takes a diarizer's RTTM, --channels speakers hears the sides of a call apart"
+)
 # What flags of other engines come to here, where it is not what the same keyword comes to.
 _FLAGS = {
     **dict.fromkeys(("fp16", "quantization", "dtype", "precision"), _COMPUTE),
@@ -39,7 +42,8 @@ _FLAGS = {
     **dict.fromkeys(("no_prints", "silent"), "it is called --quiet"),
     **dict.fromkeys(("max_len", "ml", "split_on_word"), "it is called --max_line_width"),
     **dict.fromkeys(("gpu", "device_index", "no_gpu", "flash_attn"), _CPU),
-    **dict.fromkeys(("diarize", "diarization", "tinydiarize"), "speakers are not told apart"),
+    **dict.fromkeys(("diarize", "diarization", "tinydiarize", "diarize_model"), _SPEAKERS),
+    **dict.fromkeys(("min_speakers", "max_speakers", "num_speakers"), _SPEAKERS),
     "f": "recordings are given without a flag",
     "file": "recordings are given without a flag",
     "prompt": "it is called --initial_prompt",

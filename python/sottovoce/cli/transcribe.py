@@ -6,7 +6,7 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from errno import ENOENT
@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import LoadError
 from ..options import TranscribeOptions
 from ..results import Progress, Segment
+from ..speakers import Speakers, SpeakerTurn, turns_by_recording, turns_of
 from ..transcription import Transcription
-from ..writers import Layout, format_timestamp
+from ..writers import Layout, format_timestamp, prefixed
 from .display import Display
 from .failures import EXPECTED_ERRORS, UsageError, complain
-from .output import Output, check_output
+from .output import Output, check_output, stem
 from .streams import note
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _OPTION_FLAGS = (
     *("seed", "compression_ratio_threshold", "logprob_threshold", "no_speech_threshold"),
     *("condition_on_previous_text", "initial_prompt", "carry_initial_prompt", "clip_timestamps"),
     *("windows", "batch_size", "word_timestamps", "prepend_punctuations", "append_punctuations"),
-    *("hallucination_silence_threshold", "top_k", "n_best"),
+    *("hallucination_silence_threshold", "top_k", "n_best", "channels"),
 )
 _LAYOUT_FLAGS = ("highlight_words", "max_line_width", "max_line_count", "max_words_per_line")
 # Of 256 colours, from red by way of yellow to green.
@@ -51,7 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
         for path in arguments.audio:
             complain(FileNotFoundError(ENOENT, os.strerror(ENOENT)), path)
         return 1
-    return _Run(arguments, load_model(arguments), keywords, layout).status()
+    turns = _turns(arguments.speakers, arguments.audio)
+    return _Run(arguments, load_model(arguments), keywords, layout, turns).status()
 
 
 def _transcribe_keywords(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -60,6 +62,8 @@ def _transcribe_keywords(arguments: argparse.Namespace) -> dict[str, Any]:
     keywords["temperature"] = temperatures(
         arguments.temperature, arguments.temperature_increment_on_fallback
     )
+    if arguments.speakers is not None and arguments.channels != "mix":
+        raise UsageError("--speakers and --channels exclude each other; give one")
     try:
         TranscribeOptions.from_keywords(keywords)
     except (TypeError, ValueError) as error:
@@ -80,6 +84,15 @@ def layout_of(arguments: argparse.Namespace) -> Layout:
         return Layout(**{name: getattr(arguments, name) for name in _LAYOUT_FLAGS})
     except ValueError as error:
         raise UsageError(f"--{error}") from error
+
+
+def _turns(rttm: str | None, paths: Sequence[str]) -> list[list[SpeakerTurn]] | None:
+    """Who speaks in each file: as it says of the one of that name, if it knows several."""
+    if rttm is None:
+        return None
+    known = turns_by_recording(rttm)
+    is_one = len(known) < 2
+    return [turns_of(known, rttm, None if is_one else stem(path)) for path in paths]
 
 
 def temperatures(start: float, increment: float | None) -> tuple[float, ...]:
@@ -140,7 +153,11 @@ class _Run:
         model: WhisperModel,
         keywords: dict[str, Any],
         layout: Layout,
+        turns: list[list[SpeakerTurn]] | None,
     ) -> None:
+        """`turns` of each recording, if speakers are known."""
+        self._turns = turns
+        self._speakers = None if turns is None else [Speakers(of_one) for of_one in turns]
         self._paths: list[str] = arguments.audio
         self._model = model
         self._keywords = keywords
@@ -160,7 +177,7 @@ class _Run:
             self._paths, line=line if prints else None, headings=headings, notes=notes
         )
         # The last word of a recording is that all of it is heard, if its clips are in order.
-        self._ends_are_told = keywords["clip_timestamps"] == "0"
+        self._ends_are_told = keywords["clip_timestamps"] == "0" and keywords["channels"] == "mix"
         self._heard: dict[int, list[Segment]] = {i: [] for i in range(len(self._paths))}
         self._written: dict[int, bool] = {}  # whether that went well
 
@@ -201,6 +218,9 @@ class _Run:
 
     def _take(self, progress: Progress) -> None:
         """Shows what is heard; files are written once all of a recording is, in any order."""
+        if self._speakers is not None:
+            labelled = tuple(self._speakers[progress.index].label(progress.segments))
+            progress = replace(progress, segments=labelled)
         self._display.heard(progress)
         index, info = progress.index, progress.info
         if self._output.is_files and self._ends_are_told:
@@ -212,6 +232,8 @@ class _Run:
                 self._write(index, Transcription(segments, info, text))
 
     def _deliver(self, index: int, transcription: Transcription) -> None:
+        if self._turns is not None:
+            transcription = transcription.with_speakers(self._turns[index])
         self._display.end(transcription.segments)
         if index not in self._written:
             self._write(index, transcription)
@@ -226,11 +248,14 @@ class _Run:
 
 def _with_times(text: Callable[[Segment], str], segment: Segment) -> str:
     start, end = format_timestamp(segment.start), format_timestamp(segment.end)
-    return f"[{start} --> {end}] {text(segment)}"
+    said = text(segment)
+    if segment.speaker is not None:
+        said = prefixed(said.strip(), segment.speaker)
+    return f"[{start} --> {end}] {said}"
 
 
 def _plain(text: Callable[[Segment], str], segment: Segment) -> str:
-    return text(segment).strip()
+    return prefixed(text(segment).strip(), segment.speaker)
 
 
 def _text(segment: Segment) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from .. import _core
 from ..errors import AudioWarning, ShapeError, warn_of_audio
 from ..options import TranscribeOptions
+from ..policy.channels import interleaved
 from ..policy.requests import AlignRequest, DecodeRequest, EncodeRequest, HeardWindow, Request
 from ..policy.seek import SeekLoop
 from ..policy.segments import numbered
@@ -38,6 +39,7 @@ class Entry:
     runs: list[_Run] | None = None  # None: not opened yet; those that are wanted
     error: Exception | None = None  # what the recording failed of, after those runs
     reports: Reports | None = None
+    is_of_channels: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -48,17 +50,19 @@ class Entry:
     def take(self, job: Job) -> None:
         metrics = job.info.metrics.core
         self.info, self.reports = job.info, job.reports
+        self.is_of_channels = job.is_of_channels
         self.runs = [_Run(loop, metrics, self) for loop in job.loops]
 
     def fail(self, error: Exception, run: _Run | None = None) -> None:
         """`error` ends the recording where `run` begins: what comes first is still wanted.
 
-        So the error, and what is heard before it, are those of one loop after the other.
+        So the error, and what is heard before it, are those of one loop after the other. Of
+        channels nothing is wanted any more.
         """
         if run is not None and self.runs is not None:
             if not run.is_wanted:
                 return
-            first = self.runs.index(run)
+            first = 0 if self.is_of_channels else self.runs.index(run)
             for late in self.runs[first:]:
                 late.is_wanted = False
             del self.runs[first:]
@@ -78,7 +82,8 @@ class Entry:
 
     def segments(self) -> list[Segment]:
         """All of them, with the ids of the transcript."""
-        return list(numbered(segment for run in self.runs or () for segment in run.segments))
+        found = [segment for run in self.runs or () for segment in run.segments]
+        return list(numbered(interleaved(found) if self.is_of_channels else found))
 
 
 @dataclass(eq=False)
@@ -242,11 +247,20 @@ class Batch:
 
 
 def segments(core: _core.Model, job: Job) -> Iterator[Segment]:
-    """The segments of one recording in order, as soon as their loop and those before are over."""
+    """The segments of one recording in order, as soon as their loop and those before are over.
+
+    Those of channels come once all are heard.
+    """
     entry, options = Entry(), job.info.options
     n_slots = min(options.batch_size, len(job.loops))
     with closing(Batch(core, n_slots, options.n_rows)) as batch:
         batch.add(entry, job)
+        if job.is_of_channels:
+            while not entry.is_over:
+                batch.progress()
+            entry.raise_error()
+            yield from entry.segments()
+            return
         n_segments = 0
         for run in list(entry.runs or ()):
             while run.is_wanted and not run.is_over:

@@ -23,3 +23,4 @@ class Job:
     loops: list[SeekLoop]  # their segments, one loop after the other, are the transcript
     reports: Reports | None = None  # for whoever wants to know how far it is
     doubts: tuple[str, ...] = ()  # about its audio, for `warn_of_audio`
+    is_of_channels: bool = False  # the loops are of channels, and their segments interleaved

@@ -20,20 +20,31 @@ class Reports:
     The function is called in the thread that decodes for the caller; what it raises passes through.
     """
 
-    def __init__(self, function: ProgressFunction, index: int, info: TranscriptionInfo) -> None:
+    def __init__(
+        self,
+        function: ProgressFunction,
+        index: int,
+        info: TranscriptionInfo,
+        n_channels: int | None = None,
+    ) -> None:
+        """`n_channels` that are heard each on its own; None: they are mixed."""
         self._function, self._index, self._info = function, index, info
+        self._n_channels = n_channels
         self._position = 0.0  # s
-        self._n_frames = 0  # heard
+        self._n_frames = 0  # heard, of all channels
 
     def opened(self) -> None:
         self._tell(0.0, ())
 
     def heard(self, window: HeardWindow) -> None:
-        """Windows one after the other have come to a place; independent ones only add up."""
-        is_sequential = self._info.options.windows == "sequential"
-        self._n_frames = window.end - (0 if is_sequential else window.seek - self._n_frames)
-        seconds, duration = self._n_frames / _core.FRAMES_PER_SECOND, self._info.duration
-        is_last = duration - seconds < 1 / _core.FRAMES_PER_SECOND  # a frame that is not whole
+        """Windows one after the other have come to a place; those side by side only add up."""
+        is_sequential = self._info.options.windows == "sequential" and self._n_channels is None
+        # Speech may seem to go on behind the end.
+        end = min(window.end, round(self._info.duration * _core.FRAMES_PER_SECOND))
+        self._n_frames = end - (0 if is_sequential else window.seek - self._n_frames)
+        frames_per_second = _core.FRAMES_PER_SECOND * (self._n_channels or 1)
+        seconds, duration = self._n_frames / frames_per_second, self._info.duration
+        is_last = duration - seconds < 1 / frames_per_second  # a frame that is not whole
         self._tell(duration if is_last else seconds, window.segments)
 
     def over(self) -> None:

@@ -7,6 +7,9 @@ nothing is decoded here.
 """
 
 from .cues import Layout
+from .data import plain_dict
+from .names import prefixed
+from .notebook import html_table
 from .saving import (
     ALL,
     FORMATS,
@@ -30,6 +33,9 @@ __all__ = [
     "check_format",
     "format_of",
     "format_timestamp",
+    "html_table",
+    "plain_dict",
+    "prefixed",
     "save",
     "save_file",
     "write",

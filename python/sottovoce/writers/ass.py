@@ -5,6 +5,7 @@ from typing import TextIO
 
 from ..results import Transcript
 from .cues import Cue, Layout, cues
+from .names import one_line
 
 _HEAD = """\
 [Script Info]
@@ -32,9 +33,13 @@ def write_ass(transcript: Transcript, stream: TextIO, layout: Layout) -> None:
     stream.write(_HEAD)
     for cue in cues(transcript, layout):
         shown = "".join(_karaoke(cue)) if layout.highlight_words else _escaped(cue.text)
-        stream.write(
-            f"Dialogue: 0,{_timestamp(cue.start)},{_timestamp(cue.end)},Default,,0,0,0,,{shown}\n"
-        )
+        times = f"{_timestamp(cue.start)},{_timestamp(cue.end)}"
+        stream.write(f"Dialogue: 0,{times},Default,{_name(cue.speaker)},0,0,0,,{shown}\n")
+
+
+def _name(speaker: str | None) -> str:
+    """What a field can hold, which ends at a comma."""
+    return one_line(speaker or "").replace(",", ";")
 
 
 def _karaoke(cue: Cue) -> Iterator[str]:

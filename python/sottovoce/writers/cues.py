@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from ..results import Segment, Transcript, Word
 
@@ -58,6 +58,7 @@ class Cue:
     """A subtitle; without word times its text is one piece."""
 
     pieces: tuple[Piece, ...]
+    speaker: str | None = None  # of all of it
 
     @property
     def start(self) -> float:
@@ -82,7 +83,7 @@ class Cue:
 
 
 def cues(transcript: Transcript, layout: Layout) -> Iterator[Cue]:
-    """The subtitles of a transcript; those that say nothing are left out.
+    """The subtitles of a transcript, each of one speaker; those that say nothing are left out.
 
     Raises ValueError if the layout needs word times and there are none.
     """
@@ -94,7 +95,7 @@ def cues(transcript: Transcript, layout: Layout) -> Iterator[Cue]:
             f"{layout.needs_words} needs the times of words: transcribe with word_timestamps=True"
         )
     else:
-        found = (Cue((Piece(s.text.strip(), s.start, s.end),)) for s in segments)
+        found = (Cue((Piece(s.text.strip(), s.start, s.end),), s.speaker) for s in segments)
     return (cue for cue in found if cue.text.strip())
 
 
@@ -105,9 +106,10 @@ def _of_words(segments: list[Segment], layout: Layout) -> Iterator[Cue]:
     pieces: list[Piece] = []
     n_columns, n_lines = 0, 1
     last: float | None = None  # start of the word before
+    speaker: str | None = None  # of the pieces
     for word, is_first in _grouped(segments, layout.max_words_per_line or _UNLIMITED):
         pause = fills and last is not None and word.start - last > _LONG_PAUSE
-        leaves = is_first and bool(pieces) and not fills
+        leaves = bool(pieces) and ((is_first and not fills) or word.speaker != speaker)
         fits = n_columns > 0 and n_columns + len(word.word) <= width
         text = word.word
         if fits and not pause and not leaves:
@@ -117,22 +119,27 @@ def _of_words(segments: list[Segment], layout: Layout) -> Iterator[Cue]:
             n_columns, was_in_line = len(text), n_columns > 0
             is_full = pieces and layout.max_line_count and n_lines >= layout.max_line_count
             if leaves or (pieces and pause) or is_full:
-                yield Cue(tuple(pieces))
+                yield Cue(tuple(pieces), speaker)
                 pieces, n_lines = [], 1
             elif was_in_line:
                 n_lines += 1
                 text = "\n" + text
         pieces.append(Piece(text, word.start, word.end))
-        last = word.start
+        last, speaker = word.start, word.speaker
     if pieces:
-        yield Cue(tuple(pieces))
+        yield Cue(tuple(pieces), speaker)
 
 
 def _grouped(segments: list[Segment], most: int) -> Iterator[tuple[Word, bool]]:
-    """All words, and whether each begins a group: a segment's, of at most so many words."""
+    """All words, and whether each begins a group: a segment's, of at most so many words.
+
+    A word without a speaker of its own is its segment's.
+    """
     for segment in segments:
         words = segment.words
         if words is None:  # which somebody has put among those that have
             words = (Word(segment.text, segment.start, segment.end, 1.0),)
         for i, word in enumerate(words):
+            if word.speaker is None and segment.speaker is not None:
+                word = replace(word, speaker=segment.speaker)
             yield word, i % most == 0

@@ -7,6 +7,7 @@ from typing import TextIO
 
 from ..results import Transcript
 from .cues import Cue, Layout, cues
+from .names import prefixed
 
 
 def write_lrc(transcript: Transcript, stream: TextIO, layout: Layout) -> None:
@@ -17,7 +18,7 @@ def write_lrc(transcript: Transcript, stream: TextIO, layout: Layout) -> None:
             if layout.highlight_words:
                 words = [f"<{_timestamp(piece.start)}>{piece.text}" for piece in line.pieces]
                 text = " ".join("".join(words).split()) + f"<{_timestamp(line.end)}>"
-            stream.write(f"[{_timestamp(line.start)}]{text}\n")
+            stream.write(f"[{_timestamp(line.start)}]{prefixed(text, cue.speaker)}\n")
 
 
 def _lines(cue: Cue) -> Iterator[Cue]:
