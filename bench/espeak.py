@@ -66,6 +66,8 @@ class Synthesizer:
         """
         if self._library.espeak_SetVoiceByName(voice.encode()):
             raise SystemExit(f"espeak-ng has no voice {voice}")
+        # Some voices breathe, by chance.
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(0))
         self._library.espeak_SetParameter(RATE, words_per_minute, 0)
         parts, begins = self._spoken(text.encode("ascii"))
         samples = np.concatenate(parts).astype(np.float32) / 32768

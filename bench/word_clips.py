@@ -56,7 +56,7 @@ class Recipe:
     """A clip as it is asked for."""
 
     name: str
-    voice: str = ""  # of espeak-ng; none: recorded prompts
+    voice: str = ""  # of espeak-ng, one without an echo; none: recorded prompts
     words_per_minute: int = 170
     gaps: tuple[float, float] = (0.1, 2.0)  # s, between two utterances
     between: str = "silence"  # one of BETWEEN
@@ -67,13 +67,13 @@ class Recipe:
 
 RECIPES = (
     Recipe("plain", "en-us"),
-    Recipe("long gaps", "en-us+f3", gaps=(1.0, 4.0)),
+    Recipe("long gaps", "en-us+f1", gaps=(1.0, 4.0)),
     Recipe("long silences", "en", silence=9.0),
     Recipe("fast", "en-us", 270, gaps=(0.1, 1.0), n_utterances=10),
-    Recipe("slow", "en-us+f3", 110, n_utterances=6),
+    Recipe("slow", "en-us+f1", 110, n_utterances=6),
     Recipe("noise 30 dB", "en-us", noise_db=30),
     Recipe("noise 20 dB", "en", gaps=(0.3, 4.0), noise_db=20),
-    Recipe("noise 10 dB", "en-us+f3", gaps=(0.3, 4.0), noise_db=10),
+    Recipe("noise 10 dB", "en-us+f1", gaps=(0.3, 4.0), noise_db=10),
     Recipe("noise between", "en-us", gaps=(1.0, 4.0), between="noise"),
     Recipe("music between", "en", gaps=(1.0, 4.0), between="music"),
     Recipe("prompts", gaps=(0.1, 2.0)),

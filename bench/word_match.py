@@ -16,6 +16,8 @@ Cost = tuple[int, int, float]
 UP, LEFT, REPLACED, SAME = "u", "l", "r", "s"
 LONG_GAP = 0.5  # s; who puts a word into a shorter one is merely late
 
+AT = 0.03  # s: an utterance may be louder when it is alone, and audible a little earlier
+
 
 def plain(word: str) -> str:
     """Letters and digits in lower case; a single digit as it is spoken."""
@@ -102,6 +104,13 @@ class Heard:
     def of(cls, clip: Clip, words: Sequence[Word]) -> Heard:
         words = tuple(word for word in words if plain(word.text))
         return cls(clip, words, matches(clip.words, words))
+
+    def beside_pauses(self, edge: str) -> set[int]:
+        """Words said that start at the end of a long gap, or end where one begins."""
+        side = 1 if edge == "start" else 0
+        times = [gap[side] for gap in self.clip.gaps if gap[1] - gap[0] > LONG_GAP]
+        known = [(i, getattr(word, edge)) for i, word in enumerate(self.clip.words)]
+        return {i for i, t in known if t is not None and any(abs(t - g) < AT for g in times)}
 
     def errors(self, edge: str, among: Collection[int]) -> list[float]:
         """Seconds by which a "start" or an "end" is late, of the words `among` those said."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from records import calm, name_of, number, table, with_interval
 from word_clips import Clip, Word
-from word_match import WITHIN, Errors, Heard
+from word_match import LONG_GAP, WITHIN, Errors, Heard
 
 EDGES = ("start", "end")
 Found = dict[str, list[Heard]]  # of each engine, a clip each
@@ -36,11 +36,16 @@ def errors(heard: Sequence[Heard], edge: str, among: Sequence[Collection[int]]) 
     return [e for one, said in zip(heard, among, strict=True) for e in one.errors(edge, said)]
 
 
-def cells(heard: Sequence[Heard], among: Sequence[Collection[int]]) -> list[str]:
-    """Of the starts and of the ends: how many, median (with sign), 95th percentile, shares."""
+def cells(
+    heard: Sequence[Heard], among: Sequence[Collection[int]], pauses: bool = False
+) -> list[str]:
+    """Of the starts and of the ends, or of those at pauses: median (with sign), 95 %, shares."""
     out = []
     for edge in EDGES:
-        known = Errors.of(errors(heard, edge, among))
+        kept = among
+        if pauses:
+            kept = [h.beside_pauses(edge) & set(said) for h, said in zip(heard, among, strict=True)]
+        known = Errors.of(errors(heard, edge, kept))
         if known is None:
             out += [""] * 3
             continue
@@ -67,9 +72,10 @@ def own(found: Found) -> str:
     return table([*head("engine", "% heard"), "words in gaps"], rows)
 
 
-def shared(found: Found, among: Chosen) -> str:
+def shared(found: Found, among: Chosen, pauses: bool = False) -> str:
     """The same for the words that all heard."""
-    return table(head("engine"), [[name, *cells(heard, among)] for name, heard in found.items()])
+    rows = [[name, *cells(heard, among, pauses)] for name, heard in found.items()]
+    return table(head("engine"), rows)
 
 
 def by_clip(found: Found, among: Chosen) -> str:
@@ -112,7 +118,9 @@ def times(clips: Sequence[Clip], records: list[dict[str, Any]]) -> str:
         own(found),
         f"The words that all of them heard ({n_known(clips, among)}):",
         shared(found, among),
-        "The same, percent within 0.2 s, starts and ends:",
+        f"Of these, the starts after a gap of more than {LONG_GAP} s, and the ends before one:",
+        shared(found, among, pauses=True),
+        "All of these, percent within 0.2 s, starts and ends:",
         by_clip(found, among),
         missing(records),
     ]

@@ -47,6 +47,9 @@ def test_words_of_a_clip_lie_where_its_sound_does():
     for a, b in clip.gaps:
         assert not loud[round((a + slack) * SAMPLE_RATE) : round((b - slack) * SAMPLE_RATE)].any()
     wanted = [gap + margin for gap, margin in ((0.8, 0.02), (1.5, 0.04), (0.6, 0.02))]
+    heard = Heard.of(clip, [])
+    assert heard.beside_pauses("start") == {0, 3}
+    assert heard.beside_pauses("end") == {2, 5}
     assert [b - a for a, b in clip.gaps] == pytest.approx(wanted, abs=slack)
     assert clip.gaps[-1][1] == clip.seconds
 

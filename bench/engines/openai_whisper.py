@@ -25,6 +25,8 @@ class Adapter(Engine):
         torch.set_num_threads(self.threads)
         torch.set_grad_enabled(False)
         self.model = whisper.load_model(str(path), device="cpu")
+        # A file is known to have no heads for alignment: half of all would tell the times of words.
+        self.model.set_alignment_heads(whisper._ALIGNMENT_HEADS[path.stem])
         # decode() wants float32 of it, whatever autocast made.
         self.model.encoder.register_forward_hook(lambda _module, _inputs, out: out.float())
 
