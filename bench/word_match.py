@@ -77,6 +77,13 @@ def _read_back(steps: list[str]) -> dict[int, int]:
     return pairs
 
 
+def in_company(pairs: dict[int, int]) -> dict[int, int]:
+    """Without words that match beside none that does: in wrong text they are chance ("the")."""
+    return {
+        i: j for i, j in pairs.items() if pairs.get(i - 1) == j - 1 or pairs.get(i + 1) == j + 1
+    }
+
+
 def in_gaps(heard: Iterable[Word], gaps: Iterable[tuple[float, float]]) -> list[int]:
     """Indices of the words that lie more than half inside a long gap."""
     long = [(a, b) for a, b in gaps if b - a > LONG_GAP]
@@ -103,7 +110,7 @@ class Heard:
     @classmethod
     def of(cls, clip: Clip, words: Sequence[Word]) -> Heard:
         words = tuple(word for word in words if plain(word.text))
-        return cls(clip, words, matches(clip.words, words))
+        return cls(clip, words, in_company(matches(clip.words, words)))
 
     def beside_pauses(self, edge: str) -> set[int]:
         """Words said that start at the end of a long gap, or end where one begins."""

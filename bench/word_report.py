@@ -1,15 +1,22 @@
-"""Tables of what word_times.py measured."""
+"""Tables of what word_times.py measured, and its file: python bench/word_report.py [FILE]"""
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
+import json
 import statistics
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from records import calm, name_of, number, table, with_interval
+from speech import SAMPLE_RATE
 from word_clips import Clip, Word
 from word_match import LONG_GAP, WITHIN, Errors, Heard
 
+FILE = Path(__file__).resolve().parents[1] / "build" / "bench" / "words.json"
 EDGES = ("start", "end")
 Found = dict[str, list[Heard]]  # of each engine, a clip each
 Chosen = list[set[int]]  # indices of words said, of each clip
@@ -156,3 +163,50 @@ def taken(seconds: list[list[float]], files: slice) -> float:
 def missing(records: list[dict[str, Any]]) -> str:
     gone = {r["engine"]: r["unavailable"] for r in records if "unavailable" in r}
     return "\n".join(f"- {name} is not to be had: {why}" for name, why in gone.items())
+
+
+def told(clips: Sequence[Clip], records: Sequence[dict[str, Any]]) -> str:
+    """All tables that there are records for."""
+    tables = {"times": lambda of_it: times(clips, of_it), "cost": cost}
+    of = {work: [r for r in records if r["work"] == work] for work in tables}
+    return "\n".join(make(of[work]) for work, make in tables.items() if of[work])
+
+
+def write(path: Path, clips: Sequence[Clip], records: Sequence[dict[str, Any]]) -> None:
+    """The clips but for their samples, and the records."""
+    about = [
+        {
+            "name": clip.name,
+            "seconds": clip.seconds,
+            "words": [dataclasses.astuple(word) for word in clip.words],
+            "gaps": clip.gaps,
+        }
+        for clip in clips
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"clips": about, "records": records}) + "\n", encoding="utf-8")
+
+
+def read(path: Path) -> tuple[list[Clip], list[dict[str, Any]]]:
+    """What was written; the samples are silence."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    clips = [
+        Clip(
+            clip["name"],
+            np.zeros(round(clip["seconds"] * SAMPLE_RATE), np.float32),
+            tuple(Word(*word) for word in clip["words"]),
+            tuple((start, end) for start, end in clip["gaps"]),
+        )
+        for clip in found["clips"]
+    ]
+    return clips, found["records"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path, nargs="?", default=FILE)
+    print(told(*read(parser.parse_args().file)))
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,6 @@ with its words, every run with what it heard or took.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import subprocess
@@ -32,7 +31,6 @@ from word_clips import Clip, clips
 from work import peak_rss_mb, warm_page_cache
 
 ROOT = Path(__file__).resolve().parents[1]
-OUT = ROOT / "build" / "bench" / "words.json"
 CLIPS = ROOT / "build" / "bench" / "words"
 WITH_OURS = ("sottovoce-float32", "sottovoce-float32-fast", "sottovoce-int8", "sottovoce-int8-fast")
 WITH_FASTER = (*WITH_OURS, "faster-whisper-float32", "faster-whisper-int8")
@@ -149,11 +147,6 @@ def order(args: argparse.Namespace, work: str, engine: str, files: list[str]) ->
     return {"work": work, **about, "threads": args.threads, "files": files}
 
 
-def as_json(clip: Clip) -> dict[str, Any]:
-    words = [dataclasses.astuple(word) for word in clip.words]
-    return {"name": clip.name, "seconds": clip.seconds, "words": words, "gaps": clip.gaps}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -169,7 +162,7 @@ def main() -> None:
     parser.add_argument(
         "--patience", type=float, default=0.0, help="s to wait before a run while others are busy"
     )
-    parser.add_argument("--out", type=Path, default=OUT, help="clips and records")
+    parser.add_argument("--out", type=Path, default=word_report.FILE, help="clips and records")
     parser.add_argument("--order", type=json.loads, help=argparse.SUPPRESS)  # of run_apart()
     args = parser.parse_args()
     if args.order:
@@ -182,13 +175,11 @@ def main() -> None:
     records: list[dict[str, Any]] = []
     if "times" in args.only:
         made, records = measure_times(args, head)
-        print(word_report.times(made, records), flush=True)
+        word_report.write(args.out, made, records)
     if "cost" in args.only:
         records += measure_cost(args, head)
-        print(word_report.cost([r for r in records if r["work"] == "cost"]))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    found = {"clips": [as_json(clip) for clip in made], "records": records}
-    args.out.write_text(json.dumps(found) + "\n", encoding="utf-8")
+        word_report.write(args.out, made, records)
+    print(word_report.told(made, records))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import word_clips
 import word_report
 from speech import SAMPLE_RATE
 from word_clips import Clip, Word, joined, utterance
-from word_match import Errors, Heard, in_gaps, matches, plain
+from word_match import Errors, Heard, in_company, in_gaps, matches, plain
 
 BURSTS = ((0.1, 0.4), (0.5, 0.7), (0.7, 1.0))  # s: the words of an utterance
 BEGINS = (0.0, 0.45, 0.7)  # s: when they begin at the earliest
@@ -120,6 +120,10 @@ def test_of_two_sentences_that_begin_alike_the_nearer_one_was_heard():
     assert matches(ends_alone, heard) == {2: 0, 3: 1}
 
 
+def test_a_word_that_matches_alone_is_chance():
+    assert in_company({0: 0, 1: 1, 3: 3, 5: 6, 6: 8, 7: 9}) == {0: 0, 1: 1, 6: 8, 7: 9}
+
+
 def test_words_in_long_gaps_are_astray():
     heard = words(
         ("a", 0.0, 1.0), ("b", 0.8, 2.0), ("c", 2.0, 2.0), ("d", 2.9, 4.0), ("e", 5.1, 5.4)
@@ -144,7 +148,12 @@ def engine(name, *heard):
     machine = {"cpu": "CPU", "n_cores": 2}
     peaks = {"all": {"float32": 1.0, "bfloat16": 0.0, "int8": 2.0, "dram": 3.0}}
     about = {"engine": name, "work": "times", "machine": machine, "disturbed": False}
-    return {**about, "probe_before": peaks, "probe_after": peaks, "words": [list(heard)]}
+    return {
+        **about,
+        "probe_before": peaks,
+        "probe_after": peaks,
+        "words": [[list(word) for word in heard]],
+    }
 
 
 def test_tables_of_times_compare_engines_on_the_words_that_all_heard():
@@ -163,6 +172,18 @@ def test_tables_of_times_compare_engines_on_the_words_that_all_heard():
     assert "| one | 100, 100 | 0, 50 |" in told
     assert told.endswith("- gone is not to be had: no such thing\n")
     assert word_report.times([clip], [gone]) == "- gone is not to be had: no such thing"
+
+
+def test_tables_are_made_of_what_was_written(tmp_path):
+    clip = Clip(
+        "one", np.zeros(2 * SAMPLE_RATE), words(("a", 0.5, 1.0), ("b", 1.0, 1.5)), ((0, 0.5),)
+    )
+    records = [engine("good", ("a", 0.5, 1.0), ("b", 1.0, 1.5))]
+    file = tmp_path / "words.json"
+    word_report.write(file, [clip], records)
+    read, same = word_report.read(file)
+    assert same == records
+    assert word_report.told(read, same) == word_report.told([clip], records)
 
 
 def test_a_cost_is_a_ratio_within_a_process():
