@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+HeardWord = tuple[str, float, float]  # as it stands in the text, with its marks; start, end in s
+
 
 class UnavailableError(Exception):
     """This engine, or this way of using it, is not to be had here; the message says why."""
@@ -42,6 +44,8 @@ SPECS = {
     "sottovoce-bfloat16": Spec("sottovoce", "bfloat16"),
     "sottovoce-int8": Spec("sottovoce", "int8"),
     "sottovoce-int8-openmp": Spec("sottovoce", "int8", settings={"threading": "openmp"}),
+    "sottovoce-float32-fast": Spec("sottovoce", "float32", settings={"word_times": "fast"}),
+    "sottovoce-int8-fast": Spec("sottovoce", "int8", settings={"word_times": "fast"}),
     "faster-whisper-float32": Spec("faster_whisper", "float32", environment=_CT2),
     "faster-whisper-int8": Spec("faster_whisper", "int8", environment=_CT2),
     "faster-whisper-int8-mkl": Spec("faster_whisper", "int8", environment=_MKL, n_rounds=2),
@@ -53,6 +57,7 @@ SPECS = {
     ),
     "whisper.cpp-f16": Spec("whisper_cpp", "f16", "ggml-f16"),
     "whisper.cpp-q8_0": Spec("whisper_cpp", "q8_0", "ggml-q8_0"),
+    "whisper.cpp-f16-dtw": Spec("whisper_cpp", "f16", "ggml-f16", settings={"word_times": "dtw"}),
     "openai-whisper-float32": Spec("openai_whisper", "float32", "openai", n_rounds=2),
     "openai-whisper-bfloat16": Spec("openai_whisper", "bfloat16", "openai", n_rounds=2),
     "transformers-float32": Spec("transformers", "float32", "transformers", n_rounds=2),
@@ -60,7 +65,9 @@ SPECS = {
 }
 # faster-whisper's batches as they are by default: cut by its voice filter, without timestamps.
 VAD = ("faster-whisper-float32-vad", "faster-whisper-int8-vad")
-VARIANTS = ("sottovoce-int8-openmp", *VAD)  # run only where they are asked for by name
+# Other ways to find the times of words.
+WORD_TIMES = ("sottovoce-float32-fast", "sottovoce-int8-fast", "whisper.cpp-f16-dtw")
+VARIANTS = ("sottovoce-int8-openmp", *VAD, *WORD_TIMES)  # run only where they are asked for by name
 OURS = tuple(n for n in SPECS if n.startswith("sottovoce") and n not in VARIANTS)
 PEERS = tuple(name for name in SPECS if name not in (*OURS, *VARIANTS))
 
@@ -143,6 +150,10 @@ class Engine:
 
     def transcribe(self, samples: np.ndarray, language: str, beam_size: int) -> str:
         raise NotImplementedError
+
+    def words(self, samples: np.ndarray, language: str, beam_size: int) -> list[HeardWord]:
+        """The same, with the times of its words."""
+        raise UnavailableError("tells no times of words")
 
     def transcribe_retrying(self, samples: np.ndarray, language: str, beam_size: int) -> str:
         """The same as users get it: the library's own temperatures, the best of five samples, and

@@ -13,7 +13,7 @@ import numpy as np
 from faster_whisper.audio import pad_or_trim
 from weights import DIMS, Dims
 
-from . import Engine
+from . import Engine, HeardWord
 
 
 class Adapter(Engine):
@@ -69,6 +69,16 @@ class Adapter(Engine):
             samples, language=language, temperature=0.0, beam_size=beam_size
         )
         return "".join(segment.text for segment in segments)
+
+    def words(self, samples: np.ndarray, language: str, beam_size: int) -> list[HeardWord]:
+        segments, _ = self.model.transcribe(
+            samples,
+            language=language,
+            temperature=0.0,
+            beam_size=beam_size,
+            word_timestamps=True,
+        )
+        return [(w.word, w.start, w.end) for segment in segments for w in segment.words or ()]
 
     def transcribe_retrying(self, samples: np.ndarray, language: str, beam_size: int) -> str:
         ctranslate2.set_random_seed(0)  # a thread of CTranslate2 reads it once, when it first draws

@@ -11,7 +11,7 @@ import torch
 import whisper
 from whisper.decoding import DecodingOptions, DecodingTask
 
-from . import Engine
+from . import Engine, HeardWord
 
 
 class Adapter(Engine):
@@ -25,6 +25,8 @@ class Adapter(Engine):
         torch.set_num_threads(self.threads)
         torch.set_grad_enabled(False)
         self.model = whisper.load_model(str(path), device="cpu")
+        # A file is known to have no heads for alignment: half of all would tell the times of words.
+        self.model.set_alignment_heads(whisper._ALIGNMENT_HEADS[path.stem])
         # decode() wants float32 of it, whatever autocast made.
         self.model.encoder.register_forward_hook(lambda _module, _inputs, out: out.float())
 
@@ -55,12 +57,21 @@ class Adapter(Engine):
         assert len(result.tokens) == n_tokens
 
     def transcribe(self, samples: np.ndarray, language: str, beam_size: int) -> str:
-        search = {"beam_size": beam_size} if beam_size > 1 else {}
+        return self._heard(samples, language, beam_size)["text"]
+
+    def words(self, samples: np.ndarray, language: str, beam_size: int) -> list[HeardWord]:
+        segments = self._heard(samples, language, beam_size, word_timestamps=True)["segments"]
+        words = [word for segment in segments for word in segment["words"]]
+        return [(w["word"], float(w["start"]), float(w["end"])) for w in words]
+
+    def _heard(
+        self, samples: np.ndarray, language: str, beam_size: int, **wanted: Any
+    ) -> dict[str, Any]:
+        wanted |= {"beam_size": beam_size} if beam_size > 1 else {}
         with self._type():
-            result = whisper.transcribe(
-                self.model, samples, fp16=False, language=language, temperature=0.0, **search
+            return whisper.transcribe(
+                self.model, samples, fp16=False, language=language, temperature=0.0, **wanted
             )
-        return result["text"]
 
     def transcribe_retrying(self, samples: np.ndarray, language: str, beam_size: int) -> str:
         torch.manual_seed(0)

@@ -13,7 +13,7 @@ from weights import MODELS
 import sottovoce
 from sottovoce import _core
 
-from . import Engine, UnavailableError
+from . import Engine, HeardWord, UnavailableError
 
 PACKED = MODELS.parent / "packed"  # the cache of packed weights
 
@@ -21,8 +21,15 @@ PACKED = MODELS.parent / "packed"  # the cache of packed weights
 class Adapter(Engine):
     batches = True
 
-    def __init__(self, compute_type: str, threads: int, threading: str = "pool") -> None:
+    def __init__(
+        self,
+        compute_type: str,
+        threads: int,
+        threading: str = "pool",
+        word_times: bool | str = True,
+    ) -> None:
         super().__init__(compute_type, threads)
+        self._word_times = word_times
         # Commits from before the choice know no such argument.
         self._runtime = {} if threading == "pool" else {"threading": threading}
 
@@ -116,6 +123,17 @@ class Adapter(Engine):
 
     def transcribe(self, samples: np.ndarray, language: str, beam_size: int) -> str:
         return self.model.text(self.segments(samples, language, beam_size))
+
+    def words(self, samples: np.ndarray, language: str, beam_size: int) -> list[HeardWord]:
+        wanted: Any = {"word_timestamps": self._word_times}
+        try:
+            sottovoce.TranscribeOptions(**wanted)
+        except (TypeError, ValueError) as error:  # commits that know no other way than True
+            raise UnavailableError(str(error)) from None
+        segments, _ = self.model.transcribe(
+            samples, language=language, temperature=0.0, beam_size=beam_size, **wanted
+        )
+        return [(w.word, w.start, w.end) for segment in segments for w in segment.words]
 
     def transcribe_retrying(self, samples: np.ndarray, language: str, beam_size: int) -> str:
         segments, _ = self.model.transcribe(

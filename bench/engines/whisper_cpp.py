@@ -22,22 +22,37 @@ import numpy as np
 from pywhispercpp.model import Model
 from weights import DIMS, RANDOM
 
-from . import Engine
+from . import Engine, HeardWord
+
+SEGMENT_TIMES = (pw.whisper_full_get_segment_t0, pw.whisper_full_get_segment_t1)  # 10 ms
+# The attention heads that its alignment (DTW) reads, by model.
+HEADS = {"tiny.en": "WHISPER_AHEADS_TINY_EN", "base": "WHISPER_AHEADS_BASE"}
 
 
 class Adapter(Engine):
     first_token_apart = False
+
+    def __init__(self, compute_type: str, threads: int, word_times: str = "tokens") -> None:
+        """word_times: "tokens", by the probabilities of timestamps and the loudness, or "dtw"."""
+        super().__init__(compute_type, threads)
+        self._dtw = word_times == "dtw"
 
     def version(self) -> str:
         return f"pywhispercpp {importlib.metadata.version('pywhispercpp')}"
 
     def settings(self) -> dict[str, Any]:
         system = re.sub(r"\s+", " ", pw.whisper_print_system_info()).strip(" |")
-        return {"n_threads": self.threads, "flash_attn": True, "system": system}
+        about = {"flash_attn": not self._dtw, "word_times": "dtw" if self._dtw else "tokens"}
+        return {"n_threads": self.threads, **about, "system": system}
 
     def load(self, path: Path) -> None:
-        self.model = Model(str(path), context_params={"use_gpu": False, "flash_attn": True})
         self._name = re.sub(r"-(f16|q8_0)$", "", path.stem)
+        wanted: Any = {"use_gpu": False, "flash_attn": True}
+        if self._dtw:  # which flash attention knows nothing of
+            heads = pw.whisper_alignment_heads_preset.__members__[HEADS[self._name]]
+            wanted |= {"flash_attn": False, "dtw_token_timestamps": True}
+            wanted |= {"dtw_aheads_preset": heads}
+        self.model = Model(str(path), context_params=wanted)
         self._dims = DIMS[self._name]
         self._samples = np.zeros(0, np.float32)
 
@@ -82,8 +97,48 @@ class Adapter(Engine):
         texts = [pw.whisper_full_get_segment_text(self.model._ctx, i) for i in range(n)]
         return b"".join(texts).decode("utf-8", errors="replace")
 
+    def words(self, samples: np.ndarray, language: str, beam_size: int) -> list[HeardWord]:
+        # Segments of one word are its own way of telling; DTW says when each token ends.
+        alone = {} if self._dtw else {"max_len": 1, "split_on_word": True}
+        self._full(samples, language, beam_size, token_timestamps=True, **alone)
+        n = pw.whisper_full_n_segments(self.model._ctx)
+        return [
+            word for i in range(n) for word in (self._aligned(i) if self._dtw else self._told(i))
+        ]
+
+    def _told(self, i: int) -> list[HeardWord]:
+        text = pw.whisper_full_get_segment_text(self.model._ctx, i).decode(errors="replace")
+        times = [t(self.model._ctx, i) / 100 for t in SEGMENT_TIMES]
+        return [(text, times[0], times[1])] if text.strip() else []
+
+    def _aligned(self, i: int) -> list[HeardWord]:
+        """The words of a segment: each begins where the token before it ended."""
+        ctx = self.model._ctx
+        words: list[HeardWord] = []
+        before = pw.whisper_full_get_segment_t0(ctx, i) / 100
+        for j in range(pw.whisper_full_n_tokens(ctx, i)):
+            token = pw.whisper_full_get_token_data(ctx, i, j)
+            if token.id >= self._dims.eot:
+                continue
+            text = pw.whisper_token_to_bytes(ctx, token.id).decode(errors="replace")
+            end = token.t_dtw / 100
+            if words and not text.startswith(" "):
+                so_far, start, last = words.pop()
+                # A mark lasts until the next word is spoken.
+                spoken = any(map(str.isalnum, text))
+                words.append((so_far + text, start, end if spoken else last))
+            else:
+                words.append((text, before, end))
+            before = end
+        return words
+
     def _full(
-        self, samples: np.ndarray, language: str, beam_size: int, max_tokens: int = 0
+        self,
+        samples: np.ndarray,
+        language: str,
+        beam_size: int,
+        max_tokens: int = 0,
+        **more: Any,
     ) -> None:
         strategy = pw.whisper_sampling_strategy
         beams = beam_size > 1
@@ -100,6 +155,7 @@ class Adapter(Engine):
             "print_progress": False,
             "greedy": {"best_of": 1},
             "beam_search": {"beam_size": beam_size, "patience": -1.0},
+            **more,
         }
         for name, value in wanted.items():
             setattr(params, name, value)
