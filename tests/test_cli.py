@@ -304,7 +304,7 @@ def test_of_several_recordings_each_file_takes_its_own(core, capsys, rttm):
 def test_bad_rttm_is_one_line_before_the_model_is_loaded(
     capsys, monkeypatch, core, rttm, content, message
 ):
-    monkeypatch.setattr(transcribe_command, "_load", lambda _: pytest.fail("loaded"))
+    monkeypatch.setattr(transcribe_command, "load_model", lambda _: pytest.fail("loaded"))
     if content is None:
         rttm.unlink()
     else:

@@ -22,7 +22,7 @@ audio.read = lambda path, sample_rate=None: audio.Recording(fake_core.silence(4)
 words = fake_core.tokenizer().encode(" 日本 a")
 core = fake_core.FakeCore(lambda _: fake_core.Heard([fake_core.at(0), *words, fake_core.at(2)]))
 command = sys.modules["sottovoce.cli.transcribe"]
-command._exists, command._load = lambda path: True, lambda arguments: core.model()
+command._exists, command.load_model = lambda path: True, lambda arguments: core.model()
 sys.exit(cli.main(["transcribe", "--model", "m", "--language", "en", *sys.argv[1:]]))
 """
 
