@@ -196,7 +196,8 @@ def all_attempts(core, wanted, prompt, seek) -> WindowResult:
         try:
             attempt = asking.send(answer)
         except StopIteration as end:
-            return end.value
+            heard, _ = end.value
+            return heard
         (answer,) = core.decode([attempt.features], [attempt.options])
 
 

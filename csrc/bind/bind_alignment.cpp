@@ -25,6 +25,15 @@ struct Aligned {
   Metrics metrics;
 };
 
+// `Heard`: features, or kept attention.
+template <class Heard>
+Aligned aligned(const Model& model, const Heard& heard, const AlignmentOptions& options) {
+  const ReleaseGil release;
+  Aligned aligned;
+  aligned.tokens = align(model, heard, options, &aligned.metrics);
+  return aligned;
+}
+
 template <class T>
 py::array_t<T> copy_of(const std::vector<T>& values) {
   return py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
@@ -122,16 +131,10 @@ void bind_alignment(py::module_& module) {
   bind_result(module);
   bind_steps(module);
   py::class_<Model>(module.attr("Model"))
-      .def(
-          "align",
-          [](const Model& self, const AudioFeatures& features, const AlignmentOptions& options) {
-            const ReleaseGil release;
-            Aligned aligned;
-            aligned.tokens = align(self, features, options, &aligned.metrics);
-            return aligned;
-          },
-          py::arg("features"), py::arg("options"),
-          "When each token of a text was said, by one decoder pass over it; nothing is encoded.");
+      .def("align", &aligned<AudioFeatures>, py::arg("features"), py::arg("options"),
+           "When each token of a text was said, by one decoder pass over it; nothing is encoded.")
+      .def("align", &aligned<KeptAttention>, py::arg("kept"), py::arg("options"),
+           "The same of the text that a window was decoded to, from what was kept, by none.");
 }
 
 }  // namespace sottovoce::bind

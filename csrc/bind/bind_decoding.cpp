@@ -12,31 +12,33 @@ namespace sottovoce::bind {
 namespace {
 
 void bind_options(py::module_& module) {
-  const auto make =
-      [](int eot, int no_speech, int no_timestamps, int timestamp_begin,
-         const py::object& initial_tokens, int sot_index, int sample_len, float temperature,
-         int best_of, int beam_size, float patience, std::optional<float> length_penalty,
-         std::uint64_t seed, const py::object& suppress_tokens, const py::object& blank_tokens,
-         bool timestamps, std::optional<int> max_initial_timestamp_index, int top_k, int n_best) {
-        DecodingOptions options;
-        options.special = {eot, no_speech, no_timestamps, timestamp_begin};
-        options.initial_tokens = to_tokens(initial_tokens, "initial_tokens");
-        options.sot_index = sot_index;
-        options.sample_len = sample_len;
-        options.temperature = temperature;
-        options.best_of = best_of;
-        options.beam_size = beam_size;
-        options.patience = patience;
-        options.length_penalty = length_penalty;
-        options.seed = seed;
-        options.suppress_tokens = to_tokens(suppress_tokens, "suppress_tokens");
-        options.blank_tokens = to_tokens(blank_tokens, "blank_tokens");
-        options.timestamps = timestamps;
-        options.max_initial_timestamp_index = max_initial_timestamp_index;
-        options.top_k = top_k;
-        options.n_best = n_best;
-        return options;
-      };
+  const auto make = [](int eot, int no_speech, int no_timestamps, int timestamp_begin,
+                       const py::object& initial_tokens, int sot_index, int sample_len,
+                       float temperature, int best_of, int beam_size, float patience,
+                       std::optional<float> length_penalty, std::uint64_t seed,
+                       const py::object& suppress_tokens, const py::object& blank_tokens,
+                       bool timestamps, std::optional<int> max_initial_timestamp_index, int top_k,
+                       int n_best, bool keep_attention) {
+    DecodingOptions options;
+    options.special = {eot, no_speech, no_timestamps, timestamp_begin};
+    options.initial_tokens = to_tokens(initial_tokens, "initial_tokens");
+    options.sot_index = sot_index;
+    options.sample_len = sample_len;
+    options.temperature = temperature;
+    options.best_of = best_of;
+    options.beam_size = beam_size;
+    options.patience = patience;
+    options.length_penalty = length_penalty;
+    options.seed = seed;
+    options.suppress_tokens = to_tokens(suppress_tokens, "suppress_tokens");
+    options.blank_tokens = to_tokens(blank_tokens, "blank_tokens");
+    options.timestamps = timestamps;
+    options.max_initial_timestamp_index = max_initial_timestamp_index;
+    options.top_k = top_k;
+    options.n_best = n_best;
+    options.keep_attention = keep_attention;
+    return options;
+  };
   const DecodingOptions defaults;
   py::class_<DecodingOptions>(module, "DecodingOptions",
                               "Token-level options of one window; decoding.h explains each")
@@ -49,7 +51,8 @@ void bind_options(py::module_& module) {
            py::arg("suppress_tokens") = py::tuple(), py::arg("blank_tokens") = py::tuple(),
            py::arg("timestamps") = defaults.timestamps,
            py::arg("max_initial_timestamp_index") = py::none(), py::arg("top_k") = defaults.top_k,
-           py::arg("n_best") = defaults.n_best);
+           py::arg("n_best") = defaults.n_best,
+           py::arg("keep_attention") = defaults.keep_attention);
 }
 
 void bind_result(py::module_& module) {
@@ -57,6 +60,10 @@ void bind_result(py::module_& module) {
       .def_readonly("tokens", &DecodedHypothesis::tokens)
       .def_readonly("sum_logprob", &DecodedHypothesis::sum_logprob)
       .def_readonly("score", &DecodedHypothesis::score);
+  py::class_<KeptAttention, std::shared_ptr<KeptAttention>>(
+      module, "KeptAttention",
+      "How a window's tokens attended to its audio while they were chosen: for Model.align")
+      .def_property_readonly("n_text", &KeptAttention::n_text, "tokens of text that it tells of");
   py::class_<DecodingResult>(module, "DecodingResult", "What was heard in one window, as tokens")
       .def_readonly("tokens", &DecodingResult::tokens)
       .def_readonly("logprobs", &DecodingResult::logprobs)
@@ -75,7 +82,13 @@ void bind_result(py::module_& module) {
       .def_readonly("sum_logprob", &DecodingResult::sum_logprob)
       .def_readonly("avg_logprob", &DecodingResult::avg_logprob)
       .def_readonly("no_speech_prob", &DecodingResult::no_speech_prob)
-      .def_readonly("temperature", &DecodingResult::temperature);
+      .def_readonly("temperature", &DecodingResult::temperature)
+      .def_property_readonly(
+          "attention",
+          [](const DecodingResult& self) {
+            return std::const_pointer_cast<KeptAttention>(self.attention);  // nothing changes it
+          },
+          "KeptAttention if keep_attention was asked for, else None");
 }
 
 std::vector<DecodingResult> decode_windows(const Model& model,

@@ -38,6 +38,23 @@ int checked_n_rows(int n_slots, int rows_per_slot) {
       std::to_string(rows_per_slot));
 }
 
+// scores (heads, looks, n_ctx) by look.
+std::vector<Attention> by_token(const Tensor& scores) {
+  const std::int64_t n_heads = scores.shape()[0];
+  const std::int64_t n_looks = scores.shape()[1];
+  const std::int64_t n_ctx = scores.shape()[2];
+  std::vector<Attention> seen;
+  for (std::int64_t look = 0; look < n_looks; ++look) {
+    Tensor of_token({n_heads, n_ctx});
+    for (std::int64_t head = 0; head < n_heads; ++head) {
+      std::copy_n(scores.data() + (head * n_looks + look) * n_ctx, n_ctx,
+                  of_token.data() + head * n_ctx);
+    }
+    seen.push_back(std::make_shared<const Tensor>(std::move(of_token)));
+  }
+  return seen;
+}
+
 }  // namespace
 
 struct DecodeBatch::Impl {
@@ -67,6 +84,7 @@ struct DecodeBatch::Impl {
   // One pass; its time goes to `call` and to the windows that took part.
   void pass(Metrics& call);
   void feed();
+  void forward();
   void choose();
   void rearrange();
   std::vector<FinishedWindow> collect(Metrics& call);
@@ -144,7 +162,7 @@ void DecodeBatch::Impl::pass(Metrics& call) {
     return window && window->is_new();
   });
   feed();
-  state_.forward(fed_, logits_);
+  forward();
   choose();
   rearrange();
   const double ms = ms_since(start);
@@ -162,6 +180,24 @@ void DecodeBatch::Impl::feed() {
   fed_.clear();
   for (const auto& window : windows_) {
     if (window) window->feed(fed_);
+  }
+}
+
+// Windows that keep the attention of their tokens are told what it was.
+void DecodeBatch::Impl::forward() {
+  int n_looks = 0;
+  for (const auto& window : windows_) n_looks += window ? window->n_looks() : 0;
+  if (n_looks == 0) return state_.forward(fed_, logits_);
+  const Model::Impl& model = *state_.model;
+  ops::Look look = model.look(model.alignment_heads, false, static_cast<std::size_t>(n_looks));
+  state_.forward(fed_, logits_, &look);
+  const std::vector<Attention> seen = by_token(model.backend->take(look.out));
+  const Attention* of_window = seen.data();
+  for (const auto& window : windows_) {
+    if (!window) continue;
+    const int n_seen = window->n_looks();
+    window->keep(of_window);
+    of_window += n_seen;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include <sottovoce/error.h>
 
@@ -31,6 +32,10 @@ Alternatives Search::alternatives(const ops::Choice& choice) const {
     found->push_back({candidate.token, logprob});
   }
   return found;
+}
+
+void Search::keep(std::size_t index, Attention attention) {
+  rows_[static_cast<std::size_t>(live_[index])].attention.push_back(std::move(attention));
 }
 
 void Search::keep_all_live() {

@@ -16,11 +16,14 @@ namespace sottovoce {
 
 // What else a step could have chosen; rows that went on from the same step share it.
 using Alternatives = std::shared_ptr<const std::vector<Alternative>>;
+// How a token attended to the audio: (heads, n_audio_ctx); rows with one past share those of it.
+using Attention = std::shared_ptr<const Tensor>;
 
 struct Hypothesis {
   std::vector<int> tokens;      // chosen so far, without the initial ones and without eot
   std::vector<float> logprobs;  // of each
   std::vector<Alternatives> alternatives;  // of each, if they are wanted
+  std::vector<Attention> attention;        // of each that was fed, if it is wanted
   float sum_logprob = 0.0f;                // of the tokens, and of eot where it was chosen
 
   void add(int token, float logprob, const Alternatives& instead);
@@ -42,6 +45,9 @@ class Search {
   virtual void ask(std::size_t index, ops::ChoiceQuery& query) const = 0;
   // One step. choices (live().size()) answer what was asked. Returns how many tokens it chose.
   virtual int advance(const ops::Choice* choices) = 0;
+
+  // How the last token of row live()[index] attended to the audio, when it was fed.
+  void keep(std::size_t index, Attention attention);
 
   // The candidates to rank, in the order in which a tie is won. The search ends here.
   virtual std::vector<Hypothesis> finish() = 0;

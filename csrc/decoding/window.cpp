@@ -19,7 +19,10 @@ Window::Window(std::uint64_t id, const DecodingOptions& options, const ModelDims
 
 void Window::feed(std::vector<Fed>& fed) const {
   if (is_new()) {
-    for (const int token : options_.initial_tokens) fed.push_back({first_row_, token});
+    for (int i = 0; i < n_initial(); ++i) {
+      const bool looks = options_.keep_attention && i >= options_.sot_index;
+      fed.push_back({first_row_, options_.initial_tokens[static_cast<std::size_t>(i)], -1, looks});
+    }
     // What comes after the prompt; where sot is its end, no rule touches what is read there.
     fed.back().first_logit = n_sot_rows() > 0 ? rules_.first_possible({}) : 0;
     if (n_sot_rows() > 0) {
@@ -31,7 +34,23 @@ void Window::feed(std::vector<Fed>& fed) const {
   }
   for (const int row : search_->live()) {
     const std::vector<int>& said = search_->hypothesis(row).tokens;
-    fed.push_back({first_row_ + row, said.back(), rules_.first_possible(said)});
+    fed.push_back(
+        {first_row_ + row, said.back(), rules_.first_possible(said), options_.keep_attention});
+  }
+}
+
+int Window::n_looks() const {
+  if (!options_.keep_attention) return 0;
+  return is_new() ? n_initial() - options_.sot_index : static_cast<int>(search_->live().size());
+}
+
+void Window::keep(const Attention* seen) {
+  if (is_new()) {
+    of_prompt_.assign(seen, seen + n_looks());
+    return;
+  }
+  for (int index = 0; index < n_looks(); ++index) {
+    search_->keep(static_cast<std::size_t>(index), seen[index]);
   }
 }
 
@@ -82,6 +101,21 @@ FinishedWindow Window::finish(const Metrics& decoder) {
   return finished;
 }
 
+std::shared_ptr<const KeptAttention> Window::attention_of(const Hypothesis& hypothesis) const {
+  auto kept = std::make_shared<KeptAttention>();
+  kept->tokens.assign(options_.initial_tokens.begin() + options_.sot_index,
+                      options_.initial_tokens.end());
+  kept->n_initial = static_cast<int>(kept->tokens.size());
+  kept->scores = of_prompt_;
+  for (std::size_t i = 0; i < hypothesis.attention.size(); ++i) {
+    kept->tokens.push_back(hypothesis.tokens[i]);
+    kept->scores.push_back(hypothesis.attention[i]);
+    kept->logprobs.push_back(hypothesis.logprobs[i]);
+  }
+  kept->eot = options_.special.eot;
+  return kept;
+}
+
 DecodingResult Window::result() {
   std::vector<Hypothesis> candidates = search_->finish();
   const std::vector<std::size_t> order = ranked(candidates, options_.length_penalty);
@@ -93,6 +127,7 @@ DecodingResult Window::result() {
                                  static_cast<float>(score(candidate, options_.length_penalty))});
   }
   Hypothesis& best = candidates[order.front()];
+  if (options_.keep_attention) result.attention = attention_of(best);
   result.sum_logprob = best.sum_logprob;
   result.avg_logprob = static_cast<float>(static_cast<double>(best.sum_logprob) /
                                           static_cast<double>(best.tokens.size() + 1));

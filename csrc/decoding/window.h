@@ -27,6 +27,10 @@ class Window {
 
   // Adds the tokens of the next pass.
   void feed(std::vector<Fed>& fed) const;
+  // How many of them look at the audio; keep() is told what they saw.
+  int n_looks() const;
+  // `seen` (n_looks()): (heads, n_audio_ctx) of each, in the order of feed().
+  void keep(const Attention* seen);
   // How many rows of logits feed() asked for: ask() adds a query for each, the first of which is
   // `first_logits`.
   int n_logits() const { return n_sot_rows() + static_cast<int>(search_->live().size()); }
@@ -45,6 +49,7 @@ class Window {
   int n_initial() const { return static_cast<int>(options_.initial_tokens.size()); }
   int n_sot_rows() const { return is_new() && options_.sot_index + 1 < n_initial() ? 1 : 0; }
   DecodingResult result();
+  std::shared_ptr<const KeptAttention> attention_of(const Hypothesis& hypothesis) const;
 
   std::uint64_t id_;
   DecodingOptions options_;
@@ -53,6 +58,7 @@ class Window {
   int first_row_;
   int max_steps_;
   int n_steps_ = 0;
+  std::vector<Attention> of_prompt_;  // how it attended to the audio, from sot on
   float no_speech_prob_ = 0.0f;
   std::string error_;  // why it came to no end
 };

@@ -20,29 +20,15 @@ void attend_to_past(const DecoderPass& pass, const ops::Step& step, int layer) {
   pass.backend.add_linear(*work.mixed, *weights.out, work.x);
 }
 
-// Leaves the chosen heads of this layer with the probe: inputs are those of one row.
-void look(const DecoderPass& pass, const ops::StepPlan& plan, int layer) {
-  CrossAttentionProbe& probe = *pass.probe;
-  const auto& layers = *plan.audio[static_cast<std::size_t>(plan.inputs.front().window)];
-  for (std::size_t i = 0; i < probe.heads.size(); ++i) {
-    if (probe.heads[i].layer != layer) continue;
-    pass.backend.attention_scores(*layers[static_cast<std::size_t>(layer)], *pass.work.q,
-                                  pass.dims.n_text_head, probe.heads[i].head, probe.softmax,
-                                  probe.out, static_cast<std::int64_t>(i));
-  }
-}
-
 // x += cross_attention(layer_norm(x))
-void attend_to_audio(const DecoderPass& pass, const ops::StepPlan& plan, const ops::Step& step,
-                     int layer) {
+void attend_to_audio(const DecoderPass& pass, const ops::Step& step, int layer) {
   const CrossAttentionWeights& weights =
       pass.weights.decoder[static_cast<std::size_t>(layer)].cross;
   DecoderWorkspace& work = pass.work;
   pass.backend.norm_linear(work.x, weights.ln, *weights.q, *work.normal, *work.q);
-  const std::uint64_t scratch =
-      pass.backend.attend_to_audio(step, layer, pass.dims.n_text_head, *work.q, *work.mixed);
+  const std::uint64_t scratch = pass.backend.attend_to_audio(step, layer, pass.dims.n_text_head,
+                                                             *work.q, *work.mixed, pass.look);
   pass.scratch_bytes = std::max(pass.scratch_bytes, scratch);
-  if (pass.probe) look(pass, plan, layer);
   pass.backend.add_linear(*work.mixed, *weights.out, work.x);
 }
 
@@ -64,7 +50,7 @@ void decode_inputs(const DecoderPass& pass, const ops::StepPlan& plan, ops::Arra
   pass.backend.embed(*step, pass.weights.embedding, pass.weights.text_positions, x);
   for (int layer = 0; layer < pass.dims.n_text_layer; ++layer) {
     attend_to_past(pass, *step, layer);
-    attend_to_audio(pass, plan, *step, layer);
+    attend_to_audio(pass, *step, layer);
     const MlpWeights& mlp = pass.weights.decoder[static_cast<std::size_t>(layer)].mlp;
     pass.backend.add_mlp(mlp.ln, *mlp.up, *mlp.down, *pass.work.mlp, x);
   }

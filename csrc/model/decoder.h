@@ -33,7 +33,7 @@ struct DecoderPass {
   const Weights& weights;
   ops::KVArena& arena;
   DecoderWorkspace& work;
-  CrossAttentionProbe* probe;    // null: nobody looks
+  ops::Look* look;               // null: nobody looks
   std::uint64_t& scratch_bytes;  // grows to the largest attention scratch
 };
 

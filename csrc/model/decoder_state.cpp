@@ -125,8 +125,10 @@ ops::StepPlan DecoderState::Impl::plan(const std::vector<Fed>& fed) {
     place[i] = static_cast<std::int64_t>(plan.inputs.size());
     plan.inputs.push_back({row, fed[i].token, position, pages.column(row, position), window_of(i)});
   }
+  int n_looks = 0;
   for (std::size_t i = 0; i < fed.size(); ++i) {
     if (fed[i].first_logit >= 0) plan.wanted.push_back({place[i], fed[i].first_logit});
+    if (fed[i].looks) plan.inputs[static_cast<std::size_t>(place[i])].look = n_looks++;
   }
   plan.columns = pages.columns();
   plan.n_ctx = pages.n_ctx();
@@ -136,8 +138,7 @@ ops::StepPlan DecoderState::Impl::plan(const std::vector<Fed>& fed) {
   return plan;
 }
 
-void DecoderState::Impl::forward(const std::vector<Fed>& fed, ops::Array& logits,
-                                 CrossAttentionProbe* probe) {
+void DecoderState::Impl::forward(const std::vector<Fed>& fed, ops::Array& logits, ops::Look* look) {
   const Turn turn(busy, kBusy);
   const PlainArithmetic plain;
   check_fed(model->dims, pages, fed);
@@ -154,7 +155,7 @@ void DecoderState::Impl::forward(const std::vector<Fed>& fed, ops::Array& logits
                          model->weights,
                          *arena,
                          *workspace,
-                         probe,
+                         look,
                          metrics.attention_scratch_bytes};
   decode_inputs(pass, plan(fed), logits);
   metrics.kv_cache_bytes = arena->n_bytes();

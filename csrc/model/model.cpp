@@ -259,11 +259,11 @@ Tensor Model::cross_attention(const std::vector<int>& tokens, const AudioFeature
   }
   impl_->check_heads("cross_attention", heads);
   std::vector<Fed> fed;
-  for (const int token : tokens) fed.push_back({0, token});
-  CrossAttentionProbe probe = impl_->probe(heads, softmax, tokens.size());
+  for (const int token : tokens) fed.push_back({0, token, -1, true});
+  ops::Look look = impl_->look(heads, softmax, tokens.size());
   ops::Array no_logits;
-  new_state({features}, 1).impl().forward(fed, no_logits, &probe);
-  return impl_->backend->take(probe.out);
+  new_state({features}, 1).impl().forward(fed, no_logits, &look);
+  return impl_->backend->take(look.out);
 }
 
 void Model::Impl::check_features(const char* who, const AudioFeatures& features) const {
@@ -279,11 +279,11 @@ void Model::Impl::check_heads(const char* who, const std::vector<LayerHead>& hea
   }
 }
 
-CrossAttentionProbe Model::Impl::probe(const std::vector<LayerHead>& heads, bool softmax,
-                                       std::size_t n_tokens) const {
+ops::Look Model::Impl::look(const std::vector<LayerHead>& heads, bool softmax,
+                            std::size_t n_looks) const {
   return {heads, softmax,
           backend->array({static_cast<std::int64_t>(heads.size()),
-                          static_cast<std::int64_t>(n_tokens), dims.n_audio_ctx})};
+                          static_cast<std::int64_t>(n_looks), dims.n_audio_ctx})};
 }
 
 void Model::Impl::record(const Metrics& call) const {

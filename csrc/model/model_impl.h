@@ -21,13 +21,6 @@ struct CrossKV {
   std::size_t n_bytes() const;
 };
 
-// Where a forward pass leaves the cross-attention of chosen heads.
-struct CrossAttentionProbe {
-  std::vector<LayerHead> heads;
-  bool softmax = true;
-  ops::Array out;  // (heads, n_tokens, n_audio_ctx)
-};
-
 struct AudioFeatures::Impl {
   std::shared_ptr<const ops::Backend> backend;  // of its arrays
   ops::Array values;                            // (n_audio_ctx, n_audio_state)
@@ -67,9 +60,8 @@ struct Model::Impl : std::enable_shared_from_this<Model::Impl> {
   void check_features(const char* who, const AudioFeatures& features) const;
   // And for heads that the decoder does not have.
   void check_heads(const char* who, const std::vector<LayerHead>& heads) const;
-  // A probe of these heads over a pass of n_tokens.
-  CrossAttentionProbe probe(const std::vector<LayerHead>& heads, bool softmax,
-                            std::size_t n_tokens) const;
+  // A look at these heads, for n_looks tokens of a pass.
+  ops::Look look(const std::vector<LayerHead>& heads, bool softmax, std::size_t n_looks) const;
 
   // Encodes windows in one pass and adds what comes of them.
   void encode(const std::vector<TensorView>& mels, bool hidden_states,

@@ -163,13 +163,10 @@ class Backend {
   // attends to its row's past and itself. Returns the bytes of scratch.
   virtual std::size_t append_and_attend(const Step& step, std::int64_t layer, std::int64_t n_head,
                                         const Array& qkv, Rows& out) const = 0;
-  // Full attention of each input to the audio that it hears, as attend_to_window.
+  // Full attention of each input to the audio that it hears, as attend_to_window. What `look` wants
+  // of this layer is left in its `out`; null: nobody looks.
   virtual std::size_t attend_to_audio(const Step& step, std::int64_t layer, std::int64_t n_head,
-                                      const Rows& q, Rows& out) const = 0;
-  // Attention of one head, out[index] (n_rows, n_ctx): weights, or the scores before the softmax.
-  virtual void attention_scores(const KeysValues& keys_values, const Rows& q, std::int64_t n_head,
-                                std::int64_t head, bool softmax, Array& out,
-                                std::int64_t index) const = 0;
+                                      const Rows& q, Rows& out, Look* look) const = 0;
   // out[i] (n_vocab) = layer_norm(x[input]) embedding^T of the i-th wanted input. Logits that do
   // not count may be -inf. `out` may have room for more rows.
   virtual void logits(const Step& step, const Array& x, const LayerNorm& ln,

@@ -7,6 +7,10 @@
 #include <memory>
 #include <vector>
 
+#include <sottovoce/checkpoint.h>
+
+#include "array.h"
+
 namespace sottovoce::ops {
 
 // Keys and values of one layer over the audio of one window, as attention reads them.
@@ -25,6 +29,13 @@ class KVArena {
   virtual std::size_t n_bytes() const = 0;
 };
 
+// How the inputs that are looked at attend to the audio: weights, or the scores before the softmax.
+struct Look {
+  std::vector<LayerHead> heads;
+  bool softmax = false;
+  Array out;  // (heads, looks, n_audio_ctx)
+};
+
 struct StepPlan {
   struct Input {
     int row = 0;
@@ -32,6 +43,7 @@ struct StepPlan {
     int position = 0;  // in the row
     int column = 0;    // of the arena: where its keys and values go
     int window = 0;    // whose audio it hears
+    int look = -1;     // where a Look keeps how; -1: nobody looks
   };
   // An input whose logits are wanted; those of tokens before `first_token` do not count.
   struct Wanted {

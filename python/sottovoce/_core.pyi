@@ -1,7 +1,7 @@
 """Types of the C++ extension. `tests/test_house.py` holds them against the runtime module."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -205,7 +205,10 @@ class Model:
         *,
         softmax: bool = True,
     ) -> NDArray[np.float32]: ...
+    @overload
     def align(self, features: AudioFeatures, options: AlignmentOptions) -> TokenAlignment: ...
+    @overload
+    def align(self, kept: KeptAttention, options: AlignmentOptions) -> TokenAlignment: ...
     def decode(
         self,
         features: Sequence[AudioFeatures],
@@ -290,7 +293,14 @@ class DecodingOptions:
         max_initial_timestamp_index: int | None = None,
         top_k: int = 0,
         n_best: int = 1,
+        keep_attention: bool = False,
     ) -> None: ...
+
+class KeptAttention:
+    """How a window's tokens attended to its audio while they were chosen: for `Model.align`."""
+
+    @property
+    def n_text(self) -> int: ...  # tokens of text that it tells of
 
 class DecodedHypothesis:
     @property
@@ -317,6 +327,8 @@ class DecodingResult:
     def no_speech_prob(self) -> float: ...
     @property
     def temperature(self) -> float: ...
+    @property
+    def attention(self) -> KeptAttention | None: ...  # if it was to be kept
 
 class FinishedWindow:
     @property

@@ -336,7 +336,8 @@ class WhisperModel:
             clip_timestamps (0.0): what to hear: start, end, start, end, ... in s, or pairs, or
                 dicts of start and end; the last end may be missing.
             word_timestamps (False): when each word was said, and how likely it is: Segment.words;
-                segments and windows then begin and end with words.
+                segments and windows then begin and end with words; "fast": nearly the same from
+                what decoding has seen already, in place of another pass over the words.
             prepend_punctuations ('"\\'“¿([{-'): marks of the word behind them.
             append_punctuations ('"\\'.。,，!！?？:：”)]}、'): marks of the word before them.
             hallucination_silence_threshold (None): with word_timestamps, improbable words between

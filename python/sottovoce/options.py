@@ -21,6 +21,7 @@ from .spellings import (
     choice,
     clips,
     flag,
+    flag_or,
     integer,
     language,
     number,
@@ -36,6 +37,7 @@ _MOST_WINDOWS = 128  # side by side
 
 Task = Literal["transcribe", "translate"]
 Windows = Literal["sequential", "independent"]
+WordTimes = bool | Literal["fast"]
 Channels = Literal["mix", "speakers"] | Sequence[str]
 Clip = tuple[float, float | None] | Mapping[str, float]  # (start, end), {"start": ..., "end": ...}
 SelfOptions = TypeVar("SelfOptions", bound="WindowOptions")
@@ -80,7 +82,7 @@ class TranscribeKeywords(WindowKeywords, total=False):
     initial_prompt: str | Sequence[int] | None
     carry_initial_prompt: bool
     clip_timestamps: str | Sequence[float] | Sequence[Clip]
-    word_timestamps: bool
+    word_timestamps: WordTimes
     prepend_punctuations: str
     append_punctuations: str
     hallucination_silence_threshold: float | None
@@ -308,12 +310,13 @@ class TranscribeOptions(WindowOptions):
             "the last end may be missing",
         ),
     )
-    word_timestamps: bool = field(
+    word_timestamps: WordTimes = field(
         default=False,
         metadata=_says(
-            flag,
+            flag_or("fast"),
             "when each word was said, and how likely it is: Segment.words; segments and windows "
-            "then begin and end with words",
+            'then begin and end with words; "fast": nearly the same from what decoding has seen '
+            "already, in place of another pass over the words",
         ),
     )
     prepend_punctuations: str = field(

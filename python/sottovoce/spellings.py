@@ -38,6 +38,21 @@ def flag(what: str, value: Any) -> bool:
     return bool(value)
 
 
+def flag_or(*choices: str) -> Take:
+    """True, False, or a word for something between."""
+    names = " or ".join(map(repr, choices))
+
+    def take(what: str, value: Any) -> bool | str:
+        if isinstance(value, bool | np.bool_):
+            return bool(value)
+        if value in choices:
+            return str(value)
+        kind = ValueError if isinstance(value, str) else TypeError
+        raise kind(f"{what} must be True, False or {names}, got {value!r}")
+
+    return take
+
+
 def integer(low: int, high: int, *, optional: bool = False) -> Take:
     must = f"an int in {low}..{high}{' or None' if optional else ''}"
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <sottovoce/checkpoint.h>
+#include <sottovoce/decoding.h>
 #include <sottovoce/metrics.h>
 #include <sottovoce/model.h>
 
@@ -46,5 +47,12 @@ struct TokenAlignment {
 // for options that do not fit the model and for features of another model.
 TokenAlignment align(const Model& model, const AudioFeatures& features,
                      const AlignmentOptions& options, Metrics* metrics = nullptr);
+
+// The same of what a window was decoded to, without a pass over it: from the attention of its
+// tokens while they were chosen, timestamps among them. Of `options` count text_tokens, the first
+// of the kept text; n_frames and median_filter_width. Probabilities are those that the rules left.
+// Throws ShapeError for options that do not fit what was kept.
+TokenAlignment align(const Model& model, const KeptAttention& kept, const AlignmentOptions& options,
+                     Metrics* metrics = nullptr);
 
 }  // namespace sottovoce

@@ -2,6 +2,7 @@
 // No text and no files; which tokens to start with and when to try again is the caller's policy.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include <sottovoce/metrics.h>
 #include <sottovoce/model.h>
+#include <sottovoce/tensor.h>
 
 namespace sottovoce {
 
@@ -46,8 +48,9 @@ struct DecodingOptions {
   bool timestamps = true;  // apply the timestamp rules
   std::optional<int> max_initial_timestamp_index;  // latest first timestamp, in steps of 0.02 s
 
-  int top_k = 0;   // likeliest tokens of each step to report; changes no choice
-  int n_best = 1;  // hypotheses to report, of those that the search has ended with
+  int top_k = 0;                // likeliest tokens of each step to report; changes no choice
+  int n_best = 1;               // hypotheses to report, of those that the search has ended with
+  bool keep_attention = false;  // for align(), which needs no second pass then
 };
 
 struct Alternative {
@@ -62,6 +65,25 @@ struct DecodedHypothesis {
   float score = 0.0f;  // what it is ranked by: sum_logprob over its length or length penalty
 };
 
+// How the tokens of a window attended to its audio while they were fed: what align() needs to tell
+// when they were said.
+struct KeptAttention {
+  // (n_tokens): those of the prompt from sot on, n_initial of them, and those that were chosen and
+  // fed. The last that was chosen is not fed where sample_len ended the window.
+  std::vector<int> tokens;
+  int n_initial = 0;
+  // Of each token: (heads, n_audio_ctx), those of the model's alignment heads before the softmax.
+  std::vector<std::shared_ptr<const Tensor>> scores;
+  std::vector<float> logprobs;  // of each token that was chosen and fed: DecodingResult::logprobs
+  int eot = 0;                  // ids below it are text
+
+  // How many tokens of text were chosen and fed.
+  int n_text() const {
+    return static_cast<int>(std::count_if(tokens.begin() + n_initial, tokens.end(),
+                                          [this](int token) { return token < eot; }));
+  }
+};
+
 struct DecodingResult {
   std::vector<int> tokens;      // chosen tokens, without the initial ones and without eot
   std::vector<float> logprobs;  // of each token, among those that the rules allowed
@@ -73,6 +95,7 @@ struct DecodingResult {
   float avg_logprob = 0.0f;     // sum_logprob / (n_tokens + 1)
   float no_speech_prob = 0.0f;  // softmax at sot_index, before any rule
   float temperature = 0.0f;
+  std::shared_ptr<const KeptAttention> attention;  // if it was to be kept
 };
 
 // A window that DecodeBatch has come to the end of.

@@ -1,5 +1,5 @@
 // Attention: of query rows over the packed keys and values of a window, and of decoder rows over
-// their cached pasts. Scores never leave a thread's scratch.
+// their cached pasts. Scores leave a thread's scratch only where somebody looks.
 #include <algorithm>
 #include <vector>
 
@@ -86,6 +86,20 @@ std::vector<Task> split_rows(const std::vector<AttentionGroup>& groups) {
   return tasks;
 }
 
+// Copies the rows of `task` that are kept of this head.
+void keep(const KeptScores& kept, std::int64_t head, const Task& task, const float* scores,
+          std::int64_t stride) {
+  for (const KeptScores::Head& of : kept.heads) {
+    if (of.head != head) continue;
+    for (std::int64_t row = 0; row < task.n_rows; ++row) {
+      const int place = kept.places[static_cast<std::size_t>(task.first_row + row)];
+      if (place >= 0) {
+        std::copy_n(scores + row * stride, kept.n_ctx, of.scores + place * kept.n_ctx);
+      }
+    }
+  }
+}
+
 // exp(scores - max) of every row, times the scales of the values, as the weights they are
 // multiplied by, one zero behind an odd number of bfloat16; inverse_sums (n_rows).
 void weigh(const kernels::Table& kernels, const PackedKeysValues& kv, std::int64_t head,
@@ -150,6 +164,7 @@ std::size_t attention(const Context& context, const AttentionArgs& args) {
                        static_cast<const char*>(args.q->row(task.first_row)) + head * d_bytes;
                    head_scores(kernels, kv, head, q, q_stride, task.n_rows, scratch.scores(thread),
                                scratch.stride());
+                   keep(args.kept, head, task, scratch.scores(thread), scratch.stride());
                    weigh(kernels, kv, head, task.n_rows, scratch.stride(), scratch.scores(thread),
                          scratch.weights(thread), inverse_sums);
                    head_values(kernels, kv, head, scratch.weights(thread), scratch.stride(),
@@ -158,13 +173,6 @@ std::size_t attention(const Context& context, const AttentionArgs& args) {
                });
   finish(context, *args.out);
   return scratch.n_bytes();
-}
-
-void attention_scores(const Context& context, const PackedKeysValues& keys_values,
-                      const Activations& q, std::int64_t head, std::int64_t d_head, float* out) {
-  const std::int64_t offset = head * d_head * static_cast<std::int64_t>(size_of(q.dtype()));
-  head_scores(*context.kernels, keys_values, head, static_cast<const char*>(q.row(0)) + offset,
-              q.view().stride, q.n_rows(), out, keys_values.n_ctx());
 }
 
 std::size_t cached_attention(const Context& context, const std::vector<CachedRow>& rows,

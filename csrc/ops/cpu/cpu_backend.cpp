@@ -220,17 +220,18 @@ std::size_t CpuBackend::attend_to_window(const std::vector<KeysValuesPtr>& keys_
     const auto window = static_cast<std::int64_t>(groups.size());
     groups.push_back({&packed(*of_window), window * n_rows, n_rows});
   }
-  return attend(groups, n_head, q, out);
+  return attend(groups, n_head, q, out, {});
 }
 
 std::size_t CpuBackend::attend(const std::vector<AttentionGroup>& groups, std::int64_t n_head,
-                               const Rows& q, Rows& out) const {
+                               const Rows& q, Rows& out, const KeptScores& kept) const {
   AttentionArgs args;
   args.groups = groups;
   args.q = &activations(q);
   args.out = &activations(out);
   args.n_head = n_head;
   args.d_head = args.q->n() / n_head;
+  args.kept = kept;
   return attention(context_, args);
 }
 

@@ -10,6 +10,7 @@
 namespace sottovoce::ops {
 
 struct AttentionGroup;
+struct KeptScores;
 
 class CpuBackend : public Backend {
  public:
@@ -70,10 +71,7 @@ class CpuBackend : public Backend {
   std::size_t append_and_attend(const Step& step, std::int64_t layer, std::int64_t n_head,
                                 const Array& qkv, Rows& out) const override;
   std::size_t attend_to_audio(const Step& step, std::int64_t layer, std::int64_t n_head,
-                              const Rows& q, Rows& out) const override;
-  void attention_scores(const KeysValues& keys_values, const Rows& q, std::int64_t n_head,
-                        std::int64_t head, bool softmax, Array& out,
-                        std::int64_t index) const override;
+                              const Rows& q, Rows& out, Look* look) const override;
   void logits(const Step& step, const Array& x, const LayerNorm& ln, const Embedding& embedding,
               Array& out) const override;
   void choose(Array& logits, const std::vector<ChoiceQuery>& queries,
@@ -86,7 +84,7 @@ class CpuBackend : public Backend {
   // Element 0 of an array of this back end.
   static void* raw(const Array& array) { return memory_of(array).get(); }
   std::size_t attend(const std::vector<AttentionGroup>& groups, std::int64_t n_head, const Rows& q,
-                     Rows& out) const;
+                     Rows& out, const KeptScores& kept) const;
   static float* f32(const Array& array) { return static_cast<float*>(raw(array)); }
 
   std::unique_ptr<HostMemory> memory_;

@@ -141,23 +141,30 @@ std::size_t CpuBackend::append_and_attend(const Step& step, std::int64_t layer, 
 }
 
 std::size_t CpuBackend::attend_to_audio(const Step& step, std::int64_t layer, std::int64_t n_head,
-                                        const Rows& q, Rows& out) const {
+                                        const Rows& q, Rows& out, Look* look) const {
+  const StepPlan& plan = *cpu_step(step).plan;
   std::vector<AttentionGroup> groups;
   for (const CpuStep::Listeners& of : cpu_step(step).listeners) {
-    const auto& layers = *cpu_step(step).plan->audio[static_cast<std::size_t>(of.window)];
+    const auto& layers = *plan.audio[static_cast<std::size_t>(of.window)];
     groups.push_back({&packed(*layers[static_cast<std::size_t>(layer)]), of.first, of.n_inputs});
   }
-  return attend(groups, n_head, q, out);
-}
-
-void CpuBackend::attention_scores(const KeysValues& keys_values, const Rows& q, std::int64_t n_head,
-                                  std::int64_t head, bool softmax, Array& out,
-                                  std::int64_t index) const {
-  const Activations& queries = activations(q);
-  const std::int64_t n_ctx = out.n_columns();
-  float* scores = f32(out) + index * queries.n_rows() * n_ctx;
-  ops::attention_scores(context_, packed(keys_values), queries, head, queries.n() / n_head, scores);
-  if (softmax) softmax_rows(context_, scores, queries.n_rows(), n_ctx);
+  if (look == nullptr) return attend(groups, n_head, q, out, {});
+  KeptScores kept;
+  kept.n_ctx = look->out.n_columns();
+  const std::int64_t n_looks = look->out.shape()[1];
+  for (const StepPlan::Input& input : plan.inputs) kept.places.push_back(input.look);
+  for (std::size_t i = 0; i < look->heads.size(); ++i) {
+    if (look->heads[i].layer != layer) continue;
+    float* scores = f32(look->out) + static_cast<std::int64_t>(i) * n_looks * kept.n_ctx;
+    kept.heads.push_back({look->heads[i].head, scores});
+  }
+  const std::size_t n_bytes = attend(groups, n_head, q, out, kept);
+  if (look->softmax) {
+    for (const KeptScores::Head& of : kept.heads) {
+      softmax_rows(context_, of.scores, n_looks, kept.n_ctx);
+    }
+  }
+  return n_bytes;
 }
 
 void CpuBackend::logits(const Step& step, const Array& x, const LayerNorm& ln,

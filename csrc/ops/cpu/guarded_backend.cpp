@@ -170,16 +170,10 @@ std::size_t GuardedBackend::append_and_attend(const Step& step, std::int64_t lay
 }
 
 std::size_t GuardedBackend::attend_to_audio(const Step& step, std::int64_t layer,
-                                            std::int64_t n_head, const Rows& q, Rows& out) const {
+                                            std::int64_t n_head, const Rows& q, Rows& out,
+                                            Look* look) const {
   const GuardedMemory::Access access(guarded_);
-  return CpuBackend::attend_to_audio(step, layer, n_head, q, out);
-}
-
-void GuardedBackend::attention_scores(const KeysValues& keys_values, const Rows& q,
-                                      std::int64_t n_head, std::int64_t head, bool softmax,
-                                      Array& out, std::int64_t index) const {
-  const GuardedMemory::Access access(guarded_);
-  return CpuBackend::attention_scores(keys_values, q, n_head, head, softmax, out, index);
+  return CpuBackend::attend_to_audio(step, layer, n_head, q, out, look);
 }
 
 void GuardedBackend::logits(const Step& step, const Array& x, const LayerNorm& ln,

@@ -60,10 +60,7 @@ class GuardedBackend final : public CpuBackend {
   std::size_t append_and_attend(const Step& step, std::int64_t layer, std::int64_t n_head,
                                 const Array& qkv, Rows& out) const override;
   std::size_t attend_to_audio(const Step& step, std::int64_t layer, std::int64_t n_head,
-                              const Rows& q, Rows& out) const override;
-  void attention_scores(const KeysValues& keys_values, const Rows& q, std::int64_t n_head,
-                        std::int64_t head, bool softmax, Array& out,
-                        std::int64_t index) const override;
+                              const Rows& q, Rows& out, Look* look) const override;
   void logits(const Step& step, const Array& x, const LayerNorm& ln, const Embedding& embedding,
               Array& out) const override;
   void choose(Array& logits, const std::vector<ChoiceQuery>& queries,

@@ -216,19 +216,26 @@ struct AttentionGroup {
   std::int64_t first_row = 0;  // of q and out
   std::int64_t n_rows = 0;
 };
+// Scores before the softmax that are kept beside the result.
+struct KeptScores {
+  struct Head {
+    std::int64_t head = 0;
+    float* scores = nullptr;  // (n_kept, n_ctx)
+  };
+  std::vector<Head> heads;  // none: nothing is kept
+  std::vector<int> places;  // by row of q: its row of `scores`; -1: it is not kept
+  std::int64_t n_ctx = 0;
+};
 struct AttentionArgs {
   std::vector<AttentionGroup> groups;
   const Activations* q = nullptr;  // (n_rows, n_head * d_head)
   Activations* out = nullptr;      // (n_rows, n_head * d_head)
   std::int64_t n_head = 0;
   std::int64_t d_head = 0;
+  KeptScores kept;
 };
 // Returns the bytes of scratch it used.
 std::size_t attention(const Context& context, const AttentionArgs& args);
-
-// Scores before the softmax of one head: out (n_rows, n_ctx) = q . keys.
-void attention_scores(const Context& context, const PackedKeysValues& keys_values,
-                      const Activations& q, std::int64_t head, std::int64_t d_head, float* out);
 
 // Causal self-attention of decoder rows over their cached pasts: position p of a row has its
 // (n_head * d_head) vectors at keys[p] + offset and values[p] + offset.

@@ -272,7 +272,13 @@ def _add_policy(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_words(group: argparse._ArgumentGroup) -> None:
-    _switch(group, "word_timestamps", "when each word was said; what follows needs it")
+    _option(
+        group,
+        "word_timestamps",
+        "when each word was said; what follows needs it; fast: in less time and nearly as right",
+        type=_word_times,
+        metavar="BOOL|fast",
+    )
     _option(group, "prepend_punctuations", "marks that belong to the next word", metavar="MARKS")
     _option(group, "append_punctuations", "marks that belong to the word before", metavar="MARKS")
     _option(
@@ -364,6 +370,10 @@ def _boolean(text: str) -> bool:
     if text.lower() not in values:
         raise argparse.ArgumentTypeError(f"expected True or False, got {text!r}")
     return values[text.lower()]
+
+
+def _word_times(text: str) -> bool | str:
+    return text if text == "fast" else _boolean(text)
 
 
 def _text(text: str) -> str:

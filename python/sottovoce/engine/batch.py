@@ -203,7 +203,7 @@ class Batch:
         elif isinstance(request, EncodeRequest):
             self._submit(run, lambda: encode(self._core, request))
         elif isinstance(request, AlignRequest):
-            self._submit(run, lambda: self._core.align(request.features, request.options))
+            self._submit(run, lambda: self._core.align(request.heard, request.options))
         elif again:  # into the slot it had: its features hold cross-attention keys and values
             self._requests.appendleft((run, request))
         else:

@@ -65,7 +65,7 @@ def _answer(
     if isinstance(request, EncodeRequest):
         answer = encode(core, request)
     else:
-        answer = core.align(request.features, request.options)
+        answer = core.align(request.heard, request.options)
     metrics.merge(answer.metrics)
     return answer
 

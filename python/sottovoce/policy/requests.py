@@ -33,7 +33,7 @@ class DecodeRequest:
 class AlignRequest:
     """When each token of a window's text was said; a `_core.TokenAlignment` is the answer."""
 
-    features: _core.AudioFeatures
+    heard: _core.AudioFeatures | _core.KeptAttention
     options: _core.AlignmentOptions
 
 

@@ -90,7 +90,7 @@ class _Recording:
             seek = start
             while seek < end:
                 window = Window(seek, min(_core.N_FRAMES, end - seek))
-                features, result = yield from self._transcribe_window(
+                features, result, kept = yield from self._transcribe_window(
                     window, history, first_features
                 )
                 first_features = None  # its memory is needed no longer
@@ -100,9 +100,9 @@ class _Recording:
                     continue
                 cut = cut_window(window, result, self.tokenizer)
                 if self.options.word_timestamps:
-                    cut = yield from self._with_words(cut, window, features, last_speech)
+                    cut = yield from self._with_words(cut, window, features, kept, last_speech)
                     last_speech = cut.last_speech
-                del features
+                del features, kept
                 seek = cut.seek
                 spoken = with_whole_characters(
                     map(without_empty_speech, cut.segments), self.tokenizer
@@ -120,23 +120,34 @@ class _Recording:
 
     def _transcribe_window(
         self, window: Window, history: History, first_features: _core.AudioFeatures | None
-    ) -> Generator[Request, Any, tuple[_core.AudioFeatures, WindowResult]]:
+    ) -> Generator[
+        Request, Any, tuple[_core.AudioFeatures, WindowResult, _core.KeptAttention | None]
+    ]:
         features = first_features
         if features is None or window != Window(0, _core.N_FRAMES):
             features = yield EncodeRequest(self.mel[:, window.seek : window.end])
         prompt = history.prompt()
         # One encoding for all temperatures.
-        result = yield from decode_with_fallback(
+        result, kept = yield from decode_with_fallback(
             self.tokenizer, self.dims, features, self.options, prompt, window.seek
         )
-        return features, result
+        return features, result, kept
 
     def _with_words(
-        self, cut: Cut, window: Window, features: _core.AudioFeatures, last_speech: float
+        self,
+        cut: Cut,
+        window: Window,
+        features: _core.AudioFeatures,
+        kept: _core.KeptAttention | None,
+        last_speech: float,
     ) -> Generator[Request, Any, Cut]:
         """The cut with its words, which also say where the next window begins."""
+        alignment = None
         wanted = alignment_options(self.tokenizer, self.options, window, cut.segments)
-        alignment = None if wanted is None else (yield AlignRequest(features, wanted))
+        if wanted is not None:
+            # The last token of a window that was cut short was never fed: nobody saw it attend.
+            is_whole = kept is not None and kept.n_text >= len(wanted.text_tokens)
+            alignment = yield AlignRequest(kept if kept and is_whole else features, wanted)
         cut = with_words(cut, alignment, self.tokenizer, self.options, window, last_speech)
         threshold = self.options.hallucination_silence_threshold
         if threshold is None:

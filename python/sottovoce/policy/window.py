@@ -71,7 +71,12 @@ def suppressed_tokens(tokenizer: Tokenizer, suppress_tokens: Sequence[int]) -> l
 
 
 def core_options(
-    tokenizer: Tokenizer, dims: _core.ModelDims, options: DecodeOptions, language: str
+    tokenizer: Tokenizer,
+    dims: _core.ModelDims,
+    options: DecodeOptions,
+    language: str,
+    *,
+    keep_attention: bool = False,
 ) -> _core.DecodingOptions:
     """The core's token-level options of one attempt."""
     special = tokenizer.special
@@ -99,6 +104,7 @@ def core_options(
         max_initial_timestamp_index=_timestamp_index(options.max_initial_timestamp),
         top_k=options.top_k,
         n_best=options.n_best,
+        keep_attention=keep_attention,
     )
 
 
@@ -109,23 +115,27 @@ def decode_with_fallback(
     options: TranscribeOptions,
     prompt: Sequence[int],
     seek: int,
-) -> Generator[DecodeRequest, _core.DecodingResult, WindowResult]:
+) -> Generator[
+    DecodeRequest, _core.DecodingResult, tuple[WindowResult, _core.KeptAttention | None]
+]:
     """Requests one temperature after the other until one is good enough; else the last one stands.
 
-    The language is known. `seek` (first frame of the window) gives every window and attempt random
-    numbers of its own.
+    With word_timestamps="fast" it comes with how its tokens attended to the audio. The language is
+    known. `seek` (first frame of the window) gives every window and attempt random numbers of its
+    own.
     """
     language, failed = options.language or "en", ""
+    keeps = options.word_timestamps == "fast"
     for number, temperature in enumerate(options.temperature):
         seed = _attempt_seed(options.seed, seek, number)
         attempt = options.attempt(temperature, tuple(prompt), seed)
-        wanted = core_options(tokenizer, dims, attempt, language)
+        wanted = core_options(tokenizer, dims, attempt, language, keep_attention=keeps)
         decoded = yield DecodeRequest(features, wanted, seek, temperature, failed)
         result = window_result(tokenizer, decoded, attempt, language)
         failed = failure(result, options)
         if not failed:
             break
-    return result
+    return result, decoded.attention
 
 
 def failure(result: WindowResult, options: TranscribeOptions) -> str:
