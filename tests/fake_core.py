@@ -72,7 +72,7 @@ class Heard:
     logprobs: list[float] = field(default_factory=list)
     alternatives: list[list[tuple[int, float]]] = field(default_factory=list)
     hypotheses: list[Any] = field(default_factory=list)
-    attention: None = None
+    attention: Any = None  # if it was kept
 
 
 @dataclass

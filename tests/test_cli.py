@@ -396,6 +396,7 @@ def test_a_file_with_other_channels_is_one_line_and_the_others_go_on(core, capsy
         (["transcribe", "--model", "m"], "the following arguments are required: AUDIO"),
         (["transcribe", "a", "--model", "m", "--beam_size", "x"], "an integer or None, got 'x'"),
         (["transcribe", "a", "--model", "m", "--verbose", "maybe"], "True or False, got 'maybe'"),
+        (["transcribe", "a", "--word_timestamps", "slow"], "True, False or fast, got 'slow'"),
         (["transcribe", "a", "--model", "m", "--language", "xx"], "100 codes or 112 names"),
         (["transcribe", "a", "--model", "m", "--best_of", "0"], "best_of must be an int in 1..256"),
         (["transcribe", "a", "--model", "m", "--length-penalty", "2"], "length_penalty must be"),

@@ -57,7 +57,10 @@ def noises(rng: np.random.Generator, *seconds: float) -> list[np.ndarray]:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"beam_size": 1}, {"temperature": 0.6, "seed": 5}, {"word_timestamps": True}],
+    [
+        *({}, {"beam_size": 1}, {"temperature": 0.6, "seed": 5}),
+        *({"word_timestamps": True}, {"word_timestamps": "fast"}),
+    ],
 )
 def test_many_recordings_are_as_one_by_one(rng, options):
     """Noise of one to three windows, with detection and retries."""
@@ -108,7 +111,8 @@ def test_real_speech(tiny_en, dev_data):
     lines = (dev_data / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
     manifest = map(json.loads, lines)
     audios = [dev_data / m["file"] for m in manifest if m["duration_s"] < 8 and "en" in m["file"]]
-    for options in ({"beam_size": 1, "logprob_threshold": -0.3}, {}, {"word_timestamps": True}):
+    of_words = ({"word_timestamps": True}, {"word_timestamps": "fast"})
+    for options in ({"beam_size": 1, "logprob_threshold": -0.3}, {}, *of_words):
         options = {"temperature": (0.0, 0.4), **options}
         expected = one_by_one(tiny_en, audios[:6], **options)
         assert together(tiny_en, audios[:6], batch_size=4, **options) == expected

@@ -254,6 +254,12 @@ def test_an_answer_of_one_door_is_not_that_of_the_other():
         ({"clip_timestamps": "0,x"}, ValueError, r"clip_timestamps must be numbers .*, got 'x'"),
         ({"suppress_tokens": "1,,2"}, ValueError, r"suppress_tokens must be numbers .*, got ''"),
         ({"suppress_blank": 1}, TypeError, r"suppress_blank must be True or False, got 1"),
+        (
+            {"word_timestamps": 1},
+            TypeError,
+            r"word_timestamps must be True, False or 'fast', got 1",
+        ),
+        ({"word_timestamps": "slow"}, ValueError, r"must be True, False or 'fast', got 'slow'"),
         ({"carry_initial_prompt": "no"}, TypeError, r"carry_initial_prompt must be True or False"),
         ({"patience": 1.0, "beam_size": None}, ValueError, r"patience needs beam_size"),
         ({"language": 5}, TypeError, r"language must be a code or name such as 'en', .*, got 5"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import fake_core
-from fake_core import FakeCore, FakeFeatures, Heard, at, silence
+from fake_core import FakeCore, Heard, at, silence
 from sottovoce import WhisperModel, _core
 from sottovoce.text.tokenizer import Tokenizer
 
@@ -33,9 +33,10 @@ class AligningCore(FakeCore):
 
     times: list[tuple[list[int], list[float]]] = field(default_factory=list)
     aligned: list[Any] = field(default_factory=list)  # options of each align()
+    aligned_in: list[Any] = field(default_factory=list)  # features or kept attention of each
 
-    def align(self, features: FakeFeatures, options: Any) -> Any:
-        assert features is self.heard_in[-1]
+    def align(self, heard: Any, options: Any) -> Any:
+        self.aligned_in.append(heard)
         self.aligned.append(options)
         starts, probabilities = self.times[len(self.asked) - 1]
         n_text = len(options.text_tokens)  # without what belongs to no segment
@@ -100,6 +101,35 @@ def test_the_core_is_asked_for_the_text_behind_the_task():
     ]
     assert asked.text_tokens == tokens[1:-1]
     assert (asked.eot, asked.n_frames) == (special.eot, 3000)
+    assert core.aligned_in == core.heard_in
+    assert not core.asked[0].keep_attention
+
+
+def kept_of(heard: Heard, n_text: int) -> Heard:
+    return replace(heard, attention=SimpleNamespace(n_text=n_text))
+
+
+def test_fast_times_come_from_what_the_attempt_that_stands_has_kept():
+    tokens = [at(0), *fake_core.tokenizer().encode(" the then"), at(30)]
+    bad = kept_of(Heard(tokens, avg_logprob=-2.0), 3)
+    good = kept_of(Heard(tokens), 3)
+    core = AligningCore([bad, good], times=[([], []), ([0, 100, 200, 300], [0.5] * 3)])
+    options = {"language": "en", "temperature": (0.0, 0.2), "word_timestamps": "fast"}
+    found = core.model().transcribe(silence(30), **options)
+    assert [word.end for word in found.segments[0].words] == [2.0, 6.0]
+    assert all(options.keep_attention for options in core.asked)
+    assert core.aligned_in == [good.attention]
+
+
+def test_a_window_that_was_cut_short_is_read_again():
+    """Its last word was never fed: nobody has seen how it attends."""
+    tokens = [at(0), *fake_core.tokenizer().encode(" the then")]
+    heard = kept_of(Heard(tokens), 2)
+    core = AligningCore([heard], times=[([0, 100, 200, 300], [0.5] * 3)])
+    options = {"language": "en", "temperature": 0.0, "word_timestamps": "fast"}
+    found = core.model().transcribe(silence(30), **options)
+    assert [word.end for word in found.segments[0].words] == [2.0, 6.0]
+    assert core.aligned_in == core.heard_in
 
 
 def test_without_text_nothing_is_asked():

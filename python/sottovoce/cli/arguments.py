@@ -373,7 +373,10 @@ def _boolean(text: str) -> bool:
 
 
 def _word_times(text: str) -> bool | str:
-    return text if text == "fast" else _boolean(text)
+    try:
+        return text if text == "fast" else _boolean(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"expected True, False or fast, got {text!r}") from None
 
 
 def _text(text: str) -> str:
