@@ -126,7 +126,8 @@ ops::StepPlan DecoderState::Impl::plan(const std::vector<Fed>& fed) {
     plan.inputs.push_back({row, fed[i].token, position, pages.column(row, position), window_of(i)});
   }
   for (std::size_t i = 0; i < fed.size(); ++i) {
-    if (fed[i].first_logit >= 0) plan.wanted.push_back({place[i], fed[i].first_logit});
+    if (fed[i].first_logit < 0) continue;
+    plan.wanted.push_back({place[i], fed[i].first_logit, fed[i].is_complete});
   }
   plan.columns = pages.columns();
   plan.n_ctx = pages.n_ctx();

@@ -21,6 +21,7 @@ struct Fed {
   int token = 0;
   // The logits after it: -1: nobody wants them; else those before this id do not count.
   int first_logit = -1;
+  bool is_complete = false;  // somebody looks at all of them
 };
 
 struct DecoderState::Impl {
@@ -35,8 +36,9 @@ struct DecoderState::Impl {
 
   // One pass over tokens of any rows. Logits that are wanted are written to the first rows of
   // `logits` (at least as many, n_vocab), in the order of `fed`; those before `first_logit` may be
-  // -inf. Throws ShapeError for a token out of range, StateError past n_text_ctx. Whatever is
-  // thrown, nothing has changed. `probe`, if given, receives the cross-attention of chosen heads.
+  // -inf, unless they are to be complete. Throws ShapeError for a token out of range, StateError
+  // past n_text_ctx. Whatever is thrown, nothing has changed. `probe`, if given, receives the
+  // cross-attention of chosen heads.
   void forward(const std::vector<Fed>& fed, ops::Array& logits,
                CrossAttentionProbe* probe = nullptr);
 

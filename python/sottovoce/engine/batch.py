@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import _core
-from ..errors import AudioWarning, ShapeError, warn_of_audio
+from ..errors import AudioWarning, warn_of_audio
 from ..options import TranscribeOptions
 from ..policy.channels import interleaved
 from ..policy.requests import AlignRequest, DecodeRequest, EncodeRequest, HeardWindow, Request
@@ -241,8 +241,8 @@ class Batch:
         for finished in self._decoder.advance(MAX_PASSES):
             run = self._decoding.pop(finished.id)
             run.metrics.merge(finished.metrics)
-            if finished.error:
-                run.entry.fail(ShapeError(finished.error), run)
+            if finished.error is not None:
+                run.entry.fail(finished.error, run)
             self._resume(run, finished.result, again=True)
 
 
