@@ -55,7 +55,7 @@ format: $(VENV)/test-tools
 	$(BIN)/clang-format -i $(CPP)
 
 # A back end whose memory can be touched inside its verbs alone.
-GUARDED := test_model test_oracle test_decoding test_decode_batch test_logit_rules test_search test_compute_types
+GUARDED := test_model test_oracle test_decoding test_decode_batch test_logit_rules test_logit_filter test_search test_compute_types
 guard: $(VENV)/test-tools $(VENV)/installed
 	SOTTOVOCE_DEVICE=cpu-guarded $(BIN)/python -m pytest -n $(WORKERS) -q $(GUARDED:%=tests/%.py)
 

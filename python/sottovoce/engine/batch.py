@@ -238,12 +238,16 @@ class Batch:
                 self._decoding[number] = run
 
     def _decode(self) -> None:
-        for finished in self._decoder.advance(MAX_PASSES):
-            run = self._decoding.pop(finished.id)
-            run.metrics.merge(finished.metrics)
-            if finished.error is not None:
-                run.entry.fail(finished.error, run)
-            self._resume(run, finished.result, again=True)
+        finished = deque(self._decoder.advance(MAX_PASSES))
+        while finished:  # none stays: the traceback of a filter's error holds this frame
+            self._finish(finished.popleft())
+
+    def _finish(self, finished: _core.FinishedWindow) -> None:
+        run = self._decoding.pop(finished.id)
+        run.metrics.merge(finished.metrics)
+        if finished.error is not None:
+            run.entry.fail(finished.error, run)
+        self._resume(run, finished.result, again=True)
 
 
 def segments(core: _core.Model, job: Job) -> Iterator[Segment]:

@@ -76,11 +76,11 @@ def _decode(
     while not (finished := decoder.advance(MAX_PASSES)):
         pass  # in Python for a moment, where Ctrl-C gets through
     metrics.merge(finished[0].metrics)
-    result, error = finished[0].result, finished[0].error
+    error = finished[0].error
+    if error is None:
+        return finished[0].result
     del finished  # it holds the error, whose traceback would hold it
     try:
-        if error is not None:
-            raise error
-        return result
+        raise error
     finally:
         del error
