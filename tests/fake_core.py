@@ -106,14 +106,13 @@ class FakeBatch:
         number = (min, max)[self.n_finished % 2](self.slots)
         features, options = self.slots.pop(number)
         self.n_finished += 1
+        heard, error = None, None
         try:
             (heard,) = self.core.decode([features], [options])
-        except _core.ShapeError as error:
-            heard, message = None, str(error)
-        else:
-            message = ""
+        except _core.ShapeError as raised:
+            error = raised
         metrics = _core.Metrics()
-        return [SimpleNamespace(id=number, result=heard, error=message, metrics=metrics)]
+        return [SimpleNamespace(id=number, result=heard, error=error, metrics=metrics)]
 
 
 @dataclass

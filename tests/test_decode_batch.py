@@ -36,7 +36,7 @@ def run_through(model, windows, wanted, n_slots, max_passes=0, order=None):
             window = waiting.pop(0)
             window_of_id[batch.submit(windows[window], options(wanted[window]))] = window
         for finished in batch.advance(max_passes):
-            assert finished.error == ""
+            assert finished.error is None
             found[window_of_id.pop(finished.id)] = as_tuple(finished.result)
     return [found[window] for window in range(len(windows))]
 
@@ -139,7 +139,8 @@ def test_a_window_at_a_dead_end_leaves_alone():
         batch.submit(window, options(given))
     (dead,) = batch.advance()
     assert dead.id == 2
-    assert dead.error == "decode: the options suppress every token that could come next"
+    assert isinstance(dead.error, _core.ShapeError)
+    assert str(dead.error) == "decode: the options suppress every token that could come next"
     assert dead.result.tokens == []
     found = {f.id: as_tuple(f.result) for _ in range(2) for f in batch.advance()}
     assert [found[0], found[1]] == expected

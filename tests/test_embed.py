@@ -152,6 +152,16 @@ def test_a_program_can_leave_long_calls(prefix, tmp_path):
     )
 
 
+def test_a_program_may_have_rules_of_its_own(prefix, tmp_path):
+    done = run(BUILD / "app" / "logit_filter", tiny_whisper.write(tmp_path / "model"))
+    assert done.stdout == (
+        "watched: the same, 6 calls\nforced: 1 2 3 4 5 6\n"
+        "window 1: enough\nwindow 0: its end\n"
+        "nan: decode: logit_filter must leave finite logits or -inf, got nan for token 7\n"
+        "anything else: left\n"
+    )
+
+
 def test_a_program_needs_openmp_if_the_library_was_built_with_it(prefix, tmp_path):
     with_it = _core_has_openmp(BUILD / "library")
     (config,) = prefix.glob("lib*/cmake/sottovoce/sottovoceConfig.cmake")

@@ -176,7 +176,7 @@ def test_the_function_cannot_hear_further_itself():
             found.segments[1]
 
     found = FakeCore(lambda _: LONG).model().transcribe(silence(90), language="en", progress=ask)
-    with pytest.raises(StateError, match="what a progress function or a signal handler"):
+    with pytest.raises(StateError, match="what a progress function, a logit filter or a sig"):
         list(found)
 
 

@@ -16,6 +16,7 @@ PATIENCE = 60  # s, after which something hangs
 # Each is what a thread does over and over when the program ends.
 WORK = {
     "transcribe": "list(model.transcribe(samples, beam_size=2))",
+    "logit_filter": "list(model.transcribe(samples, beam_size=2, logit_filter=lambda *_: None))",
     "transcribe_many": "list(model.transcribe_many([samples] * 3))",
     "encode": "core.encode(mel)",
     "log_mel": "sottovoce.log_mel(samples, 80)",

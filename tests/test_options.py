@@ -202,7 +202,7 @@ OF_OTHERS = [
     "hallucination_silence_threshold", "hotwords", "language_detection_threshold",
     "language_detection_segments", "without_timestamps", "log_progress", "verbose", "fp16",
     "num_beams", "return_timestamps", "generate_kwargs", "chunk_length_s", "n_threads", "beam",
-    "num_workers", "cpu_threads",
+    "num_workers", "cpu_threads", "logits_processor",
 ]  # fmt: skip
 
 

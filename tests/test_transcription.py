@@ -273,7 +273,7 @@ def test_a_source_that_asks_for_its_own_end_is_told():
         yield segment(1)
 
     found = Segments(source())
-    message = "^transcription: what a progress function or a signal handler interrupts cannot be"
+    message = "^transcription: what a progress function, a logit filter or a signal handler inter"
     with pytest.raises(StateError, match=message):
         list(found)
     with pytest.raises(StateError, match=message):

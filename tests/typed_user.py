@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 import sottovoce
 from sottovoce import (
     AudioError,
@@ -22,6 +24,7 @@ from sottovoce import (
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from typing_extensions import assert_type
 else:
 
@@ -69,6 +72,15 @@ def with_options(model: WhisperModel) -> None:
     model.transcribe("a.wav", beam_sise=3)  # type: ignore[call-arg]
     model.transcribe("a.wav", beam_size="3")  # type: ignore[arg-type]
     model.transcribe("a.wav", task="translation")  # type: ignore[arg-type]
+
+
+def with_filter(model: WhisperModel) -> None:
+    def ban(tokens: list[int], logits: NDArray[np.float32]) -> None:
+        logits[tokens[-1]] = -np.inf
+
+    model.transcribe("a.wav", logit_filter=ban)
+    model.transcribe_many(["a.wav"], logit_filter=ban)
+    model.transcribe("a.wav", logit_filter=lambda tokens: None)  # type: ignore[misc, arg-type]
 
 
 def with_progress(model: WhisperModel) -> None:

@@ -15,7 +15,7 @@ case "${1:-}" in
     tests=(tests/test_kernels.py tests/test_kernels_quantised.py tests/test_compute_types.py
       tests/test_model.py tests/test_packed.py tests/test_log_mel.py tests/test_io.py
       tests/test_byte_pairs.py tests/test_aside.py
-      tests/test_decoding.py tests/test_decode_batch.py tests/test_logit_rules.py
+      tests/test_decoding.py tests/test_decode_batch.py tests/test_logit_rules.py tests/test_logit_filter.py
       tests/test_search.py tests/test_contracts.py tests/test_backend.py
       --deselect tests/test_search.py::test_samples_follow_the_distribution)
     ;;

@@ -6,6 +6,7 @@
 #include "bind.h"
 #include "gil.h"
 #include "lists.h"
+#include "logit_filter.h"
 #include "numpy_array.h"
 
 namespace sottovoce::bind {
@@ -17,8 +18,8 @@ void bind_options(py::module_& module) {
                        float temperature, int best_of, int beam_size, float patience,
                        std::optional<float> length_penalty, std::uint64_t seed,
                        const py::object& suppress_tokens, const py::object& blank_tokens,
-                       bool timestamps, std::optional<int> max_initial_timestamp_index, int top_k,
-                       int n_best, bool keep_attention) {
+                       bool timestamps, std::optional<int> max_initial_timestamp_index,
+                       const py::object& logit_filter, int top_k, int n_best, bool keep_attention) {
     DecodingOptions options;
     options.special = {eot, no_speech, no_timestamps, timestamp_begin};
     options.initial_tokens = to_tokens(initial_tokens, "initial_tokens");
@@ -34,6 +35,7 @@ void bind_options(py::module_& module) {
     options.blank_tokens = to_tokens(blank_tokens, "blank_tokens");
     options.timestamps = timestamps;
     options.max_initial_timestamp_index = max_initial_timestamp_index;
+    options.logit_filter = to_logit_filter(logit_filter);
     options.top_k = top_k;
     options.n_best = n_best;
     options.keep_attention = keep_attention;
@@ -50,7 +52,8 @@ void bind_options(py::module_& module) {
            py::arg("length_penalty") = py::none(), py::arg("seed") = defaults.seed,
            py::arg("suppress_tokens") = py::tuple(), py::arg("blank_tokens") = py::tuple(),
            py::arg("timestamps") = defaults.timestamps,
-           py::arg("max_initial_timestamp_index") = py::none(), py::arg("top_k") = defaults.top_k,
+           py::arg("max_initial_timestamp_index") = py::none(),
+           py::arg("logit_filter") = py::none(), py::arg("top_k") = defaults.top_k,
            py::arg("n_best") = defaults.n_best,
            py::arg("keep_attention") = defaults.keep_attention);
 }
@@ -105,12 +108,26 @@ std::vector<DecodingResult> decode_windows(const Model& model,
   return results;
 }
 
+// The Python exception that says the same, or None.
+py::object exception_of(const std::exception_ptr& error) {
+  if (!error) return py::none();
+  try {
+    std::rethrow_exception(error);
+  } catch (const ShapeError& refusal) {
+    return py::module_::import("sottovoce._core").attr("ShapeError")(refusal.what());
+  } catch (const py::error_already_set& raised) {
+    if (raised.trace()) PyException_SetTraceback(raised.value().ptr(), raised.trace().ptr());
+    return raised.value();
+  }
+}
+
 void bind_batch(py::module_& module) {
   py::class_<FinishedWindow>(module, "FinishedWindow",
                              "A window that DecodeBatch has come to the end of")
       .def_readonly("id", &FinishedWindow::id)
       .def_readonly("result", &FinishedWindow::result)
-      .def_readonly("error", &FinishedWindow::error)
+      .def_property_readonly("error",
+                             [](const FinishedWindow& self) { return exception_of(self.error); })
       .def_readonly("metrics", &FinishedWindow::metrics);
   py::class_<DecodeBatch>(module, "DecodeBatch",
                           "Windows side by side in slots: one that finishes makes room for the "
@@ -146,6 +163,13 @@ void bind_decoding(py::module_& module) {
   bind_options(module);
   bind_result(module);
   bind_batch(module);
+  py::register_exception_translator([](std::exception_ptr thrown) {
+    try {
+      if (thrown) std::rethrow_exception(thrown);
+    } catch (FilterInterrupted& interruption) {
+      interruption.raised.restore();
+    }
+  });
   py::class_<Model>(module.attr("Model"))
       .def("decode", &decode_windows, py::arg("features"), py::arg("options"), py::kw_only(),
            py::arg("metrics") = py::none(),

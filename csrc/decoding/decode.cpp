@@ -1,5 +1,6 @@
 // Windows that are all there from the start: a batch with a slot for each.
 #include <algorithm>
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -28,7 +29,7 @@ std::vector<DecodingResult> decode(const Model& model, const std::vector<AudioFe
   std::vector<DecodingResult> results(features.size());
   while (batch.n_free() < batch.n_slots()) {
     for (FinishedWindow& finished : batch.advance()) {
-      if (!finished.error.empty()) throw ShapeError(finished.error);
+      if (finished.error) std::rethrow_exception(finished.error);
       results[finished.id] = std::move(finished.result);
     }
   }

@@ -205,7 +205,10 @@ void DecodeBatch::Impl::forward() {
 void DecodeBatch::Impl::choose() {
   queries_.clear();
   for (const auto& window : windows_) {
-    if (window) window->ask(static_cast<std::int64_t>(queries_.size()), queries_);
+    if (!window) continue;
+    const auto first_logits = static_cast<std::int64_t>(queries_.size());
+    window->filter(*state_.model->backend, first_logits, logits_);
+    window->ask(first_logits, queries_);
   }
   state_.model->backend->choose(logits_, queries_, choices_);
   sources_.resize(static_cast<std::size_t>(state_.n_rows()));

@@ -6,6 +6,8 @@
 
 #include <sottovoce/error.h>
 
+#include "filter_logits.h"
+
 namespace sottovoce {
 
 Window::Window(std::uint64_t id, const DecodingOptions& options, const ModelDims& dims,
@@ -30,12 +32,13 @@ void Window::feed(std::vector<Fed>& fed) const {
           static_cast<std::size_t>(options_.sot_index)]
           .first_logit = 0;
     }
+    fed.back().is_complete = options_.logit_filter != nullptr;
     return;
   }
   for (const int row : search_->live()) {
     const std::vector<int>& said = search_->hypothesis(row).tokens;
-    fed.push_back(
-        {first_row_ + row, said.back(), rules_.first_possible(said), options_.keep_attention});
+    fed.push_back({first_row_ + row, said.back(), rules_.first_possible(said),
+                   options_.keep_attention, options_.logit_filter != nullptr});
   }
 }
 
@@ -54,6 +57,29 @@ void Window::keep(const Attention* seen) {
   }
 }
 
+void Window::filter(const ops::Backend& backend, std::int64_t first_logits, ops::Array& logits) {
+  if (!options_.logit_filter) return;
+  if (is_new()) no_speech_prob_ = no_speech_prob(backend, first_logits, logits);
+  std::int64_t row_of_logits = first_logits + n_sot_rows();
+  for (const int row : search_->live()) {
+    std::vector<int> tokens = options_.initial_tokens;
+    const std::vector<int>& said = search_->hypothesis(row).tokens;
+    tokens.insert(tokens.end(), said.begin(), said.end());
+    error_ = filter_logits(options_.logit_filter, tokens, backend, row_of_logits++, logits);
+    if (error_) return;
+  }
+}
+
+float Window::no_speech_prob(const ops::Backend& backend, std::int64_t row,
+                             ops::Array& logits) const {
+  ops::ChoiceQuery query;
+  query.row = row;
+  query.probed = options_.special.no_speech;
+  std::vector<ops::Choice> choices;
+  backend.choose(logits, {query}, choices);
+  return std::exp(choices.front().probed_logprob);
+}
+
 void Window::ask(std::int64_t first_logits, std::vector<ops::ChoiceQuery>& queries) const {
   const std::size_t first_query = queries.size();
   if (n_sot_rows() > 0) queries.emplace_back().row = first_logits++;
@@ -63,15 +89,17 @@ void Window::ask(std::int64_t first_logits, std::vector<ops::ChoiceQuery>& queri
     query.rules = rules_.describe(search_->hypothesis(search_->live()[index]).tokens);
     search_->ask(index, query);
   }
-  if (is_new()) queries[first_query].probed = options_.special.no_speech;
+  if (is_new() && !options_.logit_filter) queries[first_query].probed = options_.special.no_speech;
 }
 
 void Window::advance(const ops::Choice* choices) {
-  if (is_new()) no_speech_prob_ = std::exp(choices[0].probed_logprob);
+  if (is_new() && !options_.logit_filter) no_speech_prob_ = std::exp(choices[0].probed_logprob);
   try {
-    metrics.tokens += static_cast<std::uint64_t>(search_->advance(choices + n_sot_rows()));
-  } catch (const ShapeError& error) {  // this window's options; its neighbours go on
-    error_ = error.what();
+    if (!error_) {
+      metrics.tokens += static_cast<std::uint64_t>(search_->advance(choices + n_sot_rows()));
+    }
+  } catch (const ShapeError&) {  // this window's options; its neighbours go on
+    error_ = std::current_exception();
   }
   ++n_steps_;
 }
@@ -97,7 +125,7 @@ FinishedWindow Window::finish(const Metrics& decoder) {
   finished.id = id_;
   finished.error = error_;
   finished.metrics = metrics;
-  if (error_.empty()) finished.result = result();
+  if (!error_) finished.result = result();
   return finished;
 }
 

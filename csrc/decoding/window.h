@@ -2,8 +2,8 @@
 // has come. It asks about its own logits only, so no window can tell who its neighbours are.
 #pragma once
 
+#include <exception>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include <sottovoce/decoding.h>
@@ -21,9 +21,7 @@ class Window {
   // Its next pass feeds the prompt.
   bool is_new() const { return n_steps_ == 0; }
   // The last step may fill position n_text_ctx, which is never fed.
-  bool is_over() const {
-    return n_steps_ == max_steps_ || search_->live().empty() || !error_.empty();
-  }
+  bool is_over() const { return n_steps_ == max_steps_ || search_->live().empty() || error_; }
 
   // Adds the tokens of the next pass.
   void feed(std::vector<Fed>& fed) const;
@@ -31,6 +29,9 @@ class Window {
   int n_looks() const;
   // `seen` (n_looks()): (heads, n_audio_ctx) of each, in the order of feed().
   void keep(const Attention* seen);
+  // Has the caller's filter, if there is one, change the rows of logits that feed() asked for, the
+  // first of which is `first_logits`.
+  void filter(const ops::Backend& backend, std::int64_t first_logits, ops::Array& logits);
   // How many rows of logits feed() asked for: ask() adds a query for each, the first of which is
   // `first_logits`.
   int n_logits() const { return n_sot_rows() + static_cast<int>(search_->live().size()); }
@@ -48,6 +49,8 @@ class Window {
  private:
   int n_initial() const { return static_cast<int>(options_.initial_tokens.size()); }
   int n_sot_rows() const { return is_new() && options_.sot_index + 1 < n_initial() ? 1 : 0; }
+  // Before the filter has seen them: where sot is the prompt's end, both read the same row.
+  float no_speech_prob(const ops::Backend& backend, std::int64_t row, ops::Array& logits) const;
   DecodingResult result();
   std::shared_ptr<const KeptAttention> attention_of(const Hypothesis& hypothesis) const;
 
@@ -60,7 +63,7 @@ class Window {
   int n_steps_ = 0;
   std::vector<Attention> of_prompt_;  // how it attended to the audio, from sot on
   float no_speech_prob_ = 0.0f;
-  std::string error_;  // why it came to no end
+  std::exception_ptr error_;  // why it came to no end
 };
 
 }  // namespace sottovoce

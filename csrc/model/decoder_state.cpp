@@ -127,8 +127,9 @@ ops::StepPlan DecoderState::Impl::plan(const std::vector<Fed>& fed) {
   }
   int n_looks = 0;
   for (std::size_t i = 0; i < fed.size(); ++i) {
-    if (fed[i].first_logit >= 0) plan.wanted.push_back({place[i], fed[i].first_logit});
     if (fed[i].looks) plan.inputs[static_cast<std::size_t>(place[i])].look = n_looks++;
+    if (fed[i].first_logit < 0) continue;
+    plan.wanted.push_back({place[i], fed[i].first_logit, fed[i].is_complete});
   }
   plan.columns = pages.columns();
   plan.n_ctx = pages.n_ctx();

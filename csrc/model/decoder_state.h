@@ -21,7 +21,8 @@ struct Fed {
   int token = 0;
   // The logits after it: -1: nobody wants them; else those before this id do not count.
   int first_logit = -1;
-  bool looks = false;  // whether its attention to the audio is wanted
+  bool looks = false;        // whether its attention to the audio is wanted
+  bool is_complete = false;  // somebody looks at all logits
 };
 
 struct DecoderState::Impl {
@@ -36,9 +37,9 @@ struct DecoderState::Impl {
 
   // One pass over tokens of any rows. Logits that are wanted are written to the first rows of
   // `logits` (at least as many, n_vocab), in the order of `fed`; those before `first_logit` may be
-  // -inf. Throws ShapeError for a token out of range, StateError past n_text_ctx. Whatever is
-  // thrown, nothing has changed. `look`, if given, receives the attention of the tokens that look,
-  // in the order of `fed`; null: none does.
+  // -inf, unless they are to be complete. Throws ShapeError for a token out of range, StateError
+  // past n_text_ctx. Whatever is thrown, nothing has changed. `look`, if given, receives the
+  // attention of the tokens that look, in the order of `fed`; null: none does.
   void forward(const std::vector<Fed>& fed, ops::Array& logits, ops::Look* look = nullptr);
 
   int n_past(int row) const { return pages.n_past(row); }

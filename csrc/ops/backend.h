@@ -88,6 +88,8 @@ class Backend {
   // Room: what is touched of it is provided.
   virtual Array reserve(Shape shape, DType dtype = DType::kFloat32) const = 0;
   virtual Array upload(const TensorView& source) const = 0;
+  // The same into rows [first_row, ...) of an array of that dtype.
+  virtual void upload(const TensorView& source, std::int64_t first_row, Array& out) const = 0;
   // A copy of rows [first_row, first_row + n_rows): (n_rows, n_columns).
   virtual Tensor download(const Array& source, std::int64_t first_row,
                           std::int64_t n_rows) const = 0;
@@ -168,7 +170,7 @@ class Backend {
   virtual std::size_t attend_to_audio(const Step& step, std::int64_t layer, std::int64_t n_head,
                                       const Rows& q, Rows& out, Look* look) const = 0;
   // out[i] (n_vocab) = layer_norm(x[input]) embedding^T of the i-th wanted input. Logits that do
-  // not count may be -inf. `out` may have room for more rows.
+  // not count may be -inf, unless the row is to be complete. `out` may have room for more rows.
   virtual void logits(const Step& step, const Array& x, const LayerNorm& ln,
                       const Embedding& embedding, Array& out) const = 0;
   // choices[i] answers queries[i]; what a row may not choose becomes -inf in `logits`.

@@ -45,10 +45,12 @@ struct StepPlan {
     int window = 0;    // whose audio it hears
     int look = -1;     // where a Look keeps how; -1: nobody looks
   };
-  // An input whose logits are wanted; those of tokens before `first_token` do not count.
+  // An input whose logits are wanted; those of tokens before `first_token` do not count, but are
+  // computed if the row is to be complete.
   struct Wanted {
     std::int64_t input = 0;
     int first_token = 0;
+    bool is_complete = false;
   };
   std::vector<Input> inputs;   // tokens of a row in order, rows of a window side by side
   std::vector<Wanted> wanted;  // in the order of the rows of logits

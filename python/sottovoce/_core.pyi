@@ -291,6 +291,7 @@ class DecodingOptions:
         blank_tokens: Sequence[int] = (),
         timestamps: bool = True,
         max_initial_timestamp_index: int | None = None,
+        logit_filter: Callable[[list[int], NDArray[np.float32]], None] | None = None,
         top_k: int = 0,
         n_best: int = 1,
         keep_attention: bool = False,
@@ -336,7 +337,7 @@ class FinishedWindow:
     @property
     def result(self) -> DecodingResult: ...
     @property
-    def error(self) -> str: ...  # "", or why there is no result
+    def error(self) -> Exception | None: ...  # why there is no result
     @property
     def metrics(self) -> Metrics: ...  # of this window; a pass counts in full for each it served
 

@@ -19,6 +19,7 @@ _CALLED = {
     "sample_rate": "sampling_rate samplerate sr rate",
     "word_timestamps": "word_level word_times words",
     "batch_size": "batch n_batch",
+    "logit_filter": "logits_processor logits_processors logit_filters logits_filter",
     "progress": "callback progress_callback new_segment_callback on_progress",
 }
 _MODEL_CALLED = {

@@ -317,6 +317,10 @@ class WhisperModel:
             suppress_blank (True): a window must not start with a space or with its end.
             without_timestamps (False): plain text, one segment a window.
             max_initial_timestamp (1.0): latest start of speech in a window, in s; None and 0: any.
+            logit_filter (None): a rule of your own: a function that is called for each beam or
+                sample at each step with a list of the tokens so far, prompt included, and the
+                logits (n_vocab,) float32 of the next one, which it changes in place, -inf for
+                never; the other rules come after it.
             seed (0): of the sampler: the same seed gives the same words.
             top_k (0): likeliest tokens that are kept of each step, with their log-probabilities:
                 `alternatives`.
@@ -520,6 +524,10 @@ class WhisperModel:
             suppress_blank (True): a window must not start with a space or with its end.
             without_timestamps (False): plain text, one segment a window.
             max_initial_timestamp (1.0): latest start of speech in a window, in s; None and 0: any.
+            logit_filter (None): a rule of your own: a function that is called for each beam or
+                sample at each step with a list of the tokens so far, prompt included, and the
+                logits (n_vocab,) float32 of the next one, which it changes in place, -inf for
+                never; the other rules come after it.
             seed (0): of the sampler: the same seed gives the same words.
             top_k (0): likeliest tokens that are kept of each step, with their log-probabilities:
                 `alternatives`.

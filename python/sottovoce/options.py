@@ -15,6 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal, TypedDict, TypeVar, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from . import foreign
 from .spellings import (
     channels,
@@ -24,6 +27,7 @@ from .spellings import (
     flag_or,
     integer,
     language,
+    logit_filter,
     number,
     temperatures,
     text,
@@ -40,6 +44,8 @@ Windows = Literal["sequential", "independent"]
 WordTimes = bool | Literal["fast"]
 Channels = Literal["mix", "speakers"] | Sequence[str]
 Clip = tuple[float, float | None] | Mapping[str, float]  # (start, end), {"start": ..., "end": ...}
+# (tokens so far, logits (n_vocab,) of the next), which it changes where they are.
+LogitFilter = Callable[[list[int], NDArray[np.float32]], None]
 SelfOptions = TypeVar("SelfOptions", bound="WindowOptions")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -59,6 +65,7 @@ class WindowKeywords(TypedDict, total=False):
     suppress_blank: bool
     without_timestamps: bool
     max_initial_timestamp: float | None
+    logit_filter: LogitFilter | None
     seed: int
     top_k: int
     n_best: int
@@ -173,6 +180,16 @@ class WindowOptions:
             number(0.0, optional=True), "latest start of speech in a window, in s; None and 0: any"
         ),
     )
+    logit_filter: LogitFilter | None = field(
+        default=None,
+        metadata=_says(
+            logit_filter,
+            "a rule of your own: a function that is called for each beam or sample at each step "
+            "with a list of the tokens so far, prompt included, and the logits (n_vocab,) float32 "
+            "of the next one, which it changes in place, -inf for never; the other rules come "
+            "after it",
+        ),
+    )
     seed: int = field(
         default=0,
         metadata=_says(integer(0, 2**64 - 1), "of the sampler: the same seed gives the same words"),
@@ -219,6 +236,11 @@ class WindowOptions:
             if name not in known:
                 raise foreign.unknown(cls._where, "option", name, known, cls._answers)
         return cls(**keywords) if options is None else replace(options, **keywords)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of them in plain values, for JSON; a function by its name."""
+        plain = {each.name: getattr(self, each.name) for each in fields(self)}
+        return plain | {"logit_filter": _name_of(self.logit_filter)}
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -390,6 +412,10 @@ class TranscribeOptions(WindowOptions):
         unused = ("beam_size", "patience") if temperature > 0 else ("best_of",)
         shared.update(dict.fromkeys(unused), seed=seed)
         return DecodeOptions(**shared, temperature=temperature, prompt=prompt)
+
+
+def _name_of(function: Callable[..., Any] | None) -> str | None:
+    return None if function is None else getattr(function, "__qualname__", type(function).__name__)
 
 
 def described(options: type[WindowOptions]) -> str:

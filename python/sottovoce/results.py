@@ -6,7 +6,7 @@ Plain values: nothing here decodes, writes or waits. What makes them is in polic
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
 from . import _core
@@ -153,9 +153,13 @@ class TranscriptionInfo:
         return {
             **plain,
             "all_language_probs": None if probabilities is None else dict(probabilities),
-            "options": asdict(self.options),
+            "options": self.options.as_dict(),
             "metrics": self.metrics.as_dict(),
         }
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles, which leave a function behind: few can be pickled."""
+        return vars(self) | {"options": replace(self.options, logit_filter=None)}
 
 
 @dataclass(frozen=True)

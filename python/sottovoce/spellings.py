@@ -7,6 +7,7 @@ NumPy's; True and False are none, and NaN is refused everywhere.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
@@ -104,6 +105,21 @@ def language(what: str, value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"{what} must be a code or name such as 'en', or None, got {value!r}")
     return None if value is None else spoken_language(value)
+
+
+def logit_filter(what: str, value: Any) -> Any:
+    if value is None:
+        return None
+    must = "a function of (tokens, logits) or None"
+    if not callable(value):
+        raise TypeError(f"{what} must be {must}, got {value!r}")
+    try:
+        inspect.signature(value).bind([], None)
+    except TypeError as error:
+        raise TypeError(f"{what} must be {must}, got {value!r}: {error}") from None
+    except ValueError:  # a builtin that does not tell
+        pass
+    return value
 
 
 def text(what: str, value: Any) -> str:

@@ -162,8 +162,8 @@ class Segments(Sequence[Segment]):
         with self._lock:
             if self._is_hearing:  # and in this thread
                 raise StateError(
-                    "transcription: what a progress function or a signal handler interrupts "
-                    "cannot be heard further or closed there"
+                    "transcription: what a progress function, a logit filter or a signal handler "
+                    "interrupts cannot be heard further or closed there"
                 )
             try:
                 self._is_hearing = True

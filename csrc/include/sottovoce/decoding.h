@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +28,16 @@ struct SpecialTokens {
 // By name from a vocabulary; throws LoadError naming one that is missing.
 SpecialTokens special_tokens(const Vocabulary& vocabulary);
 
+// A rule of the caller's own. It is called for every row at every step, on the thread that decodes:
+// with the tokens so far, initial_tokens and those chosen since, and with the logits (n_vocab) of
+// the next one, which it may change. They are the network's: the rules of DecodingOptions come
+// after it. -inf forbids a token; NaN and +inf are refused.
+//
+// The first step has one row, which all samples and beams go on from; then come those that are
+// still on their way. A std::exception that the filter throws ends its window alone
+// (FinishedWindow::error); anything else leaves the call at once, as what an Interruptible throws.
+using LogitFilter = std::function<void(const std::vector<int>& tokens, float* logits, int n_vocab)>;
+
 // Everything the caller wants of one window. Behaviour: openai-whisper decoding.py.
 struct DecodingOptions {
   SpecialTokens special;
@@ -47,6 +59,7 @@ struct DecodingOptions {
       blank_tokens;        // not chosen first: encode(" ") and eot; empty switches the rule off
   bool timestamps = true;  // apply the timestamp rules
   std::optional<int> max_initial_timestamp_index;  // latest first timestamp, in steps of 0.02 s
+  LogitFilter logit_filter;                        // or none
 
   int top_k = 0;                // likeliest tokens of each step to report; changes no choice
   int n_best = 1;               // hypotheses to report, of those that the search has ended with
@@ -93,7 +106,7 @@ struct DecodingResult {
   std::vector<DecodedHypothesis> hypotheses;  // the n_best of them, the result first
   float sum_logprob = 0.0f;     // of the tokens and of eot where the search counted it
   float avg_logprob = 0.0f;     // sum_logprob / (n_tokens + 1)
-  float no_speech_prob = 0.0f;  // softmax at sot_index, before any rule
+  float no_speech_prob = 0.0f;  // softmax at sot_index, before any rule or filter
   float temperature = 0.0f;
   std::shared_ptr<const KeptAttention> attention;  // if it was to be kept
 };
@@ -102,8 +115,10 @@ struct DecodingResult {
 struct FinishedWindow {
   std::uint64_t id = 0;  // submit()'s
   DecodingResult result;
-  std::string error;  // "", or why there is no result: its options left it no token to choose
-  Metrics metrics;    // of this window; a pass counts in full for each window that it served
+  // Null, or why there is no result: a ShapeError, if its options left it no token to choose or its
+  // filter left a logit that is none; what its filter threw.
+  std::exception_ptr error;
+  Metrics metrics;  // of this window; a pass counts in full for each window that it served
 };
 
 // Windows side by side in a number of slots: one that finishes makes room for the next. Prompts of
@@ -151,7 +166,7 @@ class DecodeBatch {
 // Decodes windows side by side, all at once: options[i] and its own prompt length for features[i].
 // Each result has the same bits as when its window is decoded alone. This call's figures are merged
 // into `metrics`, if given. Throws ShapeError for options that contradict each other or do not fit
-// the model.
+// the model, and what a filter throws.
 std::vector<DecodingResult> decode(const Model& model, const std::vector<AudioFeatures>& features,
                                    const std::vector<DecodingOptions>& options,
                                    Metrics* metrics = nullptr);

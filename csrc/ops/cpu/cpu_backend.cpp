@@ -31,6 +31,11 @@ Array CpuBackend::adopt(Tensor tensor) {
   return make_array(std::move(tensor).release(), shape, dtype);
 }
 
+void* CpuBackend::row(const Array& array, std::int64_t index) {
+  return static_cast<char*>(raw(array)) +
+         index * array.n_columns() * static_cast<std::int64_t>(size_of(array.dtype()));
+}
+
 TensorView CpuBackend::view(const Array& array) {
   return {raw(array), array.dtype(), array.shape()};
 }
@@ -62,13 +67,14 @@ Array CpuBackend::upload(const TensorView& source) const {
   return adopt(copy_of(context_, source));
 }
 
+void CpuBackend::upload(const TensorView& source, std::int64_t first_row, Array& out) const {
+  std::memcpy(row(out, first_row), source.data, source.n_bytes());
+}
+
 Tensor CpuBackend::download(const Array& source, std::int64_t first_row,
                             std::int64_t n_rows) const {
-  const std::int64_t n = source.n_columns();
-  const std::size_t row_bytes = static_cast<std::size_t>(n) * size_of(source.dtype());
-  const auto* from =
-      static_cast<const char*>(raw(source)) + static_cast<std::size_t>(first_row) * row_bytes;
-  return copy_of(CpuContext(host()), {from, source.dtype(), {n_rows, n}});
+  const Shape shape{n_rows, source.n_columns()};
+  return copy_of(CpuContext(host()), {row(source, first_row), source.dtype(), shape});
 }
 
 Tensor CpuBackend::take(const Array& source) const {

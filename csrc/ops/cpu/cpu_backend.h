@@ -29,6 +29,7 @@ class CpuBackend : public Backend {
   Array zeros(Shape shape, DType dtype) const override;
   Array reserve(Shape shape, DType dtype) const override;
   Array upload(const TensorView& source) const override;
+  void upload(const TensorView& source, std::int64_t first_row, Array& out) const override;
   Tensor download(const Array& source, std::int64_t first_row, std::int64_t n_rows) const override;
   Tensor take(const Array& source) const override;
   bool all_finite(const Array& source) const override;
@@ -83,6 +84,7 @@ class CpuBackend : public Backend {
  private:
   // Element 0 of an array of this back end.
   static void* raw(const Array& array) { return memory_of(array).get(); }
+  static void* row(const Array& array, std::int64_t index);
   std::size_t attend(const std::vector<AttentionGroup>& groups, std::int64_t n_head, const Rows& q,
                      Rows& out, const KeptScores& kept) const;
   static float* f32(const Array& array) { return static_cast<float*>(raw(array)); }

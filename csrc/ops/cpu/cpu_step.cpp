@@ -174,13 +174,15 @@ void CpuBackend::logits(const Step& step, const Array& x, const LayerNorm& ln,
   const std::int64_t n = x.n_columns();
   Tensor hidden({n_rows, n});
   std::vector<int> first;  // the first token of each row that counts
+  std::vector<int> first_computed;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     std::copy_n(f32(x) + wanted[i].input * n, n, hidden.data() + static_cast<std::int64_t>(i) * n);
     first.push_back(wanted[i].first_token);
+    first_computed.push_back(wanted[i].is_complete ? 0 : wanted[i].first_token);
   }
   Activations normal(CpuContext(host()), n_rows, n, DType::kFloat32);
   ops::layer_norm(context_, hidden.data(), f32(ln.weight), f32(ln.bias), normal);
-  project_logits(context_, packed(*embedding.linear), normal, first, f32(out));
+  project_logits(context_, packed(*embedding.linear), normal, first_computed, f32(out));
   if (!embedding.rows.empty()) {
     rescore_best(context_, view(embedding.rows), normal, first, f32(out));
   }

@@ -30,6 +30,11 @@ Array GuardedBackend::upload(const TensorView& source) const {
   return CpuBackend::upload(source);
 }
 
+void GuardedBackend::upload(const TensorView& source, std::int64_t first_row, Array& out) const {
+  const GuardedMemory::Access access(guarded_);
+  return CpuBackend::upload(source, first_row, out);
+}
+
 Tensor GuardedBackend::download(const Array& source, std::int64_t first_row,
                                 std::int64_t n_rows) const {
   const GuardedMemory::Access access(guarded_);

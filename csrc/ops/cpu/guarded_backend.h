@@ -18,6 +18,7 @@ class GuardedBackend final : public CpuBackend {
   Array zeros(Shape shape, DType dtype) const override;
   Array reserve(Shape shape, DType dtype) const override;
   Array upload(const TensorView& source) const override;
+  void upload(const TensorView& source, std::int64_t first_row, Array& out) const override;
   Tensor download(const Array& source, std::int64_t first_row, std::int64_t n_rows) const override;
   Tensor take(const Array& source) const override;
   bool all_finite(const Array& source) const override;

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import _core
-from ..errors import AudioWarning, ShapeError, warn_of_audio
+from ..errors import AudioWarning, warn_of_audio
 from ..options import TranscribeOptions
 from ..policy.channels import interleaved
 from ..policy.requests import AlignRequest, DecodeRequest, EncodeRequest, HeardWindow, Request
@@ -238,12 +238,16 @@ class Batch:
                 self._decoding[number] = run
 
     def _decode(self) -> None:
-        for finished in self._decoder.advance(MAX_PASSES):
-            run = self._decoding.pop(finished.id)
-            run.metrics.merge(finished.metrics)
-            if finished.error:
-                run.entry.fail(ShapeError(finished.error), run)
-            self._resume(run, finished.result, again=True)
+        finished = deque(self._decoder.advance(MAX_PASSES))
+        while finished:  # none stays: the traceback of a filter's error holds this frame
+            self._finish(finished.popleft())
+
+    def _finish(self, finished: _core.FinishedWindow) -> None:
+        run = self._decoding.pop(finished.id)
+        run.metrics.merge(finished.metrics)
+        if finished.error is not None:
+            run.entry.fail(finished.error, run)
+        self._resume(run, finished.result, again=True)
 
 
 def segments(core: _core.Model, job: Job) -> Iterator[Segment]:

@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterator
 from typing import Any, TypeVar
 
 from .. import _core
-from ..errors import ShapeError
 from ..policy.requests import AlignRequest, DecodeRequest, EncodeRequest, HeardWindow
 from ..results import Segment
 from .job import MAX_PASSES, Job
@@ -77,6 +76,11 @@ def _decode(
     while not (finished := decoder.advance(MAX_PASSES)):
         pass  # in Python for a moment, where Ctrl-C gets through
     metrics.merge(finished[0].metrics)
-    if finished[0].error:
-        raise ShapeError(finished[0].error)
-    return finished[0].result
+    error = finished[0].error
+    if error is None:
+        return finished[0].result
+    del finished  # it holds the error, whose traceback would hold it
+    try:
+        raise error
+    finally:
+        del error

@@ -102,6 +102,7 @@ def core_options(
         blank_tokens=tokenizer.blank_tokens if options.suppress_blank else (),
         timestamps=not options.without_timestamps,
         max_initial_timestamp_index=_timestamp_index(options.max_initial_timestamp),
+        logit_filter=options.logit_filter,
         top_k=options.top_k,
         n_best=options.n_best,
         keep_attention=keep_attention,
