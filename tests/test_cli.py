@@ -21,7 +21,7 @@ from sottovoce import _core, audio, cli, model
 from sottovoce.cli import arguments, parser
 from sottovoce.cli import transcribe as transcribe_command
 from sottovoce.cli.output import prepare_folder
-from sottovoce.results import Progress
+from sottovoce.results import Progress, Segment, Word
 from sottovoce.writers import ALL, saving, write
 
 SAID = [at(0), word(1), at(2), at(2), word(2), at(3)]
@@ -344,6 +344,19 @@ def test_a_file_with_other_channels_is_one_line_and_the_others_go_on(core, capsy
         "sottovoce: a.wav: transcribe: channels must name the 2 channels of the audio, "
         "got 3: 'a', 'b', 'c'\n"
     )
+
+
+def test_colours_leave_spaces_where_they_are():
+    """One in front of a word is between words, and none is left behind a time or a name."""
+    words = tuple(Word(said, 0, 1, p) for said, p in [(" a", 0.0), ("b ", 0.6), (" ", 1.0)])
+    segment = Segment(0, 0, 0.0, 1.0, " ab  ", (1,), 0.0, -0.1, 1.0, 0.0, words)
+    shown = transcribe_command._in_colours(segment)
+    assert shown == " \33[38;5;196ma\33[0m\33[38;5;190mb\33[0m  "
+    named = replace(segment, speaker="Ada", words=words[:1])
+    line = transcribe_command._with_times(transcribe_command._in_colours, named)
+    assert line == "[00:00.000 --> 00:01.000] [Ada]: \33[38;5;196ma\33[0m"
+    plain = transcribe_command._plain(transcribe_command._in_colours, named)
+    assert plain == "[Ada]: \33[38;5;196ma\33[0m"
 
 
 # --- what goes wrong ---
