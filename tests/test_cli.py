@@ -744,7 +744,27 @@ def test_info_shows_a_real_model(tiny_en_dir, capsys):
     out = capsys.readouterr().out
     assert "n_audio_state   384" in out
     assert "vocabulary      English-only" in out
-    assert "alignment heads 1.0 2.0 2.5" in out
+    heads = "1.0 2.0 2.5 3.0 3.1 3.2 3.3 3.4 (openai-whisper's of tiny.en)"
+    assert f"alignment heads {heads}\n" in out
+
+
+@pytest.mark.parametrize(
+    ("heads", "shown"),
+    [
+        ([[3, 4], [3, 5]], "3.4 3.5 (the checkpoint's own)"),
+        ([[2, 2], [3, 0], [3, 5], [3, 4], [3, 2], [3, 3]], "(openai-whisper's of tiny)"),
+        ([], "not stated: every head of the last half of the decoder"),
+    ],
+)
+def test_info_says_whose_alignment_heads_are_used(tiny_en_dir, tmp_path, capsys, heads, shown):
+    for path in tiny_en_dir.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    config = json.loads((tiny_en_dir / "config.json").read_text(encoding="utf-8"))
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "config.json").write_text(json.dumps({**config, "alignment_heads": heads}))
+    assert cli.main(["info", str(tmp_path)]) == 0
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("alignment heads"))
+    assert line.endswith(shown)
 
 
 def test_convert_writes_a_model_that_loads(tiny_en_dir, tmp_path, capsys):
@@ -764,3 +784,28 @@ def test_a_real_file_is_transcribed_into_a_pipe(tiny_en_dir):
     with clip.open("rb") as stream:
         piped = command("transcribe", "-", "--model", str(tiny_en_dir), "-f", "vtt", stdin=stream)
     assert piped.stdout.startswith("WEBVTT\n\n00:00.000 --> ")
+
+
+@pytest.mark.parametrize("words", ["False", "True"])
+def test_the_full_json_says_how_sure_it_is(tiny_en_dir, tmp_path, capsys, words):
+    jfk = str(Path(__file__).parent / "data/jfk.flac")
+    flags = ["--model", str(tiny_en_dir), "--beam_size", "3", "--word_timestamps", words]
+    flags += ["--top_k", "2", "--n_best", "3"]
+    assert cli.main(["transcribe", jfk, *flags, "-q", "-f", "full.json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert cli.main(["transcribe", jfk, *flags, "-q", "-f", "full.json", "-o", str(tmp_path)]) == 0
+    filed = json.loads((tmp_path / "jfk.full.json").read_text(encoding="utf-8"))
+    assert filed["segments"] == document["segments"]
+    for segment in document["segments"]:
+        n_tokens = len(segment["tokens"])
+        assert n_tokens == len(segment["logprobs"]) == len(segment["alternatives"]) > 0
+        for each in segment["alternatives"]:
+            assert [list(alternative) for alternative in each] == [["token", "text", "logprob"]] * 2
+        assert len(segment["hypotheses"]) == 3
+        for hypothesis in segment["hypotheses"]:
+            assert list(hypothesis) == ["text", "tokens", "avg_logprob", "score"]
+            assert "ask" in hypothesis["text"]
+    # openai-whisper's has none of it.
+    assert cli.main(["transcribe", jfk, *flags, "-q", "-f", "json"]) == 0
+    (segment, *_) = json.loads(capsys.readouterr().out)["segments"]
+    assert not segment.keys() & {"logprobs", "alternatives", "hypotheses"}
