@@ -1,6 +1,7 @@
 """Alignment heads: openai-whisper's base85 dumps, and the override when a model is opened."""
 
 import base64
+import dataclasses
 import gzip
 
 import numpy as np
@@ -8,8 +9,12 @@ import pytest
 
 import ctranslate2_writer as ct2
 from oracle.checkpoint import Dims, random_checkpoint
-from sottovoce._core import LoadError
-from sottovoce.checkpoints import alignment_heads_from_base85, open_checkpoint
+from sottovoce._core import Checkpoint, LoadError, ModelDims
+from sottovoce.checkpoints import (
+    alignment_heads_from_base85,
+    official_model,
+    open_checkpoint,
+)
 
 DIMS = Dims()
 
@@ -34,6 +39,23 @@ def test_base85_as_openai_whisper_ships_it():
     expected = [(1, 0), (2, 0), (2, 5), (3, 0), (3, 1), (3, 2), (3, 3), (3, 4)]
     assert alignment_heads_from_base85(tiny_en, 4, 6) == expected
     assert alignment_heads_from_base85(tiny_en.decode(), 4, 6) == expected
+
+
+@pytest.mark.parametrize("name", ["tiny.en", "base"])
+def test_heads_of_official_models_are_known(name, models_dir):
+    found = open_checkpoint(models_dir / name)
+    assert official_model(found) == name
+    first, *rest = found.alignment_heads
+    assert official_model(open_checkpoint(models_dir / name, alignment_heads=rest)) == ""
+    shuffled = open_checkpoint(models_dir / name, alignment_heads=[*rest, first])
+    assert official_model(shuffled) == name
+
+
+def test_heads_of_another_size_are_no_official_models(tensors):
+    dims = ModelDims(**dataclasses.asdict(DIMS))
+    heads = [(1, 0), (2, 0)]
+    assert official_model(Checkpoint(dims, tensors, alignment_heads=heads)) == ""
+    assert official_model(Checkpoint(dims, tensors)) == ""
 
 
 def test_base85_round_trip(rng):

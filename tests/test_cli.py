@@ -21,7 +21,7 @@ from sottovoce import _core, audio, cli, model
 from sottovoce.cli import arguments, parser
 from sottovoce.cli import transcribe as transcribe_command
 from sottovoce.cli.output import prepare_folder
-from sottovoce.results import Progress
+from sottovoce.results import Progress, Segment, Word
 from sottovoce.writers import ALL, saving, write
 
 SAID = [at(0), word(1), at(2), at(2), word(2), at(3)]
@@ -344,6 +344,19 @@ def test_a_file_with_other_channels_is_one_line_and_the_others_go_on(core, capsy
         "sottovoce: a.wav: transcribe: channels must name the 2 channels of the audio, "
         "got 3: 'a', 'b', 'c'\n"
     )
+
+
+def test_colours_leave_spaces_where_they_are():
+    """One in front of a word is between words, and none is left behind a time or a name."""
+    words = tuple(Word(said, 0, 1, p) for said, p in [(" a", 0.0), ("b ", 0.6), (" ", 1.0)])
+    segment = Segment(0, 0, 0.0, 1.0, " ab  ", (1,), 0.0, -0.1, 1.0, 0.0, words)
+    shown = transcribe_command._in_colours(segment)
+    assert shown == " \33[38;5;196ma\33[0m\33[38;5;190mb\33[0m  "
+    named = replace(segment, speaker="Ada", words=words[:1])
+    line = transcribe_command._with_times(transcribe_command._in_colours, named)
+    assert line == "[00:00.000 --> 00:01.000] [Ada]: \33[38;5;196ma\33[0m"
+    plain = transcribe_command._plain(transcribe_command._in_colours, named)
+    assert plain == "[Ada]: \33[38;5;196ma\33[0m"
 
 
 # --- what goes wrong ---
@@ -732,7 +745,27 @@ def test_info_shows_a_real_model(tiny_en_dir, capsys):
     out = capsys.readouterr().out
     assert "n_audio_state   384" in out
     assert "vocabulary      English-only" in out
-    assert "alignment heads 1.0 2.0 2.5" in out
+    heads = "1.0 2.0 2.5 3.0 3.1 3.2 3.3 3.4 (openai-whisper's of tiny.en)"
+    assert f"alignment heads {heads}\n" in out
+
+
+@pytest.mark.parametrize(
+    ("heads", "shown"),
+    [
+        ([[3, 4], [3, 5]], "3.4 3.5 (the checkpoint's own)"),
+        ([[2, 2], [3, 0], [3, 5], [3, 4], [3, 2], [3, 3]], "(openai-whisper's of tiny)"),
+        ([], "not stated: every head of the last half of the decoder"),
+    ],
+)
+def test_info_says_whose_alignment_heads_are_used(tiny_en_dir, tmp_path, capsys, heads, shown):
+    for path in tiny_en_dir.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    config = json.loads((tiny_en_dir / "config.json").read_text(encoding="utf-8"))
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "config.json").write_text(json.dumps({**config, "alignment_heads": heads}))
+    assert cli.main(["info", str(tmp_path)]) == 0
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("alignment heads"))
+    assert line.endswith(shown)
 
 
 def test_convert_writes_a_model_that_loads(tiny_en_dir, tmp_path, capsys):
@@ -752,3 +785,28 @@ def test_a_real_file_is_transcribed_into_a_pipe(tiny_en_dir):
     with clip.open("rb") as stream:
         piped = command("transcribe", "-", "--model", str(tiny_en_dir), "-f", "vtt", stdin=stream)
     assert piped.stdout.startswith("WEBVTT\n\n00:00.000 --> ")
+
+
+@pytest.mark.parametrize("words", ["False", "True"])
+def test_the_full_json_says_how_sure_it_is(tiny_en_dir, tmp_path, capsys, words):
+    jfk = str(Path(__file__).parent / "data/jfk.flac")
+    flags = ["--model", str(tiny_en_dir), "--beam_size", "3", "--word_timestamps", words]
+    flags += ["--top_k", "2", "--n_best", "3"]
+    assert cli.main(["transcribe", jfk, *flags, "-q", "-f", "full.json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert cli.main(["transcribe", jfk, *flags, "-q", "-f", "full.json", "-o", str(tmp_path)]) == 0
+    filed = json.loads((tmp_path / "jfk.full.json").read_text(encoding="utf-8"))
+    assert filed["segments"] == document["segments"]
+    for segment in document["segments"]:
+        n_tokens = len(segment["tokens"])
+        assert n_tokens == len(segment["logprobs"]) == len(segment["alternatives"]) > 0
+        for each in segment["alternatives"]:
+            assert [list(alternative) for alternative in each] == [["token", "text", "logprob"]] * 2
+        assert len(segment["hypotheses"]) == 3
+        for hypothesis in segment["hypotheses"]:
+            assert list(hypothesis) == ["text", "tokens", "avg_logprob", "score"]
+            assert "ask" in hypothesis["text"]
+    # openai-whisper's has none of it.
+    assert cli.main(["transcribe", jfk, *flags, "-q", "-f", "json"]) == 0
+    (segment, *_) = json.loads(capsys.readouterr().out)["segments"]
+    assert not segment.keys() & {"logprobs", "alternatives", "hypotheses"}

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -396,5 +397,62 @@ def test_transcribe_refuses_bad_turns_before_it_reads():
         model.transcribe("missing.wav", speakers=[(1, 0, "A")])
     with pytest.raises(ValueError, match=r"^transcribe: speakers must be None where channels"):
         model.transcribe("missing.wav", speakers=[], channels="speakers")
-    with pytest.raises(TypeError, match=r"unknown option 'speakers': those of one recording"):
-        model.transcribe_many(["missing.wav"], speakers=[])
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_each_of_many_recordings_has_its_own_speakers(rng, batch_size):
+    model = tiny_whisper.model()
+    noises = [rng.standard_normal(16000 * n).astype(np.float32) / 9 for n in (40, 3, 61)]
+    keywords = {"word_timestamps": True, "temperature": 0.0, "sample_len": 30}
+    speakers = [[(0, 99, "A")], None, [(0, 30, "B"), (30, 99, "C")]]
+    expected = [
+        model.transcribe(noise, speakers=turns, **keywords)
+        for noise, turns in zip(noises, speakers, strict=True)
+    ]
+    told = []
+    found = model.transcribe_many(
+        iter(noises),
+        speakers=iter(speakers),
+        progress=told.append,
+        batch_size=batch_size,
+        **keywords,
+    )
+    for got, wanted in zip(found, expected, strict=True):
+        assert list(got) == list(wanted)
+        assert got.text == wanted.text
+    names = [{s.speaker for p in told if p.index == i for s in p.segments} for i in range(3)]
+    assert [found - {None} for found in names] == [{"A"}, set(), {"B", "C"}]
+
+
+def test_bad_turns_of_one_recording_are_told_in_its_turn():
+    quiet = np.zeros(1600, np.float32)
+    found = tiny_whisper.model().transcribe_many([quiet] * 3, speakers=[None, [(1, 0, "A")], []])
+    next(found)
+    with pytest.raises(ValueError, match=r"^transcribe_many: recording 1: turn 0: end must be no"):
+        next(found)
+    next(found)
+
+
+@pytest.mark.parametrize(
+    ("n_turns", "message"),
+    [
+        (1, "as many as recordings, got fewer: no turns behind the first 1"),
+        (3, "as many as recordings, got more: no recordings behind the first 2"),
+    ],
+)
+def test_each_recording_must_have_its_turns(n_turns, message):
+    quiet = np.zeros(1600, np.float32)
+    found = tiny_whisper.model().transcribe_many([quiet] * 2, speakers=[None] * n_turns)
+    for _ in range(min(n_turns, 2)):
+        next(found)
+    with pytest.raises(ValueError, match=rf"^transcribe_many: speakers must be {message}$"):
+        next(found)
+
+
+@pytest.mark.parametrize("speakers", ["all.rttm", Path("all.rttm"), {"a": []}, 3])
+def test_turns_of_many_recordings_come_in_their_order(speakers):
+    message = "^transcribe_many: speakers must be an iterable of the turns of each recording, got "
+    with pytest.raises(TypeError, match=message + type(speakers).__name__):
+        tiny_whisper.model().transcribe_many([], speakers=speakers)
+    with pytest.raises(ValueError, match=r"^transcribe_many: speakers must be None where channels"):
+        tiny_whisper.model().transcribe_many([], speakers=[], channels="speakers")

@@ -327,3 +327,37 @@ def test_how_sure_it_is_of_real_speech(base, jfk):
         assert len({hypothesis.tokens for hypothesis in segment.hypotheses}) == 4
         assert all("fellow Americans" in text for text in texts)
         assert segment.hypotheses[0].tokens[: len(segment.tokens)] == segment.tokens or segment.id
+
+
+def test_one_window_says_how_sure_it_is(base, jfk):
+    mel = _core.log_mel(jfk, base.dims.n_mels)
+    plain = base.decode(mel, language="en", beam_size=4)
+    found = base.decode(mel, language="en", beam_size=4, top_k=3, n_best=4)
+    assert (found.tokens, found.logprobs) == (plain.tokens, plain.logprobs)
+    assert len(found.tokens) == len(found.logprobs) > 20
+    assert (plain.alternatives, plain.hypotheses) == ((), ())
+    assert [len(each) for each in found.alternatives] == [3] * len(found.tokens)
+    for token, logprob, each in zip(found.tokens, found.logprobs, found.alternatives, strict=True):
+        assert [a.logprob for a in each] == sorted((a.logprob for a in each), reverse=True)
+        assert {a.logprob for a in each if a.token == token} <= {logprob}
+        assert all(a.text == base.tokenizer.decode_with_timestamps([a.token]) for a in each)
+    best, *others = found.hypotheses
+    assert (best.tokens, best.text) == (found.tokens, found.text)
+    assert best.avg_logprob == pytest.approx(found.avg_logprob, rel=1e-6)
+    assert len(others) == 3
+    scores = [hypothesis.score for hypothesis in found.hypotheses]
+    assert scores == sorted(scores, reverse=True)
+    assert all(h.text == base.tokenizer.decode(h.tokens).strip() for h in others)
+    (greedy,) = base.decode(mel, language="en", n_best=3).hypotheses  # which ends with one
+    assert greedy.tokens == base.decode(mel, language="en").tokens
+
+
+def test_many_recordings_say_how_sure_they_are(base, jfk):
+    keywords = {"language": "en", "beam_size": 2, "top_k": 2, "n_best": 2, "temperature": 0.0}
+    alone = [list(base.transcribe(samples, **keywords)) for samples in (jfk, jfk[:80000])]
+    many = [list(found) for found in base.transcribe_many([jfk, jfk[:80000]], **keywords)]
+    assert many == alone
+    for segment in (segment for segments in many for segment in segments):
+        assert len(segment.tokens) == len(segment.logprobs) == len(segment.alternatives) > 0
+        assert {len(each) for each in segment.alternatives} == {2}
+        assert len(segment.hypotheses) == 2

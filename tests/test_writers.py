@@ -621,3 +621,49 @@ def test_a_notebook_shows_names():
     info = SimpleNamespace(language="en", duration=1.0)
     about = [replace(segment(0, 0.0, 1.0, " hi"), speaker="<A>")]
     assert ">[&lt;A&gt;]: hi</td>" in Transcription(about, info, " hi")._repr_html_()
+
+
+@pytest.mark.parametrize("output_format", ["vtt", "srt", "ass", "lrc"])
+@pytest.mark.parametrize("n_lines", [None, 1, 2, 3])
+def test_a_line_has_room_for_the_name_in_front(output_format, n_lines):
+    """Where it is seen: in vtt and ass it is no text."""
+    words = [
+        Word(f" wo{j}{i:02d}", 20 * j + i, 20 * j + i + 1, 0.5, (7,), name)
+        for j, name in enumerate(["Ada", "Bobby", None])
+        for i in range(20)
+    ]
+    layout = {"max_line_width": 24, "max_line_count": n_lines}
+    file = written(said(tuple(words)), output_format, **layout)
+    text = re.sub(r"Dialogue.*,,|<v \w+>|^\[\d+:[\d.]+\]", "", file, flags=re.MULTILINE)
+    lines = [line for line in re.split(r"\n|\\N", text) if "wo" in line]
+    assert len(re.findall(r"wo\d+", text)) == 60
+    # Four words of five letters are 23 wide; "[Ada]: " and three, 24.
+    assert max(map(len, lines)) == (24 if output_format in ("srt", "lrc") else 23)
+
+
+def test_a_name_that_leaves_no_room_stands_beside_a_word():
+    words = tuple(Word(f" w{i}", i, i + 1, 0.5, (7,), "Bartholomew") for i in range(3))
+    assert cues_of_srt(written(said(words), "srt", max_line_width=5)) == [
+        "[Bartholomew]: w0\nw1 w2"
+    ]
+
+
+TIMES = ["[00:12.00] x", "a [1:02] b", "<00:12.00>", "[ 5:01.2]", "[-00:01.00]", "[x [03:04:05"]
+
+
+@pytest.mark.parametrize("layout", [{}, {"highlight_words": True}], ids=str)
+@pytest.mark.parametrize("time", TIMES)
+def test_no_text_is_a_time_of_lyrics(time, layout):
+    """Nor a name; the format cannot quote."""
+    words = (Word(f" {time}", 1.0, 2.0, 0.5, (7,), "A"), Word(f" {time}", 2.0, 3.0, 0.5, (8,), "A"))
+    named = [replace(word, speaker=time.strip("[]<>")) for word in words]
+    for found in (said(words), said(tuple(named))):
+        file = written(found, "lrc", **layout)
+        times = re.findall(r"[\[<]\s*[+-]?\d+:[\d:.]*", file)
+        assert times == ["[00:01.00", *(["<00:01.00", "<00:02.00", "<00:03.00"] if layout else [])]
+        assert file.replace("\N{WORD JOINER}", "").count(time) >= 2
+
+
+def test_what_is_no_time_stays_as_it_is_in_lyrics():
+    words = (Word(" at 12:30 [sic] <b> [a:b]", 1.0, 2.0, 0.5),)
+    assert written(said(words), "lrc") == "[00:01.00]at 12:30 [sic] <b> [a:b]\n"

@@ -100,6 +100,8 @@ def with_speakers(model: WhisperModel) -> list[str | None]:
     talk.with_speakers(sottovoce.read_rttm("all.rttm", recording="talk"))
     talk.with_speakers(3)  # type: ignore[arg-type]
     model.transcribe("talk.mp3", speakers=[sottovoce.SpeakerTurn(0, 1, "Ada")])
+    model.transcribe_many(["a.wav", "b.wav"], speakers=["a.rttm", None])
+    model.transcribe_many(["a.wav"], speakers=[3])  # type: ignore[list-item]
     model.transcribe("call.wav", channels="speakers")
     model.transcribe("call.wav", channels=("agent", "customer"))
     model.transcribe("call.wav", channels=2)  # type: ignore[arg-type]

@@ -85,7 +85,6 @@ _OPTIONS = {
 TRANSCRIBE = {
     **_OPTIONS,
     **dict.fromkeys(("prompt", "init_prompt", "prompt_ids"), "it is called initial_prompt"),
-    "speakers": "those of one recording are for transcribe, or for its result: with_speakers",
 }
 DECODE = {
     **_OPTIONS,

@@ -16,9 +16,10 @@ import logging
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial, wraps
+from itertools import zip_longest
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, get_args
@@ -49,7 +50,7 @@ from .policy.seek import SeekLoop, seek_loops
 from .policy.segments import full_text
 from .results import CallMetrics, Segment, TranscriptionInfo, WindowResult
 from .runtime import ComputeType, Device, Isa, Runtime, Threading
-from .speakers import Speakers, Turns, as_turns
+from .speakers import Speakers, SpeakerTurn, Turns, as_turns
 from .text.tokenizer import Tokenizer
 from .transcription import Segments, Transcription, Transcriptions
 
@@ -372,15 +373,9 @@ class WhisperModel:
                 f"transcribe: audio must be one recording, got {len(audio)} of them; "
                 "transcribe_many takes several"
             )
-        known = None if speakers is None else Speakers(as_turns(speakers, where="transcribe"))
-        if known is not None and wanted.channels != "mix":
-            raise ValueError(
-                "transcribe: speakers must be None where channels are speakers, "
-                f"got channels={wanted.channels!r}"
-            )
-        job = self._job(audio, sample_rate, wanted, progress)
-        if known is not None:
-            job = replace(job, loops=[relabelled(loop, known.label) for loop in job.loops])
+        _check_speakers("transcribe", speakers, wanted)
+        turns = None if speakers is None else as_turns(speakers, where="transcribe")
+        job = self._job(audio, sample_rate, wanted, progress, turns)
         warn_of_audio(job.doubts)
         return Transcription(self._heard(job), job.info, self._spell())
 
@@ -440,6 +435,7 @@ class WhisperModel:
         *,
         sample_rate: int | None = None,
         progress: ProgressFunction | None = None,
+        speakers: Iterable[Turns | None] | None = None,
         options: TranscribeOptions | None = None,
         **keywords: Unpack[TranscribeKeywords],
     ) -> Transcriptions:
@@ -452,6 +448,8 @@ class WhisperModel:
             sample_rate: of samples, in Hz; None: 16000.
             progress: as of `transcribe`; those of several recordings come as things happen. What it
                 raises ends the call.
+            speakers: who speaks when in each of `audios`, as `transcribe` takes it, in their order;
+                None among them: nobody is known there.
             options: a `TranscribeOptions`, or for keywords to override.
             keywords: the options of `transcribe`; they hold for every recording.
 
@@ -472,9 +470,16 @@ class WhisperModel:
         wanted = TranscribeOptions.from_keywords(keywords, options)
         self._check(wanted)
         _check_progress("transcribe_many", progress)
+        is_of_one = isinstance(speakers, (str, PathLike, Mapping))
+        if is_of_one or not isinstance(speakers, Iterable | None):
+            raise TypeError(
+                "transcribe_many: speakers must be an iterable of the turns of each recording, "
+                f"got {type(speakers).__name__}"
+            )
+        _check_speakers("transcribe_many", speakers, wanted)
         jobs = (
-            self._job_later(audio, sample_rate, wanted, progress, index)
-            for index, audio in enumerate(audios)
+            self._job_later(audio, sample_rate, wanted, progress, turns, index)
+            for index, (audio, turns) in enumerate(_with_turns(audios, speakers))
         )
         found = Transcriptions(batch.entries(self.core, wanted, jobs), self._spell())
         self._watch(found)
@@ -583,13 +588,22 @@ class WhisperModel:
             raise ValueError(f"language must be 'en' for an English-only model, got {code!r}")
 
     def _job_later(
-        self, audio: Audio, sample_rate: int | None, wanted: TranscribeOptions, *more: Any
+        self,
+        audio: Audio,
+        sample_rate: int | None,
+        wanted: TranscribeOptions,
+        progress: ProgressFunction | None,
+        speakers: Turns | None,
+        index: int,
     ) -> Callable[[], Job]:
         """`_job` for later, when the caller may have changed or closed what was given."""
         from . import audio as media
 
+        where = f"transcribe_many: recording {index}"
         try:
-            return partial(self._job, media.snapshot(audio), sample_rate, wanted, *more)
+            turns = None if speakers is None else as_turns(speakers, where=where)
+            kept = media.snapshot(audio)
+            return partial(self._job, kept, sample_rate, wanted, progress, turns, index)
         except Exception as error:
             return partial(_fail, error)
 
@@ -599,6 +613,7 @@ class WhisperModel:
         sample_rate: int | None,
         wanted: TranscribeOptions,
         progress: ProgressFunction | None,
+        turns: Iterable[SpeakerTurn] | None = None,
         index: int = 0,
     ) -> Job:
         """Reads a recording and finds out its language; nothing of it is decoded yet."""
@@ -616,6 +631,9 @@ class WhisperModel:
             loops = self._channel_loops(recording, names, options, metrics)
         else:
             options, loops = self._loops(mel, options, language.features)
+        if turns is not None:
+            label = Speakers(turns).label
+            loops = [relabelled(loop, label) for loop in loops]
         info = TranscriptionInfo(
             language=language.code,
             language_probability=language.probability,
@@ -722,6 +740,33 @@ def _check_texts(**arguments: object) -> None:
 def _check_progress(where: str, progress: object) -> None:
     if progress is not None and not callable(progress):
         raise TypeError(f"{where}: progress must be a function or None, got {progress!r}")
+
+
+def _check_speakers(where: str, speakers: object, wanted: TranscribeOptions) -> None:
+    if speakers is not None and wanted.channels != "mix":
+        raise ValueError(
+            f"{where}: speakers must be None where channels are speakers, "
+            f"got channels={wanted.channels!r}"
+        )
+
+
+def _with_turns(
+    audios: Iterable[Audio], speakers: Iterable[Turns | None] | None
+) -> Iterator[tuple[Audio, Turns | None]]:
+    """Each recording, and who speaks in it; raises ValueError where there is one without other."""
+    if speakers is None:
+        yield from ((audio, None) for audio in audios)
+        return
+    nothing: Any = object()
+    pairs = zip_longest(audios, speakers, fillvalue=nothing)
+    for index, (audio, turns) in enumerate(pairs):
+        if audio is nothing or turns is nothing:
+            kind, n = ("recordings", "more") if audio is nothing else ("turns", "fewer")
+            raise ValueError(
+                f"transcribe_many: speakers must be as many as recordings, got {n}: no {kind} "
+                f"behind the first {index}"
+            )
+        yield audio, turns
 
 
 def _is_media(audio: object) -> bool:

@@ -4,7 +4,14 @@ It imports nothing of sottovoce, keeps no cache and takes no shortcut: what a te
 must be too simple to be wrong. Tensors go by openai-whisper's names, shapes stand in comments.
 """
 
-from .alignment import attention_matrix, best_path, median_filter, path_starts, text_probabilities
+from .alignment import (
+    attention_matrix,
+    best_path,
+    median_filter,
+    path_starts,
+    path_table,
+    text_probabilities,
+)
 from .checkpoint import Dims, random_checkpoint, sinusoids, tensor_shapes
 from .decoder import DecoderPass, decode
 from .encoder import encode, encoder_states
@@ -31,6 +38,7 @@ __all__ = [
     "median_filter",
     "mel_filters",
     "path_starts",
+    "path_table",
     "power_spectrum",
     "random_checkpoint",
     "sinusoids",

@@ -44,15 +44,17 @@ def attention_matrix(
     return matrix[first_row : first_row + n_rows]
 
 
-def best_path(matrix: ArrayLike) -> list[tuple[int, int]]:
-    """Cells of (n_rows, n_columns) from the first to the last, whose sum is the largest.
+def path_table(matrix: ArrayLike, dtype: type = np.float32) -> tuple[Array, Array]:
+    """What the best path to each cell costs, and the last step of it, as (rows, columns).
 
-    Steps go on in both directions, to the next row or to the next column; the first two only where
-    they are better than either other. NaN is never better, and may lead to row or column -1.
+    Both are (n_rows + 1, n_columns + 1), a row and a column before the matrix's first; costs are
+    added up in `dtype`. Steps go on in both directions, to the next row or to the next column; the
+    first two only where they are better than either other. NaN is never better, and may lead to row
+    or column -1.
     """
     gain = np.asarray(matrix, dtype=np.float64)
     n_rows, n_columns = gain.shape
-    cost = np.full((n_rows + 1, n_columns + 1), np.inf, np.float32)
+    cost = np.full((n_rows + 1, n_columns + 1), np.inf, dtype)
     step = np.empty((n_rows + 1, n_columns + 1), dtype=object)
     cost[0, 0] = 0
     for row in range(1, n_rows + 1):
@@ -70,7 +72,14 @@ def best_path(matrix: ArrayLike) -> list[tuple[int, int]]:
                 before, step[row, column] = right, (0, 1)
             cost[row, column] = np.float64(before) - gain[row - 1, column - 1]
     step[0, :], step[:, 0] = [(0, 1)] * (n_columns + 1), [(1, 0)] * (n_rows + 1)
-    path, row, column = [], n_rows, n_columns
+    return cost, step
+
+
+def best_path(matrix: ArrayLike, dtype: type = np.float32) -> list[tuple[int, int]]:
+    """Cells of (n_rows, n_columns) from the first to the last, whose sum is the largest."""
+    _, step = path_table(matrix, dtype)
+    row, column = (n - 1 for n in step.shape)
+    path = []
     while row > 0 or column > 0:
         path.append((row - 1, column - 1))
         rows, columns = step[row, column]
@@ -78,9 +87,9 @@ def best_path(matrix: ArrayLike) -> list[tuple[int, int]]:
     return path[::-1]
 
 
-def path_starts(matrix: ArrayLike) -> list[int]:
+def path_starts(matrix: ArrayLike, dtype: type = np.float32) -> list[int]:
     """The column at which the best path enters each row."""
-    path = best_path(matrix)
+    path = best_path(matrix, dtype)
     rows = [row for row, _ in path]
     assert sorted(set(rows)) == list(range(len(np.asarray(matrix))))
     return [column for i, (row, column) in enumerate(path) if i == 0 or rows[i - 1] != row]

@@ -16,7 +16,7 @@ from ..errors import AudioError
 from .arrays import as_float32, down_mix
 from .levels import Meter
 from .sources import Part
-from .splitting import Splitter
+from .splitting import Splitter, columns
 from .stated import stated_duration
 from .timeline import Stretch, Timeline, filled
 from .wav import decode_wav
@@ -209,10 +209,10 @@ def _mixed(frame: AudioFrame) -> AudioFrame:
     n_channels = frame.layout.nb_channels
     if n_channels <= 2 or frame.layout.name != f"{n_channels} channels":
         return frame
-    stored = frame.to_ndarray()  # planes, or one row with the channels in turn
-    axis = 0 if frame.format.is_planar else 1
-    samples = as_float32(stored if frame.format.is_planar else stored.reshape(-1, n_channels))
-    mono = av.AudioFrame.from_ndarray(down_mix(samples, axis)[None], "flt", "mono")
+    stored = columns(frame)
+    if stored.dtype == np.int64:
+        stored = (stored >> 32).astype(np.int32)
+    mono = av.AudioFrame.from_ndarray(down_mix(as_float32(stored), 0)[None], "flt", "mono")
     mono.sample_rate = frame.sample_rate
     return mono
 

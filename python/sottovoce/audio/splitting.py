@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from ..errors import AudioError
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.resampler import AudioResampler
+
+
+_S64 = "s64"  # of WAV and AU, which PyAV does not give to NumPy nor take from it
 
 
 class Splitter:
@@ -49,15 +52,8 @@ class Splitter:
                 f"load: {self._name} must have the same channels throughout to be heard one by "
                 f"one, got {len(self._pcm)} and then {n_channels}"
             )
-        if frame.format.name.startswith("s64"):  # which PyAV does not give to NumPy
-            raise AudioError(
-                f"load: {self._name} must have samples of at most 32 bits, or floats, to be heard "
-                f"channel by channel, got {frame.format.name}"
-            )
         self._open((frame.format.name, frame.sample_rate))
-        for column, resampler, pcm in zip(
-            _columns(frame), self._resamplers, self._pcm, strict=True
-        ):
+        for column, resampler, pcm in zip(columns(frame), self._resamplers, self._pcm, strict=True):
             for part in resampler.resample(_mono(column, frame)):
                 pcm += part.to_ndarray().tobytes()
 
@@ -72,15 +68,25 @@ class Splitter:
             ]
 
 
-def _columns(frame: AudioFrame) -> NDArray[np.generic]:
+def columns(frame: AudioFrame) -> NDArray[Any]:
     """(n_channels, n_samples) of any dtype."""
-    stored = frame.to_ndarray()  # planes, or one row with the channels in turn
-    return stored if frame.format.is_planar else stored.reshape(-1, frame.layout.nb_channels).T
+    n_channels = frame.layout.nb_channels
+    stored: NDArray[Any]
+    if frame.format.name == _S64:
+        stored = np.frombuffer(bytes(frame.planes[0]), np.int64)[: n_channels * frame.samples]
+    else:
+        stored = frame.to_ndarray()  # planes, or one row with the channels in turn
+    return stored if frame.format.is_planar else stored.reshape(-1, n_channels).T
 
 
-def _mono(column: NDArray[np.generic], like: AudioFrame) -> AudioFrame:
+def _mono(column: NDArray[Any], like: AudioFrame) -> AudioFrame:
     import av
 
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(column)[None], like.format.name, "mono")
+    form = like.format.name
+    if form == _S64:
+        frame = av.AudioFrame(form, "mono", column.size)
+        frame.planes[0].update(column.tobytes())
+    else:
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(column)[None], form, "mono")
     frame.sample_rate = like.sample_rate
     return frame

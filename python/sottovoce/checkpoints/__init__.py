@@ -5,7 +5,7 @@ start. Foreign tensor names end here; everything behind speaks openai-whisper's.
 computes is the core's; tokens and their texts are text/'s.
 """
 
-from .alignment_heads import AlignmentHeads, alignment_heads_from_base85
+from .alignment_heads import AlignmentHeads, alignment_heads_from_base85, official_model
 from .formats import is_model_directory, model_directory, open_checkpoint
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "alignment_heads_from_base85",
     "is_model_directory",
     "model_directory",
+    "official_model",
     "open_checkpoint",
 ]

@@ -38,8 +38,18 @@ def _model_facts(model: _core.Checkpoint, directory: Path) -> Iterator[tuple[str
     yield "vocabulary", kind if dims.is_multilingual else "English-only"
     yield "parameters", f"{sum(math.prod(model.tensor(n).shape) for n in model.names()):,}"
     yield "dtypes", ", ".join(sorted({model.dtype(name) for name in model.names()}))
-    heads = model.alignment_heads
-    stated = " ".join(f"{layer}.{head}" for layer, head in heads or ())
-    yield "alignment heads", stated or "not stated: all of the upper half of the decoder"
+    yield "alignment heads", _heads(model)
     yield "kernels", f"{', '.join(_core.available_isas())} (the last is the best for this CPU)"
     yield "threads", f"{_core.default_n_threads()}, {' or '.join(_core.available_threading())}"
+
+
+def _heads(model: _core.Checkpoint) -> str:
+    """Which are in use, and who says so."""
+    from ..checkpoints import official_model
+
+    stated = " ".join(f"{layer}.{head}" for layer, head in model.alignment_heads or ())
+    if not stated:
+        return "not stated: every head of the last half of the decoder"
+    name = official_model(model)
+    whose = f"openai-whisper's of {name}" if name else "the checkpoint's own"
+    return f"{stated} ({whose})"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import LoadError
 from ..options import TranscribeOptions
 from ..results import Progress, Segment
-from ..speakers import Speakers, SpeakerTurn, turns_by_recording, turns_of
+from ..speakers import SpeakerTurn, turns_by_recording, turns_of
 from ..transcription import Transcription
 from ..writers import Layout, format_timestamp, prefixed
 from .display import Display
@@ -157,7 +157,6 @@ class _Run:
     ) -> None:
         """`turns` of each recording, if speakers are known."""
         self._turns = turns
-        self._speakers = None if turns is None else [Speakers(of_one) for of_one in turns]
         self._paths: list[str] = arguments.audio
         self._model = model
         self._keywords = keywords
@@ -206,6 +205,7 @@ class _Run:
             return self._model.transcribe(
                 open_input(self._paths[index]),
                 progress=lambda progress: self._take(replace(progress, index=index)),
+                speakers=self._turns[index] if self._turns else None,
                 **self._keywords,
             )
 
@@ -213,14 +213,13 @@ class _Run:
             yield alone
             return
         audios = map(open_input, self._paths)
-        with self._model.transcribe_many(audios, progress=self._take, **self._keywords) as many:
+        with self._model.transcribe_many(
+            audios, progress=self._take, speakers=self._turns, **self._keywords
+        ) as many:
             yield lambda _: next(many)
 
     def _take(self, progress: Progress) -> None:
         """Shows what is heard; files are written once all of a recording is, in any order."""
-        if self._speakers is not None:
-            labelled = tuple(self._speakers[progress.index].label(progress.segments))
-            progress = replace(progress, segments=labelled)
         self._display.heard(progress)
         index, info = progress.index, progress.info
         if self._output.is_files and self._ends_are_told:
@@ -232,8 +231,6 @@ class _Run:
                 self._write(index, Transcription(segments, info, text))
 
     def _deliver(self, index: int, transcription: Transcription) -> None:
-        if self._turns is not None:
-            transcription = transcription.with_speakers(self._turns[index])
         self._display.end(transcription.segments)
         if index not in self._written:
             self._write(index, transcription)
@@ -263,11 +260,13 @@ def _text(segment: Segment) -> str:
 
 
 def _in_colours(segment: Segment) -> str:
-    """The words, each in the colour of its probability."""
+    """The words, each in the colour of its probability; the spaces between have none."""
     if not segment.words:
         return segment.text
     shown = []
     for word in segment.words:
         colour = _COLOURS[min(int(word.probability * len(_COLOURS)), len(_COLOURS) - 1)]
-        shown.append(f"\33[38;5;{colour}m{word.word}\33[0m")
+        said = word.word.strip()
+        coloured = f"\33[38;5;{colour}m{said}\33[0m"
+        shown.append(word.word.replace(said, coloured, 1) if said else word.word)
     return "".join(shown)

@@ -5,7 +5,7 @@ from typing import TextIO
 
 from ..results import Transcript
 from .cues import Cue, Layout, cues
-from .names import one_line
+from .names import WORD_JOINER, one_line
 
 _HEAD = """\
 [Script Info]
@@ -25,7 +25,6 @@ Style: Default,Arial,16,&H00FFFFFF,&H00808080,&H00000000,&H00000000,0,0,0,0,100,
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 """
-_WORD_JOINER = "\N{WORD JOINER}"  # ends what a backslash of the text would begin
 
 
 def write_ass(transcript: Transcript, stream: TextIO, layout: Layout) -> None:
@@ -55,7 +54,7 @@ def _karaoke(cue: Cue) -> Iterator[str]:
 def _escaped(text: str) -> str:
     lines = [line.strip("\r\n") for line in text.splitlines() if line.strip()]
     begins_line = "\\N" if text.startswith("\n") else ""
-    text = "\n".join(lines).replace("\\", "\\" + _WORD_JOINER)
+    text = "\n".join(lines).replace("\\", "\\" + WORD_JOINER)
     return begins_line + text.replace("{", "\\{").replace("}", "\\}").replace("\n", "\\N")
 
 

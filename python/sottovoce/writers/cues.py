@@ -8,11 +8,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 from ..results import Segment, Transcript, Word
+from .names import in_front
 
 _LONG_PAUSE = 3.0  # s between the starts of two words, which a subtitle does not bridge
 _UNLIMITED = 1000  # characters a line, and words
+
+Named = Literal["nowhere", "cues", "lines"]  # what a format writes a speaker's name in front of
 
 
 @dataclass(frozen=True)
@@ -82,14 +86,15 @@ class Cue:
             last = piece.end
 
 
-def cues(transcript: Transcript, layout: Layout) -> Iterator[Cue]:
+def cues(transcript: Transcript, layout: Layout, named: Named = "nowhere") -> Iterator[Cue]:
     """The subtitles of a transcript, each of one speaker; those that say nothing are left out.
 
+    Lines have room for the names that the format writes in front of what is `named`.
     Raises ValueError if the layout needs word times and there are none.
     """
     segments = list(transcript.segments)
     if any(segment.words is not None for segment in segments):
-        found = _of_words(segments, layout)
+        found = _of_words(segments, layout, named)
     elif layout.needs_words and segments:
         raise ValueError(
             f"{layout.needs_words} needs the times of words: transcribe with word_timestamps=True"
@@ -99,7 +104,7 @@ def cues(transcript: Transcript, layout: Layout) -> Iterator[Cue]:
     return (cue for cue in found if cue.text.strip())
 
 
-def _of_words(segments: list[Segment], layout: Layout) -> Iterator[Cue]:
+def _of_words(segments: list[Segment], layout: Layout, named: Named) -> Iterator[Cue]:
     width = layout.max_line_width or _UNLIMITED
     # Either subtitles are filled line by line, or each belongs to a segment.
     fills = layout.max_line_count is not None and layout.max_line_width is not None
@@ -124,6 +129,8 @@ def _of_words(segments: list[Segment], layout: Layout) -> Iterator[Cue]:
             elif was_in_line:
                 n_lines += 1
                 text = "\n" + text
+            if text and (named == "lines" or (named == "cues" and n_lines == 1)):
+                n_columns += len(in_front(word.speaker))
         pieces.append(Piece(text, word.start, word.end))
         last, speaker = word.start, word.speaker
     if pieces:

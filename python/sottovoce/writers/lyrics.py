@@ -1,5 +1,10 @@
-"""LRC: a line of lyrics and when it is sung, as music players show them."""
+"""LRC: a line of lyrics and when it is sung, as music players show them.
 
+The format has no escapes: what would read as a time, in a text or a name, is broken by a character
+that nobody sees.
+"""
+
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -7,18 +12,25 @@ from typing import TextIO
 
 from ..results import Transcript
 from .cues import Cue, Layout, cues
-from .names import prefixed
+from .names import WORD_JOINER, in_front
+
+_TIME = re.compile(r"(?<=[\[<])(?=\s*[+-]?\d+:)")  # where the inside of what may be one begins
 
 
 def write_lrc(transcript: Transcript, stream: TextIO, layout: Layout) -> None:
     """A line a line of a subtitle; with `highlight_words` each word has its time (enhanced LRC)."""
-    for cue in cues(transcript, layout):
+    for cue in cues(transcript, layout, "lines"):
+        front = _timeless(in_front(cue.speaker))
         for line in _lines(cue):
-            text = " ".join(line.text.split())
+            text = _timeless(" ".join(line.text.split()))
             if layout.highlight_words:
-                words = [f"<{_timestamp(piece.start)}>{piece.text}" for piece in line.pieces]
+                words = [f"<{_timestamp(x.start)}>{_timeless(x.text)}" for x in line.pieces]
                 text = " ".join("".join(words).split()) + f"<{_timestamp(line.end)}>"
-            stream.write(f"[{_timestamp(line.start)}]{prefixed(text, cue.speaker)}\n")
+            stream.write(f"[{_timestamp(line.start)}]{front if text else ''}{text}\n")
+
+
+def _timeless(text: str) -> str:
+    return _TIME.sub(WORD_JOINER, text)
 
 
 def _lines(cue: Cue) -> Iterator[Cue]:

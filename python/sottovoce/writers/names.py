@@ -1,8 +1,10 @@
-"""Names of speakers, as files and terminals show them."""
+"""Names of speakers, as files and terminals show them, and what is not seen in them."""
 
 from collections.abc import Iterable
 
 from ..results import Segment
+
+WORD_JOINER = "\N{WORD JOINER}"  # breaks what a reader would take for a code, and is not seen
 
 
 def one_line(name: str) -> str:
@@ -10,9 +12,14 @@ def one_line(name: str) -> str:
     return " ".join(name.split())
 
 
+def in_front(speaker: str | None) -> str:
+    """The name as whisperX writes it in front of a text; nothing of nobody."""
+    return "" if speaker is None else f"[{one_line(speaker)}]: "
+
+
 def prefixed(text: str, speaker: str | None) -> str:
-    """The text behind its speaker's name, as whisperX writes it; nothing is said by nobody."""
-    return f"[{one_line(speaker)}]: {text}" if speaker is not None and text else text
+    """The text behind its speaker's name; where nothing is said, nobody says it."""
+    return in_front(speaker) + text if text else text
 
 
 def has_speakers(segments: Iterable[Segment]) -> bool:

@@ -10,19 +10,20 @@ from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from ..results import Transcript
-from .cues import Cue, Layout, cues
+from .cues import Cue, Layout, Named, cues
 from .names import one_line, prefixed
 from .timestamps import format_timestamp
 
 
 def write_vtt(transcript: Transcript, stream: TextIO, layout: Layout) -> None:
     stream.write("WEBVTT\n\n")
-    for start, end, text in _shown(transcript, layout, _escaped, _voice):
+    for start, end, text in _shown(transcript, layout, _escaped, _voice, "nowhere"):
         stream.write(f"{format_timestamp(start)} --> {format_timestamp(end)}\n{text}\n\n")
 
 
 def write_srt(transcript: Transcript, stream: TextIO, layout: Layout) -> None:
-    for number, (*times, text) in enumerate(_shown(transcript, layout, str, prefixed), start=1):
+    shown = _shown(transcript, layout, str, prefixed, "cues")
+    for number, (*times, text) in enumerate(shown, start=1):
         start, end = (format_timestamp(time, always_hours=True, marker=",") for time in times)
         stream.write(f"{number}\n{start} --> {end}\n{text}\n\n")
 
@@ -43,9 +44,10 @@ def _shown(
     layout: Layout,
     escape: Callable[[str], str],
     name: Callable[[str, str | None], str],
+    named: Named,
 ) -> Iterator[tuple[float, float, str]]:
     """(start, end, text) of what is shown: a cue, or the moments of one whose words light up."""
-    for cue in cues(transcript, layout):
+    for cue in cues(transcript, layout, named):
         if not layout.highlight_words:
             yield cue.start, cue.end, _text(cue, escape, name)
             continue
