@@ -52,9 +52,22 @@ PYTHON_ROOMS = {
     "writers": {"atomic", "results"},
     "transcription": {"errors", "results", "speakers", "engine", "writers"},
     "alignment": {"results", "transcription"},
+    "opening": {
+        *("_core", "errors", "text", "options", "results"),
+        *("audio", "speakers", "policy", "engine"),
+    },
     "model": {
         *("_core", "runtime", "errors", "text", "foreign", "options", "results"),
-        *("audio", "checkpoints", "speakers", "policy", "engine", "transcription", "alignment"),
+        *(
+            "audio",
+            "checkpoints",
+            "speakers",
+            "policy",
+            "engine",
+            "transcription",
+            "alignment",
+            "opening",
+        ),
     },
     "cli": {
         *("_core", "errors", "text", "foreign", "options", "results"),

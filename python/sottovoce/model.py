@@ -16,13 +16,11 @@ import logging
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial, wraps
-from itertools import zip_longest
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -32,8 +30,9 @@ from . import _core, foreign
 from .alignment import Alignment
 from .engine import batch, sequential, window
 from .engine.job import Job
-from .engine.reports import ProgressFunction, Reports
+from .engine.reports import ProgressFunction
 from .errors import OptionWarning, StateError, warn_of_audio
+from .opening import Opener, with_turns
 from .options import (
     DecodeKeywords,
     DecodeOptions,
@@ -43,21 +42,18 @@ from .options import (
     shows_options,
 )
 from .policy.aligning import align_script, check_script
-from .policy.channels import channel_names, relabelled, spoken_by
-from .policy.chunking import clips_between_pauses
 from .policy.script import script_segments
-from .policy.seek import SeekLoop, seek_loops
 from .policy.segments import full_text
-from .results import CallMetrics, Segment, TranscriptionInfo, WindowResult
+from .results import Segment, WindowResult
 from .runtime import ComputeType, Device, Isa, Runtime, Threading
-from .speakers import Speakers, SpeakerTurn, Turns, as_turns
+from .speakers import Turns, as_turns
 from .text.tokenizer import Tokenizer
 from .transcription import Segments, Transcription, Transcriptions
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .audio import Audio, Recording
+    from .audio import Audio
 
 _log = logging.getLogger("sottovoce.model")
 
@@ -78,14 +74,6 @@ def _answers_unknown(init: _Init) -> _Init:
         init(*arguments, **keywords)
 
     return cast(_Init, checked)
-
-
-@dataclass(frozen=True)
-class _Language:
-    code: str
-    probability: float = 1.0
-    probabilities: Mapping[str, float] | None = None
-    features: _core.AudioFeatures | None = None  # of mel[:, :3000], if that was listened to
 
 
 class WhisperModel:
@@ -375,7 +363,7 @@ class WhisperModel:
             )
         _check_speakers("transcribe", speakers, wanted)
         turns = None if speakers is None else as_turns(speakers, where="transcribe")
-        job = self._job(audio, sample_rate, wanted, progress, turns)
+        job = self._opener().open(audio, sample_rate, wanted, progress, turns)
         warn_of_audio(job.doubts)
         return Transcription(self._heard(job), job.info, self._spell())
 
@@ -421,7 +409,7 @@ class WhisperModel:
         )
         self._check(wanted)
         _check_progress("align", progress)
-        job = self._job(audio, sample_rate, wanted, progress)
+        job = self._opener().open(audio, sample_rate, wanted, progress)
         warn_of_audio(job.doubts)
         heard = tuple(self._heard(job))
         requests = align_script(self.tokenizer, self.dims, job.info.options, job.mel, text, heard)
@@ -477,9 +465,10 @@ class WhisperModel:
                 f"got {type(speakers).__name__}"
             )
         _check_speakers("transcribe_many", speakers, wanted)
+        opener = self._opener()
         jobs = (
-            self._job_later(audio, sample_rate, wanted, progress, turns, index)
-            for index, (audio, turns) in enumerate(_with_turns(audios, speakers))
+            opener.open_later(audio, sample_rate, wanted, progress, turns, index)
+            for index, (audio, turns) in enumerate(with_turns(audios, speakers))
         )
         found = Transcriptions(batch.entries(self.core, wanted, jobs), self._spell())
         self._watch(found)
@@ -496,12 +485,7 @@ class WhisperModel:
             raise ValueError(
                 "detect_language: must have a multilingual model, got an English-only one"
             )
-        metrics = CallMetrics()
-        recording = self._read(audio, sample_rate, metrics)
-        warn_of_audio(recording.doubts)
-        mel = self._padded_mel(recording.samples, metrics)
-        features = self._encode_first_window(mel, metrics)
-        return window.detect_language(self.core, self.tokenizer, features)
+        return self._opener().detect_language(audio, sample_rate)
 
     @shows_options(DecodeOptions, DecodeKeywords)
     def decode(
@@ -553,6 +537,9 @@ class WhisperModel:
         """The text of a whole transcript, spaces as the model spelled them."""
         return full_text(segments, self.tokenizer)
 
+    def _opener(self) -> Opener:
+        return Opener(self.core, self.tokenizer)
+
     def _spell(self) -> Callable[[Iterable[Segment]], str]:
         """`text`, but for what outlives the model."""
         return partial(full_text, tokenizer=self.tokenizer)
@@ -587,149 +574,6 @@ class WhisperModel:
         if code != "en":
             raise ValueError(f"language must be 'en' for an English-only model, got {code!r}")
 
-    def _job_later(
-        self,
-        audio: Audio,
-        sample_rate: int | None,
-        wanted: TranscribeOptions,
-        progress: ProgressFunction | None,
-        speakers: Turns | None,
-        index: int,
-    ) -> Callable[[], Job]:
-        """`_job` for later, when the caller may have changed or closed what was given."""
-        from . import audio as media
-
-        where = f"transcribe_many: recording {index}"
-        try:
-            turns = None if speakers is None else as_turns(speakers, where=where)
-            kept = media.snapshot(audio)
-            return partial(self._job, kept, sample_rate, wanted, progress, turns, index)
-        except Exception as error:
-            return partial(_fail, error)
-
-    def _job(
-        self,
-        audio: Audio,
-        sample_rate: int | None,
-        wanted: TranscribeOptions,
-        progress: ProgressFunction | None,
-        turns: Iterable[SpeakerTurn] | None = None,
-        index: int = 0,
-    ) -> Job:
-        """Reads a recording and finds out its language; nothing of it is decoded yet."""
-        metrics = CallMetrics()
-        names: tuple[str, ...] = ()
-        if wanted.channels == "mix":
-            recording = self._read(audio, sample_rate, metrics)
-        else:
-            recording = self._read_channels(audio, sample_rate, metrics)
-            names = channel_names(wanted.channels, len(recording.channels))
-        mel = self._padded_mel(recording.samples, metrics)
-        language = self._language(wanted.language, mel, metrics)
-        options = replace(wanted, language=language.code)
-        if names:
-            loops = self._channel_loops(recording, names, options, metrics)
-        else:
-            options, loops = self._loops(mel, options, language.features)
-        if turns is not None:
-            label = Speakers(turns).label
-            loops = [relabelled(loop, label) for loop in loops]
-        info = TranscriptionInfo(
-            language=language.code,
-            language_probability=language.probability,
-            all_language_probs=language.probabilities,
-            duration=len(recording.samples) / _core.SAMPLE_RATE,
-            options=options,
-            metrics=metrics,
-            missing=recording.missing,
-        )
-        _log.info(
-            "recording of %.2f s, language %s (probability %.2f), loaded in %.0f ms",
-            *(info.duration, info.language, info.language_probability, metrics.load_ms),
-        )
-        reports = progress and Reports(progress, index, info, len(names) or None)
-        return Job(info, mel, loops, reports, recording.doubts, is_of_channels=bool(names))
-
-    def _loops(
-        self,
-        mel: NDArray[np.float32],
-        options: TranscribeOptions,
-        first_features: _core.AudioFeatures | None = None,
-    ) -> tuple[TranscribeOptions, list[SeekLoop]]:
-        """The loops through a recording, and the options as they use them."""
-        if options.windows == "independent":
-            options = options.of_clips(clips_between_pauses(mel, mel.shape[1] - _core.N_FRAMES))
-        return options, seek_loops(self.tokenizer, self.dims, options, mel, first_features)
-
-    def _channel_loops(
-        self,
-        recording: Recording,
-        names: tuple[str, ...],
-        options: TranscribeOptions,
-        metrics: CallMetrics,
-    ) -> list[SeekLoop]:
-        """Those of each channel, one channel after the other, as if it were a recording alone."""
-        found: list[SeekLoop] = []
-        for name, samples in zip(names, recording.channels, strict=True):
-            _, loops = self._loops(self._padded_mel(samples, metrics), options)
-            found += [relabelled(loop, partial(spoken_by, speaker=name)) for loop in loops]
-        return found
-
-    def _read(self, audio: Audio, sample_rate: int | None, metrics: CallMetrics) -> Recording:
-        from . import audio as media
-
-        started = time.perf_counter()
-        recording = media.read(audio, sample_rate=sample_rate)
-        metrics.load_ms = _ms_since(started)
-        return recording
-
-    def _read_channels(
-        self, audio: Audio, sample_rate: int | None, metrics: CallMetrics
-    ) -> Recording:
-        from . import audio as media
-
-        started = time.perf_counter()
-        recording = media.read_channels(audio, sample_rate=sample_rate)
-        metrics.load_ms = _ms_since(started)
-        return recording
-
-    def _padded_mel(
-        self, samples: NDArray[np.float32], metrics: CallMetrics
-    ) -> NDArray[np.float32]:
-        """Log-mel of everything at once (its floor is relative to the loudest moment of all).
-
-        Returns (n_mels, n_samples // 160 + 3000): 30 s of silence follow the recording.
-        """
-        started = time.perf_counter()
-        mel = _core.log_mel(
-            samples, self.dims.n_mels, padding=_core.N_SAMPLES, n_threads=self.core.n_threads
-        )
-        metrics.mel_ms += _ms_since(started)
-        return mel
-
-    def _language(
-        self, code: str | None, mel: NDArray[np.float32], metrics: CallMetrics
-    ) -> _Language:
-        if code is not None or not self.is_multilingual:
-            return _Language(code or "en")
-        started = time.perf_counter()
-        features = self._encode_first_window(mel, metrics)
-        found, probabilities = window.detect_language(self.core, self.tokenizer, features)
-        metrics.language_ms = _ms_since(started)
-        # Shorter recordings are heard twice, as in openai-whisper: here followed by the silence of
-        # the padding, as a window followed by zeros. The two encodings differ.
-        is_whole_window = mel.shape[1] >= 2 * _core.N_FRAMES
-        return _Language(
-            found, probabilities[found], probabilities, features if is_whole_window else None
-        )
-
-    def _encode_first_window(
-        self, mel: NDArray[np.float32], metrics: CallMetrics
-    ) -> _core.AudioFeatures:
-        features = self.core.encode(np.ascontiguousarray(mel[:, : _core.N_FRAMES]))
-        metrics.core.merge(features.metrics)
-        return features
-
 
 def _check_texts(**arguments: object) -> None:
     for name, value in arguments.items():
@@ -750,25 +594,6 @@ def _check_speakers(where: str, speakers: object, wanted: TranscribeOptions) -> 
         )
 
 
-def _with_turns(
-    audios: Iterable[Audio], speakers: Iterable[Turns | None] | None
-) -> Iterator[tuple[Audio, Turns | None]]:
-    """Each recording, and who speaks in it; raises ValueError where there is one without other."""
-    if speakers is None:
-        yield from ((audio, None) for audio in audios)
-        return
-    nothing: Any = object()
-    pairs = zip_longest(audios, speakers, fillvalue=nothing)
-    for index, (audio, turns) in enumerate(pairs):
-        if audio is nothing or turns is nothing:
-            kind, n = ("recordings", "more") if audio is nothing else ("turns", "fewer")
-            raise ValueError(
-                f"transcribe_many: speakers must be as many as recordings, got {n}: no {kind} "
-                f"behind the first {index}"
-            )
-        yield audio, turns
-
-
 def _is_media(audio: object) -> bool:
     """Whether it is one recording, whatever is in it: a path, a file or its contents."""
     return isinstance(audio, (str, bytes, bytearray, memoryview, PathLike)) or hasattr(
@@ -787,10 +612,6 @@ def _absolute(path: str | PathLike[str]) -> str:
 
 def _reopened(cls: type[WhisperModel], arguments: dict[str, Any]) -> WhisperModel:
     return cls(**arguments)
-
-
-def _fail(error: Exception) -> NoReturn:
-    raise error
 
 
 def _ms_since(started: float) -> float:
