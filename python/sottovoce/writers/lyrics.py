@@ -20,13 +20,16 @@ _TIME = re.compile(r"(?<=[\[<])(?=\s*[+-]?\d+:)")  # where the inside of what ma
 def write_lrc(transcript: Transcript, stream: TextIO, layout: Layout) -> None:
     """A line a line of a subtitle; with `highlight_words` each word has its time (enhanced LRC)."""
     for cue in cues(transcript, layout, "lines"):
-        front = _timeless(in_front(cue.speaker))
         for line in _lines(cue):
             text = _timeless(" ".join(line.text.split()))
             if layout.highlight_words:
                 words = [f"<{_timestamp(x.start)}>{_timeless(x.text)}" for x in line.pieces]
                 text = " ".join("".join(words).split()) + f"<{_timestamp(line.end)}>"
-            stream.write(f"[{_timestamp(line.start)}]{front if text else ''}{text}\n")
+            if text:
+                text = _timeless(in_front(cue.speaker)) + text
+            if text.startswith("["):  # FFmpeg takes all of these behind a time for its own
+                text = WORD_JOINER + text
+            stream.write(f"[{_timestamp(line.start)}]{text}\n")
 
 
 def _timeless(text: str) -> str:
