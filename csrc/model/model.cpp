@@ -54,8 +54,6 @@ std::vector<LayerHead> alignment_heads_of(const Checkpoint& checkpoint) {
   return *checkpoint.alignment_heads;
 }
 
-constexpr float kSilentMel = 0.0f;
-
 // A weak pointer keeps the identity of its owner from being given to another.
 bool same_owner(const std::weak_ptr<const void>& a, const std::weak_ptr<const void>& b) {
   return !a.owner_before(b) && !b.owner_before(a);
@@ -172,11 +170,10 @@ std::vector<AudioFeatures> Model::Impl::encode(const std::vector<TensorView>& me
 
 const Tensor& Model::Impl::silence() const {
   std::call_once(silence_once, [this] {
-    Tensor mel({dims.n_mels, dims.n_frames()});
-    std::fill_n(mel.data(), mel.size(), 0.0f);
+    const Tensor nothing({dims.n_mels, 0});
     std::vector<AudioFeatures> features;
-    encode_pass({mel.view()}, false, dims.n_audio_ctx, features);
-    silence_values = backend->download(features.front().impl().values, 0, dims.n_audio_ctx);
+    encode_pass({nothing.view()}, false, dims.n_audio_ctx, features);
+    silence_values = backend->take(features.front().impl().values);
   });
   return silence_values;
 }
@@ -212,11 +209,12 @@ void Model::Impl::encode_pass(const std::vector<TensorView>& mels, bool hidden_s
 ops::Array Model::Impl::before_silence(const ops::Array& heard) const {
   const std::int64_t n_ctx = heard.n_rows();
   const std::int64_t n = dims.n_audio_state;
-  const Tensor head = backend->download(heard, 0, n_ctx);
-  Tensor all({dims.n_audio_ctx, n});
-  std::copy_n(head.data(), head.size(), all.data());
-  std::copy(silence().data() + n_ctx * n, silence().data() + all.size(), all.data() + head.size());
-  return backend->upload(all.view());
+  ops::Array all = backend->array({dims.n_audio_ctx, n});
+  backend->upload(backend->download(heard, 0, n_ctx).view(), 0, all);
+  const TensorView rest{
+      silence().data() + n_ctx * n, DType::kFloat32, {dims.n_audio_ctx - n_ctx, n}};
+  backend->upload(rest, n_ctx, all);
+  return all;
 }
 
 std::unique_ptr<EncoderWorkspace> Model::Impl::borrow_workspace(int n_windows, int n_ctx) const {

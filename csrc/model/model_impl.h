@@ -72,7 +72,7 @@ struct Model::Impl : std::enable_shared_from_this<Model::Impl> {
                    std::vector<AudioFeatures>& features) const;
   // All positions of a window of which `heard` (n_ctx, n_audio_state) are the first.
   ops::Array before_silence(const ops::Array& heard) const;
-  // What stands at each position when nothing is heard: (n_audio_ctx, n_audio_state).
+  // The features of an empty window: (n_audio_ctx, n_audio_state).
   const Tensor& silence() const;
   // A workspace for as many windows and positions that nobody uses, or a new one; give it back when
   // the pass is over.

@@ -185,7 +185,8 @@ class Model:
     def metrics(self) -> Metrics: ...
     def encode(
         self,
-        mel: NDArray[np.float32],  # (n_mels, n_frames <= 3000)
+        mel: NDArray[np.float32],  # (n_mels, n_frames <= 2 * n_ctx)
+        n_ctx: int | None = None,  # positions; those of an empty window follow; None: all 1500
         *,
         hidden_states: bool = False,
     ) -> AudioFeatures: ...

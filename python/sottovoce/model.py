@@ -335,6 +335,8 @@ class WhisperModel:
             append_punctuations ('"\\'.。,，!！?？:：”)]}、'): marks of the word before them.
             hallucination_silence_threshold (None): with word_timestamps, improbable words between
                 silences longer than this, in s, are left out; None: off.
+            short_windows (False): a window far under 30 s is encoded only as far as it goes, in
+                less time; one whose words look odd is heard again in full; a few words may differ.
             windows ('sequential'): each window begins where the words of the last one ended, and is
                 prompted with them; "independent": each clip is heard on its own, many at once,
                 without condition_on_previous_text and starting from initial_prompt; unless

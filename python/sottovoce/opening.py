@@ -25,6 +25,7 @@ from .options import TranscribeOptions
 from .policy.channels import channel_names, relabelled, spoken_by
 from .policy.chunking import clips_between_pauses
 from .policy.seek import SeekLoop, seek_loops
+from .policy.short_windows import short_context
 from .results import CallMetrics, TranscriptionInfo
 from .speakers import Speakers, SpeakerTurn, Turns, as_turns
 from .text.tokenizer import Tokenizer
@@ -40,7 +41,7 @@ class _Language:
     code: str
     probability: float = 1.0
     probabilities: Mapping[str, float] | None = None
-    features: _core.AudioFeatures | None = None  # of mel[:, :3000], if that was listened to
+    features: _core.AudioFeatures | None = None  # of the first window, if that was listened to
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Opener:
             recording = self._read_channels(audio, sample_rate, metrics)
             names = channel_names(wanted.channels, len(recording.channels))
         mel = self._padded_mel(recording.samples, metrics)
-        language = self._language(wanted.language, mel, metrics)
+        language = self._language(wanted, mel, metrics)
         options = replace(wanted, language=language.code)
         if names:
             loops = self._channel_loops(recording, names, options, metrics)
@@ -121,7 +122,7 @@ class Opener:
         recording = self._read(audio, sample_rate, metrics)
         warn_of_audio(recording.doubts)
         mel = self._padded_mel(recording.samples, metrics)
-        features = self._encode_first_window(mel, metrics)
+        features = self._encode_window(mel[:, : _core.N_FRAMES], metrics)
         return window.detect_language(self.core, self.tokenizer, features)
 
     def _loops(
@@ -182,25 +183,30 @@ class Opener:
         return mel
 
     def _language(
-        self, code: str | None, mel: NDArray[np.float32], metrics: CallMetrics
+        self, wanted: TranscribeOptions, mel: NDArray[np.float32], metrics: CallMetrics
     ) -> _Language:
-        if code is not None or not self.tokenizer.is_multilingual:
-            return _Language(code or "en")
+        if wanted.language is not None or not self.tokenizer.is_multilingual:
+            return _Language(wanted.language or "en")
         started = time.perf_counter()
-        features = self._encode_first_window(mel, metrics)
+        n_frames = mel.shape[1] - _core.N_FRAMES
+        n_ctx = short_context(n_frames) if wanted.short_windows else None
+        if n_ctx is None:
+            features = self._encode_window(mel[:, : _core.N_FRAMES], metrics)
+        else:
+            features = self._encode_window(mel[:, :n_frames], metrics, n_ctx)
         found, probabilities = window.detect_language(self.core, self.tokenizer, features)
         metrics.language_ms = _ms_since(started)
         # Shorter recordings are heard twice, as in openai-whisper: here followed by the silence of
         # the padding, as a window followed by zeros. The two encodings differ.
-        is_whole_window = mel.shape[1] >= 2 * _core.N_FRAMES
+        is_first_window = n_ctx is not None or n_frames >= _core.N_FRAMES
         return _Language(
-            found, probabilities[found], probabilities, features if is_whole_window else None
+            found, probabilities[found], probabilities, features if is_first_window else None
         )
 
-    def _encode_first_window(
-        self, mel: NDArray[np.float32], metrics: CallMetrics
+    def _encode_window(
+        self, frames: NDArray[np.float32], metrics: CallMetrics, n_ctx: int | None = None
     ) -> _core.AudioFeatures:
-        features = self.core.encode(np.ascontiguousarray(mel[:, : _core.N_FRAMES]))
+        features = self.core.encode(np.ascontiguousarray(frames), n_ctx)
         metrics.core.merge(features.metrics)
         return features
 

@@ -93,6 +93,7 @@ class TranscribeKeywords(WindowKeywords, total=False):
     prepend_punctuations: str
     append_punctuations: str
     hallucination_silence_threshold: float | None
+    short_windows: bool
     windows: Windows
     batch_size: int
     channels: Channels
@@ -354,6 +355,14 @@ class TranscribeOptions(WindowOptions):
             number(0.0, finite=True, optional=True),
             "with word_timestamps, improbable words between silences longer than this, in s, are "
             "left out; None: off",
+        ),
+    )
+    short_windows: bool = field(
+        default=False,
+        metadata=_says(
+            flag,
+            "a window far under 30 s is encoded only as far as it goes, in less time; one whose "
+            "words look odd is heard again in full; a few words may differ",
         ),
     )
     windows: Windows = field(

@@ -263,6 +263,7 @@ def _add_policy(group: argparse._ArgumentGroup) -> None:
         default=_listed(_DEFAULTS.clip_timestamps),
         metavar="TIMES",
     )
+    _switch(group, "short_windows", "encode short recordings only as far as they go")
     _option(
         group,
         "windows",

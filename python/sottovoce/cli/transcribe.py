@@ -33,7 +33,14 @@ _OPTION_FLAGS = (
     *("task", "language", "best_of", "beam_size", "patience", "length_penalty", "suppress_tokens"),
     *("seed", "compression_ratio_threshold", "logprob_threshold", "no_speech_threshold"),
     *("condition_on_previous_text", "initial_prompt", "carry_initial_prompt", "clip_timestamps"),
-    *("windows", "batch_size", "word_timestamps", "prepend_punctuations", "append_punctuations"),
+    *(
+        "short_windows",
+        "windows",
+        "batch_size",
+        "word_timestamps",
+        "prepend_punctuations",
+        "append_punctuations",
+    ),
     *("hallucination_silence_threshold", "top_k", "n_best", "channels"),
 )
 _LAYOUT_FLAGS = ("highlight_words", "max_line_width", "max_line_count", "max_words_per_line")

@@ -7,7 +7,7 @@ engine/sequential.py runs one at a time, engine/batch.py many side by side.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from ..text.tokenizer import Tokenizer
 from .prompt import History
 from .requests import AlignRequest, EncodeRequest, HeardWindow, Request
 from .segments import Cut, cut_window, numbered, with_whole_characters, without_empty_speech
+from .short_windows import looks_odd, short_context
 from .window import Window, decode_with_fallback, is_silence
 from .words import alignment_options, with_words, without_hallucinations
 
@@ -55,7 +56,7 @@ def seek_loops(
     Args:
         options: with the language known.
         mel: (n_mels, content_frames + 3000) of the recording and 30 s of silence.
-        first_features: mel[:, :3000] already encoded, for the window that covers exactly that.
+        first_features: the first window already encoded, as the options have it.
     """
     recording = _Recording(tokenizer, dims, options, mel)
     groups = [clips(options.clip_timestamps, int(mel.shape[1]) - _core.N_FRAMES)]
@@ -113,6 +114,14 @@ class _Recording:
                     history.add(segments, result.temperature)
                 yield HeardWindow(window.seek, seek, segments)
 
+    @property
+    def _first_window(self) -> Window:
+        """That of `first_features`."""
+        return Window(0, min(_core.N_FRAMES, int(self.mel.shape[1]) - _core.N_FRAMES))
+
+    def _looks_odd(self, result: WindowResult, window: Window) -> bool:
+        return looks_odd(result, window, self.tokenizer, self.options, self.dims.n_text_ctx)
+
     def _start_of_speech(self, ranges: Sequence[tuple[int, int]]) -> float:
         """Where, in s, what was heard before a loop's first window ended."""
         is_first = self.options.windows == "sequential" or not ranges
@@ -123,15 +132,22 @@ class _Recording:
     ) -> Generator[
         Request, Any, tuple[_core.AudioFeatures, WindowResult, _core.KeptAttention | None]
     ]:
-        features = first_features
-        if features is None or window != Window(0, _core.N_FRAMES):
-            features = yield EncodeRequest(self.mel[:, window.seek : window.end])
+        frames = self.mel[:, window.seek : window.end]
+        n_ctx = short_context(window.size) if self.options.short_windows else None
+        features = first_features if window == self._first_window else None
+        options = self.options
+        if n_ctx is not None:
+            options = replace(options, temperature=options.temperature[:1])
         prompt = history.prompt()
-        # One encoding for all temperatures.
-        result, kept = yield from decode_with_fallback(
-            self.tokenizer, self.dims, features, self.options, prompt, window.seek
-        )
-        return features, result, kept
+        while True:
+            features = features or (yield EncodeRequest(frames, n_ctx))
+            # One encoding for all temperatures.
+            result, kept = yield from decode_with_fallback(
+                self.tokenizer, self.dims, features, options, prompt, window.seek
+            )
+            if n_ctx is None or not self._looks_odd(result, window):
+                return features, result, kept
+            features, options, n_ctx = None, self.options, None
 
     def _with_words(
         self,
