@@ -317,6 +317,11 @@ class WhisperModel:
                 with: `hypotheses`; 1: none but the one that stands.
             temperature (0.0, 0.2, 0.4, 0.6, 0.8, 1.0): one number, or several that are tried in
                 turn until an attempt is fine.
+            languages (): those that a language is looked for among, by code or name; (): all.
+            language_detection_segments (1): most places of a recording, of 30 s each, at which its
+                language is looked for: the beginning, and others at even distances, until one is
+                sure of it; if none is, the likeliest of all together.
+            language_detection_threshold (0.5): the probability from which a place is sure.
             compression_ratio_threshold (2.4): an attempt whose text zlib shrinks by a greater
                 factor failed: repetition; None: off.
             logprob_threshold (-1.0): an attempt whose mean log-probability is below this failed;
@@ -561,6 +566,9 @@ class WhisperModel:
     def _check(self, wanted: WindowOptions) -> None:
         """What options ask of this model; called by what a user calls."""
         self._check_language(wanted.language)
+        if isinstance(wanted, TranscribeOptions):
+            for code in wanted.languages:
+                self._check_language(code)
         if wanted.task == "translate" and not self.is_multilingual:
             warnings.warn(
                 f"task='translate' has no effect: the model {self._name} knows English alone",

@@ -24,6 +24,7 @@ from .errors import warn_of_audio
 from .options import TranscribeOptions
 from .policy.channels import channel_names, relabelled, spoken_by
 from .policy.chunking import clips_between_pauses
+from .policy.language import allowed, places_to_listen, together
 from .policy.seek import SeekLoop, seek_loops
 from .policy.short_windows import short_context
 from .results import CallMetrics, TranscriptionInfo
@@ -187,20 +188,31 @@ class Opener:
     ) -> _Language:
         if wanted.language is not None or not self.tokenizer.is_multilingual:
             return _Language(wanted.language or "en")
+        if len(wanted.languages) == 1:
+            return _Language(wanted.languages[0])
         started = time.perf_counter()
         n_frames = mel.shape[1] - _core.N_FRAMES
         n_ctx = short_context(n_frames) if wanted.short_windows else None
         if n_ctx is None:
-            features = self._encode_window(mel[:, : _core.N_FRAMES], metrics)
+            first = self._encode_window(mel[:, : _core.N_FRAMES], metrics)
         else:
-            features = self._encode_window(mel[:, :n_frames], metrics, n_ctx)
-        found, probabilities = window.detect_language(self.core, self.tokenizer, features)
+            first = self._encode_window(mel[:, :n_frames], metrics, n_ctx)
+        places = []
+        for place in places_to_listen(n_frames, wanted.language_detection_segments):
+            frames = mel[:, place : place + _core.N_FRAMES]
+            features = first if place == 0 else self._encode_window(frames, metrics)
+            _, all_of_them = window.detect_language(self.core, self.tokenizer, features)
+            places.append(allowed(all_of_them, wanted.languages))
+            if max(places[-1].values()) >= wanted.language_detection_threshold:
+                break
+        probabilities = together(places, wanted.language_detection_threshold)
+        found = max(probabilities, key=probabilities.__getitem__)
         metrics.language_ms = _ms_since(started)
         # Shorter recordings are heard twice, as in openai-whisper: here followed by the silence of
         # the padding, as a window followed by zeros. The two encodings differ.
         is_first_window = n_ctx is not None or n_frames >= _core.N_FRAMES
         return _Language(
-            found, probabilities[found], probabilities, features if is_first_window else None
+            found, probabilities[found], probabilities, first if is_first_window else None
         )
 
     def _encode_window(

@@ -192,6 +192,26 @@ def _add_verbose(group: argparse._ArgumentGroup) -> None:
 def _add_task(group: argparse._ArgumentGroup) -> None:
     _option(group, "task", "translate: into English", choices=get_args(Task))
     _add_language(group)
+    _option(
+        group,
+        "languages",
+        "those that it may be, with commas",
+        metavar="LANGUAGES",
+    )
+    _option(
+        group,
+        "language_detection_segments",
+        "most places to listen for it, until one is sure",
+        type=int,
+        metavar="N",
+    )
+    _option(
+        group,
+        "language_detection_threshold",
+        "probability from which a place is sure",
+        type=float,
+        metavar="P",
+    )
 
 
 def _add_language(group: argparse._ArgumentGroup) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..model import WhisperModel
 
 _OPTION_FLAGS = (
+    *("languages", "language_detection_segments", "language_detection_threshold"),
     *("task", "language", "best_of", "beam_size", "patience", "length_penalty", "suppress_tokens"),
     *("seed", "compression_ratio_threshold", "logprob_threshold", "no_speech_threshold"),
     *("condition_on_previous_text", "initial_prompt", "carry_initial_prompt", "clip_timestamps"),
