@@ -195,6 +195,20 @@ def test_without_words_a_long_silence_does_not_end_the_window():
     assert policy.without_hallucinations(late, window, 30.0, 9.0, 9000).seek == window.end
 
 
+def test_a_void_window_does_not_forget_the_prompt():
+    """As if it had not been heard: the next one is still prompted with what came before it."""
+    tokens = fake_core.tokenizer().encode(" the")
+    core = AligningCore(
+        [Heard([at(0), *tokens, at(30)])] * 2,
+        times=[([250, 251], [0.05]), ([0, 50], [0.9])],
+    )
+    options = {"language": "en", "temperature": 0.0, "word_timestamps": True}
+    options |= {"hallucination_silence_threshold": 2.0, "initial_prompt": tokens}
+    found = core.model().transcribe(silence(30), condition_on_previous_text=False, **options)
+    assert [segment.seek for segment in found] == [500]
+    assert core.prompts() == [tokens, tokens]
+
+
 def test_words_are_none_unless_they_are_asked_for():
     found, core = one_window([at(0), 300, at(30)], [0, 1], word_timestamps=False)
     assert [segment.words for segment in found.segments] == [None]
