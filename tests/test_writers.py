@@ -387,6 +387,7 @@ def test_layouts_need_words(output_format, layout):
         ({"max_line_width": 0}, ValueError, "max_line_width must be >= 1, got 0"),
         ({"max_line_count": 2.0}, TypeError, "max_line_count must be an int or None, got 2.0"),
         ({"max_words_per_line": True}, TypeError, "max_words_per_line must be an int"),
+        ({"highlight_words": "False"}, TypeError, "highlight_words must be True or False, got 'F"),
     ],
 )
 def test_a_bad_layout_is_refused(layout, error, message):
@@ -555,6 +556,20 @@ def test_no_subtitle_mixes_speakers(layout, output_format):
                 (name,) = spoken
                 shown = next(filter(None, told.groups())) if told else "nobody"
                 assert shown == name
+
+
+@pytest.mark.parametrize(
+    "layout", [each for each in LAYOUTS if "highlight_words" not in each], ids=str
+)
+@pytest.mark.parametrize("output_format", ["vtt", "srt", "ass", "lrc"])
+def test_subtitles_of_speakers_at_once_are_in_order(layout, output_format):
+    ada = tuple(Word(f" a{i}", i / 2, i / 2 + 0.5, 0.5, (7,), "Ada") for i in range(20))
+    bob = tuple(Word(f" b{i}", i / 2, i / 2 + 0.5, 0.5, (7,), "Bob") for i in range(1, 19))
+    file = written(said(ada, bob), output_format, **layout)
+    times = re.findall(r"(?m)^(?:Dialogue: 0,|\[)?((?:\d+:)?\d+:\d+[.,]\d+)(?: -->|,|\])", file)
+    starts = [time.rjust(12, "0") for time in times]
+    assert len(starts) > 1
+    assert starts == sorted(starts)
 
 
 def test_an_empty_segment_of_a_speaker_is_an_empty_line():

@@ -143,7 +143,9 @@ class Doubts:
                 reading = yield from read([part])
                 if reading is not None and reading.logprob - _MOST_ADDED > logprob:
                     best, logprob = part, reading.logprob
-            n_tokens = len(self._tokenizer.encode(_script_text(best, script, words)))
+            text = _script_text(best, script, words, once=True)
+            # Where nothing at all was heard as it is written, more words are no better excuse.
+            n_tokens = 0 if _is_all(doubt, words) else len(self._tokenizer.encode(text))
             if plain is not None and logprob >= plain.logprob - _most_lost(best, n_tokens):
                 said.append(best)
         reading = yield from read(said) if said else _nothing()
@@ -189,6 +191,10 @@ def _is_alike(
     )
     written, said = ("".join(unit.key for unit in units(spelling)) for spelling in spellings)
     return SequenceMatcher(None, written, said, autojunk=False).ratio() >= _ALIKE
+
+
+def _is_all(doubt: _Doubt, words: Sequence[ScriptWord]) -> bool:
+    return doubt.last - doubt.first == len(words)
 
 
 def _parts(doubt: _Doubt) -> list[_Doubt]:
@@ -312,8 +318,12 @@ def _script_words(
         yield space + script[word.begin : word.end], word
 
 
-def _script_text(doubt: _Doubt, script: str, words: Sequence[ScriptWord]) -> str:
-    return "".join(text for text, _ in _script_words(doubt, script, words))
+def _script_text(
+    doubt: _Doubt, script: str, words: Sequence[ScriptWord], *, once: bool = False
+) -> str:
+    """`once`: each word where it comes first; what it says again is probable whatever was said."""
+    texts = (text for text, _ in _script_words(doubt, script, words))
+    return "".join(dict.fromkeys(texts) if once else texts)
 
 
 def _take_times(reading: _Reading, spelled: Sequence[tuple[str, ScriptWord | None]]) -> None:
