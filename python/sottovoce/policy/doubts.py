@@ -143,9 +143,7 @@ class Doubts:
                 reading = yield from read([part])
                 if reading is not None and reading.logprob - _MOST_ADDED > logprob:
                     best, logprob = part, reading.logprob
-            text = _script_text(best, script, words, once=True)
-            # Where nothing at all was heard as it is written, more words are no better excuse.
-            n_tokens = 0 if _is_all(doubt, words) else len(self._tokenizer.encode(text))
+            n_tokens = len(self._tokenizer.encode(_script_text(best, script, words, once=True)))
             if plain is not None and logprob >= plain.logprob - _most_lost(best, n_tokens):
                 said.append(best)
         reading = yield from read(said) if said else _nothing()
@@ -191,10 +189,6 @@ def _is_alike(
     )
     written, said = ("".join(unit.key for unit in units(spelling)) for spelling in spellings)
     return SequenceMatcher(None, written, said, autojunk=False).ratio() >= _ALIKE
-
-
-def _is_all(doubt: _Doubt, words: Sequence[ScriptWord]) -> bool:
-    return doubt.last - doubt.first == len(words)
 
 
 def _parts(doubt: _Doubt) -> list[_Doubt]:
