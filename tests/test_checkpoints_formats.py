@@ -11,7 +11,7 @@ import ctranslate2_writer as ct2
 from oracle.checkpoint import Dims, random_checkpoint, tensor_shapes
 from sottovoce._core import Checkpoint, LoadError
 from sottovoce.checkpoints import (
-    model_directory,
+    model_path,
     open_checkpoint,
 )
 
@@ -114,7 +114,7 @@ def test_an_alias_stands_for_a_variable_and_its_scale(tmp_path, tensors, variabl
 
 def test_a_file_of_the_directory_opens_it(tmp_path, variables):
     directory = ct2.write_directory(tmp_path, ct2.model_bin(variables))
-    assert model_directory(directory / "model.bin") == directory
+    assert model_path(directory / "model.bin") == directory
     assert open_checkpoint(directory / "model.bin").source == str(directory)
 
 
@@ -276,7 +276,7 @@ def test_no_model_here(tmp_path):
     (tmp_path / "pytorch_model.bin").touch()
     with pytest.raises(LoadError, match=r"it holds pytorch_model\.bin"):
         open_checkpoint(tmp_path)
-    with pytest.raises(LoadError, match="which sottovoce does not read"):
+    with pytest.raises(LoadError, match=r"pytorch_model\.bin: is empty"):
         open_checkpoint(tmp_path / "pytorch_model.bin")
 
 

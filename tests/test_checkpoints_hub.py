@@ -100,7 +100,7 @@ def test_turbo_is_the_default_where_it_is_here_and_else_base(fake, tmp_path):
 
 
 def test_a_file_of_a_model_is_its_directory(tmp_path, fake):
-    (tmp_path / "model.safetensors").touch()
+    (tmp_path / "model.safetensors").write_bytes(bytes(8) + b"{}")
     assert hub.resolve(tmp_path / "model.safetensors") == tmp_path
 
 

@@ -279,10 +279,10 @@ void bind_vocabulary(py::module_& module) {
 void bind_checkpoint(py::module_& module) {
   bind_dims(module);
   bind_checkpoint_class(module);
-  module.def("checkpoint_identity", &checkpoint_identity, py::arg("directory"),
-             py::call_guard<ReleaseGil>(),
-             "A text that changes whenever the files of a model directory do. Raises LoadError if\n"
-             "they cannot be read.");
+  module.def(
+      "checkpoint_identity", &checkpoint_identity, py::arg("path"), py::call_guard<ReleaseGil>(),
+      "A text that changes whenever a model's file, or the files of its directory, do. Raises\n"
+      "LoadError if they cannot be read.");
   bind_vocabulary(module);
 }
 

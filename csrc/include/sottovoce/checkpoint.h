@@ -37,10 +37,10 @@ struct Checkpoint {
 // generation_config.json. Throws LoadError naming the file or the tensor.
 Checkpoint open_checkpoint(const std::string& directory);
 
-// A text that changes whenever the files of a model directory do: its path, and of every .json,
-// .safetensors and .bin file the name, size, times and the checksum of a sample. Throws LoadError
-// if they cannot be read.
-std::string checkpoint_identity(const std::string& directory);
+// A text that changes whenever a model's file, or the files of its directory, do: the path, and of
+// every .json, .safetensors and .bin file the name, size, times and the checksum of a sample.
+// Throws LoadError if they cannot be read.
+std::string checkpoint_identity(const std::string& path);
 
 class BytePairs;
 

@@ -20,7 +20,7 @@ from ..atomic import atomic_directory
 from ..errors import LoadError
 from . import huggingface
 from .alignment_heads import AlignmentHeads
-from .formats import model_directory, open_checkpoint
+from .formats import model_path, open_checkpoint
 from .json_file import read_json
 
 DType = Literal["float32", "float16"]
@@ -54,7 +54,7 @@ def convert(
     """
     if dtype not in (None, "float32", "float16"):
         raise ValueError(f"dtype must be float32, float16 or None (as it is), got {dtype!r}")
-    source, destination = model_directory(src), Path(dst).expanduser()
+    source, destination = model_path(src), Path(dst).expanduser()
     tokenizer = _tokenizer_json(source)
     checkpoint = open_checkpoint(source, alignment_heads=alignment_heads)
     with atomic_directory(destination, overwrite=overwrite) as partial:

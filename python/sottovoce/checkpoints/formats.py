@@ -1,12 +1,13 @@
-"""A model directory of any format we know -> `_core.Checkpoint`.
+"""A model of any format we know -> `_core.Checkpoint`.
 
-Tells a Hugging Face directory from a CTranslate2 one and hands it to its reader. Names on a hub are
-`hub.py`'s business.
+Tells formats apart, by the names in a directory and the first bytes of a file, and hands each to
+its reader. Names on a hub are `hub.py`'s business.
 """
 
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Final
 
 from .._core import Checkpoint
 from ..errors import LoadError
@@ -15,19 +16,16 @@ from .alignment_heads import (
     alignment_heads_from_base85,
     with_alignment_heads,
 )
+from .file_kinds import file_kind
 from .huggingface import open_huggingface
 
-_SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
-_CTRANSLATE2 = ("model.bin",)
-_MODEL_SUFFIXES = (".safetensors", ".json", ".txt")
-_FOREIGN = {
-    ".pt": "an openai-whisper .pt file",
-    ".pth": "a PyTorch file",
-    ".bin": "a ggml or PyTorch .bin file",
-    ".gguf": "a GGUF file",
-    ".onnx": "an ONNX file",
-}
-_FORMATS = "a model is a directory with model.safetensors (Hugging Face) or model.bin (CTranslate2)"
+_SAFETENSORS: Final = ("model.safetensors", "model.safetensors.index.json")
+_CTRANSLATE2: Final = "model.bin"
+_BESIDE_WEIGHTS: Final = (".json", ".txt")
+_FORMATS: Final = (
+    "a model is a directory with model.safetensors (Hugging Face) or model.bin (CTranslate2), or "
+    "openai-whisper's .pt file"
+)
 
 
 def open_checkpoint(
@@ -35,20 +33,19 @@ def open_checkpoint(
     *,
     alignment_heads: AlignmentHeads | bytes | str | None = None,
 ) -> Checkpoint:
-    """Opens a model directory, or the directory of the model file `path` names.
+    """Opens a model: a directory, a file of one, or a file that is all of it.
 
     `alignment_heads` overrides those of the files: (layer, head) pairs, or openai-whisper's base85
     dump. Raises LoadError naming the file or the tensor.
     """
-    directory = model_directory(path)
-    checkpoint = _open(directory)
+    checkpoint = _open(model_path(path))
     if alignment_heads is None:
         return checkpoint
     return with_alignment_heads(checkpoint, _as_heads(alignment_heads, checkpoint))
 
 
-def model_directory(path: str | PathLike[str]) -> Path:
-    """The directory of the model that `path` names: itself, or the parent of a model's file.
+def model_path(path: str | PathLike[str]) -> Path:
+    """Where the model is that `path` names: a file that is all of it, or else a directory.
 
     Raises LoadError if there is nothing, or a file of a format that cannot be read.
     """
@@ -57,25 +54,33 @@ def model_directory(path: str | PathLike[str]) -> Path:
         return path
     if not path.exists():
         raise LoadError(f"{path}: no such file or directory")
-    if path.name in _CTRANSLATE2 or path.suffix in _MODEL_SUFFIXES:
+    if path.suffix in _BESIDE_WEIGHTS:
         return path.parent
-    what = _FOREIGN.get(path.suffix, "not a model file")
-    raise LoadError(f"{path}: {what}, which sottovoce does not read; {_FORMATS}")
+    kind = file_kind(path)
+    if kind == "PyTorch":
+        return path
+    if kind == "safetensors" or path.name == _CTRANSLATE2:
+        return path.parent
+    raise LoadError(f"{path}: not a model file; {_FORMATS}")
 
 
 def is_model_directory(directory: Path) -> bool:
     """Whether `open_checkpoint` would recognise the directory (not whether its files are sound)."""
-    return any((directory / name).is_file() for name in _SAFETENSORS + _CTRANSLATE2)
+    return any((directory / name).is_file() for name in (*_SAFETENSORS, _CTRANSLATE2))
 
 
-def _open(directory: Path) -> Checkpoint:
-    if any((directory / name).is_file() for name in _SAFETENSORS):
-        return open_huggingface(directory)
-    if (directory / "model.bin").is_file():
-        from .ctranslate2 import open_ctranslate2  # cached weights and other formats need no reader
+def _open(path: Path) -> Checkpoint:
+    if path.is_file():
+        from .openai import open_openai  # each format pays for its own reader alone
 
-        return open_ctranslate2(directory)
-    raise LoadError(f"{directory}: no model in it ({_contents(directory)}); {_FORMATS}")
+        return open_openai(path)
+    if any((path / name).is_file() for name in _SAFETENSORS):
+        return open_huggingface(path)
+    if (path / _CTRANSLATE2).is_file():
+        from .ctranslate2 import open_ctranslate2
+
+        return open_ctranslate2(path)
+    raise LoadError(f"{path}: no model in it ({_contents(path)}); {_FORMATS}")
 
 
 def _contents(directory: Path) -> str:

@@ -1,4 +1,4 @@
-"""A model's name or path -> a local directory.
+"""A model's name or path -> a local directory, or a file that is a model.
 
 A string that is one of REPOSITORIES is that model, whatever folders lie about: "./base" and
 Path("base") are a folder. Anything else is a path if that exists, or else org/repo on the hub.
@@ -16,12 +16,13 @@ import json
 import logging
 import os
 import re
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Final
 
 from ..errors import LoadError
-from .formats import is_model_directory, model_directory
+from .formats import is_model_directory, model_path
 
 _OPENAI: Final = (
     *("tiny.en", "tiny", "base.en", "base", "small.en", "small", "medium.en", "medium"),
@@ -37,6 +38,12 @@ REPOSITORIES: Final[dict[str, str]] = {
     "large-v1": "openai/whisper-large",
     "large": "openai/whisper-large-v3",
     "turbo": "openai/whisper-large-v3-turbo",
+}
+# Names by n_vocab, the smallest model first.
+_OF_SIZE: Final[dict[int, tuple[str, ...]]] = {
+    51864: ("tiny.en", "base.en", "small.en", "medium.en"),
+    51865: ("tiny", "base", "small", "medium", "large-v2", "large-v1"),
+    51866: ("turbo", "large-v3"),
 }
 # Exact names: a pattern such as "*.safetensors" would fetch the float32 twins of some repositories.
 _FILES: Final = (
@@ -57,7 +64,7 @@ def resolve(
     cache_dir: str | PathLike[str] | None = None,
     local_files_only: bool = False,
 ) -> Path:
-    """The directory of a model given by a path, a name ("tiny.en") or a repository ("org/repo").
+    """Where a model is, given by a path, a name ("tiny.en") or a repository ("org/repo").
 
     `cache_dir` replaces the Hugging Face cache; `local_files_only`, or HF_HUB_OFFLINE in the
     environment, forbids the network. Raises ValueError for an unknown name, and LoadError for a
@@ -69,7 +76,7 @@ def resolve(
         if path.is_dir() and is_model_directory(path):
             _log.warning("%s is the model of that name; the folder is called ./%s", text, text)
     elif path.exists():
-        return model_directory(path)
+        return model_path(path)
     repository = _repository(text)
     found = _found_here(text, repository, cache_dir)
     if found is not None:
@@ -77,6 +84,28 @@ def resolve(
     if local_files_only:
         raise LoadError(f"{text}: {repository} is not in the local cache, and the network is off")
     return _download(text, repository, cache_dir)
+
+
+def tokenizer_folder(
+    n_vocab: int, cache_dir: str | PathLike[str] | None, *, local_files_only: bool
+) -> Path | None:
+    """A folder with the tokenizer.json of a model of `n_vocab`: one that is here, else fetched.
+
+    None if there is no such model, or the hub does not answer.
+    """
+    names = _OF_SIZE.get(n_vocab, ())
+    for name in names:
+        found = _found_here(name, REPOSITORIES[name], cache_dir)
+        if found is not None and (found / "tokenizer.json").is_file():
+            return found
+    if not names or local_files_only:
+        return None
+    repository = REPOSITORIES[names[0]]
+    try:
+        return _snapshot(repository, cache_dir, local_files_only=False, files=("tokenizer.json",))
+    except Exception as error:  # of several HTTP libraries, as in `_download`
+        _log.info("%s: tokenizer.json could not be had: %s", repository, error)
+        return None
 
 
 def is_name(name_or_path: str | PathLike[str]) -> bool:
@@ -168,7 +197,11 @@ def _download(name: str, repository: str, cache_dir: str | PathLike[str] | None)
 
 
 def _snapshot(
-    repository: str, cache_dir: str | PathLike[str] | None, *, local_files_only: bool
+    repository: str,
+    cache_dir: str | PathLike[str] | None,
+    *,
+    local_files_only: bool,
+    files: Sequence[str] = _FILES,
 ) -> Path:
     from huggingface_hub import snapshot_download  # slow to import, and paths do not need it
 
@@ -176,7 +209,7 @@ def _snapshot(
         repository,
         cache_dir=None if cache_dir is None else Path(cache_dir),
         local_files_only=local_files_only,
-        allow_patterns=list(_FILES),
+        allow_patterns=list(files),
     )
     return Path(directory)
 

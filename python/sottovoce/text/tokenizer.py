@@ -110,7 +110,7 @@ class Tokenizer:
 
     @classmethod
     def open(cls, directory: Path, n_vocab: int) -> Tokenizer:
-        """Reads a checkpoint directory's tokenizer.json (or vocab.json).
+        """Reads a checkpoint directory's tokenizer.json (or vocab.json), or a .tiktoken file.
 
         Raises LoadError if there is none, or if it belongs to another model than one of `n_vocab`.
         """
@@ -222,7 +222,7 @@ def _fits(vocabulary: _core.Vocabulary, special: SpecialTokens) -> bool:
 
 def _check_vocabulary(files: VocabularyFiles, special: SpecialTokens) -> None:
     """A tokenizer of another model would decode fluent nonsense; this is where it is caught."""
-    for name, expected in special.names().items():
+    for name, expected in special.names().items() if files.added else ():
         got = files.added.get(name, files.added.get(_OTHER_NAMES.get(name, name)))
         if got != expected:
             raise LoadError(

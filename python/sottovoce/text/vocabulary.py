@@ -1,10 +1,11 @@
 """The vocabulary files of a checkpoint directory, unchecked against any model.
 
-Reads tokenizer.json, or the older vocab.json with added_tokens.json.
+Reads tokenizer.json, the older vocab.json with added_tokens.json, and openai-whisper's .tiktoken.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,10 +32,13 @@ class VocabularyFiles:
 
 
 def read_vocabulary(directory: Path) -> VocabularyFiles:
-    """Reads the vocabulary of a checkpoint directory, or of the directory that a file lies in.
+    """Reads the vocabulary of a checkpoint directory, of the directory that a file lies in, or of a
+    .tiktoken file.
 
     Raises LoadError naming the file that is missing or broken.
     """
+    if directory.suffix == ".tiktoken":
+        return _read_tiktoken(directory)
     directory = directory if directory.is_dir() else directory.parent
     single, older = directory / "tokenizer.json", directory / "vocab.json"
     source = single if single.is_file() else older
@@ -57,6 +61,8 @@ def read_vocabulary(directory: Path) -> VocabularyFiles:
 
 def read_sound_vocabulary(directory: Path) -> _core.Vocabulary | None:
     """The same by the core's reader, many times as fast; None for whatever it does not take."""
+    if directory.suffix == ".tiktoken":
+        return None
     try:
         return _core.Vocabulary.open(str(directory if directory.is_dir() else directory.parent))
     except LoadError:
@@ -67,6 +73,18 @@ def _read_tokenizer_json(path: Path) -> VocabularyFiles:
     root = json.loads(path.read_text(encoding="utf-8"))
     added = {token["content"]: token["id"] for token in root["added_tokens"]}
     return _files(path, root["model"]["vocab"], added)
+
+
+def _read_tiktoken(path: Path) -> VocabularyFiles:
+    """A line a token: its bytes in base64, and its id. Special tokens are not in it."""
+    try:
+        lines = [line.split() for line in path.read_bytes().splitlines()]
+        # A line without bytes is an id that no text has.
+        spelled = {int(line[-1]): base64.b64decode(b"".join(line[:-1])) for line in lines if line}
+    except (OSError, ValueError) as error:
+        raise LoadError(f"{path}: must be base64 and an id a line: {error}") from error
+    pieces = {"".join(BYTE_ALPHABET[b] for b in data): token for token, data in spelled.items()}
+    return VocabularyFiles(path, pieces, {})
 
 
 def _read_vocab_json(path: Path) -> VocabularyFiles:
