@@ -164,7 +164,7 @@ def test_lying_length(tmp_path, variables):
     ("field", "value", "message"),
     [
         ("version", 5, "binary version must be 6, got 5"),
-        ("version", 0x46554747, "binary version must be 6"),
+        ("version", 0x46554747, "a GGUF file, which is not read"),
         ("spec", "TransformerSpec", "spec must be WhisperSpec, got TransformerSpec"),
         ("revision", 4, "revision must be at most 3, got 4"),
     ],
@@ -273,9 +273,10 @@ def test_no_model_here(tmp_path):
         open_checkpoint(tmp_path / "absent")
     with pytest.raises(LoadError, match=r"no model in it \(it is empty\)"):
         open_checkpoint(tmp_path)
-    (tmp_path / "pytorch_model.bin").touch()
-    with pytest.raises(LoadError, match=r"it holds pytorch_model\.bin"):
+    (tmp_path / "tiny.onnx").touch()
+    with pytest.raises(LoadError, match=r"it holds tiny\.onnx"):
         open_checkpoint(tmp_path)
+    (tmp_path / "pytorch_model.bin").touch()
     with pytest.raises(LoadError, match=r"pytorch_model\.bin: is empty"):
         open_checkpoint(tmp_path / "pytorch_model.bin")
 

@@ -238,5 +238,5 @@ def test_local_files_only(fake):
 def test_a_repository_without_a_model(fake, monkeypatch):
     directory = fake.put("org/pytorch-only", "config.json")
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(directory))
-    with pytest.raises(LoadError, match=r"neither model\.safetensors nor"):
+    with pytest.raises(LoadError, match=r"neither model\.safetensors, pytorch"):
         hub.resolve("org/pytorch-only")

@@ -11,8 +11,11 @@
 #include <sottovoce/error.h>
 
 #include "byte_pairs.h"
+#include "ggml.h"
+#include "huggingface.h"
 #include "json.h"
 #include "mapped_file.h"
+#include "safetensors.h"
 #include "utf8.h"
 #include "words.h"
 
@@ -44,6 +47,11 @@ std::array<int, kAlphabetEnd> make_alphabet() {
   return byte_of;
 }
 
+std::string to_utf8(int code) {
+  if (code < 0x80) return {static_cast<char>(code)};
+  return {static_cast<char>(0xC0 | code >> 6), static_cast<char>(0x80 | (code & 0x3F))};
+}
+
 std::string to_bytes(const std::string& spelled, const std::string& file) {
   static const std::array<int, kAlphabetEnd> byte_of = make_alphabet();
   std::string bytes;
@@ -59,17 +67,23 @@ std::string to_bytes(const std::string& spelled, const std::string& file) {
   return bytes;
 }
 
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
 struct AddedToken {
   std::string name;
   int id = 0;
   bool special = true;
 };
 
-// Tokens as a file gives them: `spelled` in the byte alphabet, `added` as they are.
+// Tokens as a file gives them: `spelled` in the byte alphabet, `bytes` by id and `added` as they
+// are.
 struct TokenFile {
   std::string path;  // for messages
   std::vector<std::pair<std::string, int>> spelled;
   std::vector<AddedToken> added;
+  std::vector<std::string> bytes = {};
 };
 
 // Without the merges of tokenizer.json, half of its size: they follow from the ids.
@@ -112,8 +126,7 @@ AddedToken read_added(const json::Value& value, const std::string& path) {
 }
 
 // tokenizer.json of the tokenizers library: {"model": {"vocab": {...}}, "added_tokens": [...]}.
-TokenFile read_tokenizer_json(const std::string& path) {
-  const json::Value root = read_json(path);
+TokenFile tokenizer_of(const json::Value& root, const std::string& path) {
   TokenFile file{path, {}, {}};
   const json::Value* model = root.find("model");
   file.spelled = read_ids(model == nullptr ? nullptr : model->find("vocab"), path);
@@ -133,14 +146,135 @@ TokenFile read_vocab_json(const std::string& path, const std::string& added_path
   return file;
 }
 
-TokenFile read_tokens(const std::string& directory) {
-  if (is_file(directory + "/tokenizer.json")) {
-    return read_tokenizer_json(directory + "/tokenizer.json");
+// CTranslate2's lists, a token an id; special tokens are among them.
+void add_listed(TokenFile& file, const std::string& token) {
+  const auto id = static_cast<int>(file.spelled.size() + file.added.size());
+  constexpr std::size_t kBrackets = 4;
+  const bool is_special =
+      token.size() > kBrackets && token.compare(0, 2, "<|") == 0 && ends_with(token, "|>");
+  if (is_special) {
+    file.added.push_back({token, check_id(id, token, file.path), true});
+  } else {
+    file.spelled.emplace_back(token, check_id(id, token, file.path));
   }
-  if (is_file(directory + "/vocab.json")) {
-    return read_vocab_json(directory + "/vocab.json", directory + "/added_tokens.json");
+}
+
+TokenFile read_vocabulary_txt(const std::string& path) {
+  TokenFile file{path, {}, {}};
+  const std::string text = read_file(path, json::kMostBytes);
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    std::string_view token = rest.substr(0, end);
+    if (!token.empty() && token.back() == '\r') token.remove_suffix(1);
+    add_listed(file, std::string(token));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
   }
-  throw LoadError("Vocabulary: '" + directory + "' has neither tokenizer.json nor vocab.json");
+  return file;
+}
+
+TokenFile read_vocabulary_json(const std::string& path) {
+  const json::Value root = json::read(path);
+  if (root.array() == nullptr) fail(path, std::string("must hold an array, got ") + root.kind());
+  TokenFile file{path, {}, {}};
+  for (const json::Value& token : *root.array()) {
+    if (token.string() == nullptr) {
+      fail(path, std::string("must hold texts, got ") + token.kind());
+    }
+    add_listed(file, *token.string());
+  }
+  return file;
+}
+
+// ggml's tokens are bytes, those before <|endoftext|>; the special ones follow from their number.
+TokenFile read_ggml(const std::string& path) {
+  ggml::Tokens tokens = ggml::read_tokens(path);
+  const std::map<std::string, int> special = special_names(tokens.n_vocab);
+  if (special.empty()) {
+    fail(path,
+         "n_vocab must be 51864 (English-only), 51865 (multilingual) or 51866 (large-v3), got " +
+             std::to_string(tokens.n_vocab));
+  }
+  const auto n_pieces = static_cast<std::size_t>(special.at(kEndOfText));
+  if (tokens.pieces.size() < n_pieces) {
+    fail(path, "must have " + std::to_string(n_pieces) + " tokens at least, got " +
+                   std::to_string(tokens.pieces.size()));
+  }
+  tokens.pieces.resize(n_pieces);
+  TokenFile file{path, {}, {}, std::move(tokens.pieces)};
+  for (const auto& [name, id] : special) file.added.push_back({name, id, true});
+  return file;
+}
+
+// -1: no character of base64.
+int sixth(char character) {
+  constexpr std::string_view kCharacters =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const std::size_t found = kCharacters.find(character);
+  return found == std::string_view::npos ? -1 : static_cast<int>(found);
+}
+
+std::string from_base64(std::string_view text, const std::string& path) {
+  std::string bytes;
+  unsigned bits = 0;
+  int n_bits = 0;
+  for (const char character : text.substr(0, text.find('='))) {
+    const int value = sixth(character);
+    if (value < 0) fail(path, "must be base64 and an id a line, got '" + std::string(text) + "'");
+    bits = bits << 6 | static_cast<unsigned>(value);
+    n_bits += 6;
+    if (n_bits < 8) continue;
+    n_bits -= 8;
+    bytes += static_cast<char>(bits >> n_bits & 255);
+  }
+  return bytes;
+}
+
+// openai-whisper's: a line a token, its bytes in base64, a space, and its id, which counts up.
+// <|endoftext|> follows the last; the other special tokens depend on the model.
+TokenFile read_tiktoken(const std::string& path) {
+  TokenFile file{path, {}, {}};
+  const std::string text = read_file(path, json::kMostBytes);
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    const std::string id = " " + std::to_string(file.bytes.size());
+    if (line.size() < id.size() || line.substr(line.size() - id.size()) != id) {
+      fail(path,
+           "line " + std::to_string(file.bytes.size() + 1) + " must be base64 and the id" + id);
+    }
+    file.bytes.push_back(from_base64(line.substr(0, line.size() - id.size()), path));
+  }
+  const auto n = static_cast<std::int64_t>(file.bytes.size());
+  file.added.push_back({kEndOfText, check_id(n, kEndOfText, path), true});
+  return file;
+}
+
+TokenFile read_whole(const std::string& path) {
+  const SafetensorsFile weights(path);
+  const auto text = weights.metadata().find(huggingface::kTokenizerText);
+  if (text == weights.metadata().end()) {
+    fail(path, std::string("has no ") + huggingface::kTokenizerText + " in its metadata");
+  }
+  return tokenizer_of(json::parse(text->second, path + ": " + text->first, "merges"), path);
+}
+
+TokenFile read_tokens(const std::string& path) {
+  if (ggml::is_ggml(path)) return read_ggml(path);
+  if (ends_with(path, ".tiktoken")) return read_tiktoken(path);
+  if (is_file(path)) return read_whole(path);
+  const auto in = [&](const char* name) { return path + "/" + name; };
+  if (is_file(in("tokenizer.json"))) {
+    return tokenizer_of(read_json(in("tokenizer.json")), in("tokenizer.json"));
+  }
+  if (is_file(in("vocab.json"))) {
+    return read_vocab_json(in("vocab.json"), in("added_tokens.json"));
+  }
+  if (is_file(in("vocabulary.json"))) return read_vocabulary_json(in("vocabulary.json"));
+  if (is_file(in("vocabulary.txt"))) return read_vocabulary_txt(in("vocabulary.txt"));
+  throw LoadError(
+      "Vocabulary: '" + path +
+      "' has neither tokenizer.json nor vocab.json, nor a vocabulary.txt of CTranslate2");
 }
 
 TokenFile in_memory(const std::vector<std::string>& pieces,
@@ -174,7 +308,7 @@ int largest_id(const TokenFile& file) {
   int largest = 0;
   for (const auto& token : file.spelled) largest = std::max(largest, token.second);
   for (const AddedToken& token : file.added) largest = std::max(largest, token.id);
-  return largest;
+  return std::max(largest, static_cast<int>(file.bytes.size()) - 1);
 }
 
 void append_as_text(const std::string& bytes, std::string& text) {
@@ -219,6 +353,9 @@ struct Vocabulary::Table {
           is_taken[static_cast<std::size_t>(id)] ? special.find(spelled) : special.end();
       const bool in_both_lists = added != special.end() && added->second == id;
       if (!in_both_lists) claim(id, spelled, file.path) = to_bytes(spelled, file.path);
+    }
+    for (std::size_t id = 0; id < file.bytes.size(); ++id) {
+      claim(static_cast<int>(id), file.bytes[id], file.path) = file.bytes[id];
     }
     // Hugging Face renamed the token; both names find it.
     const auto captions = special.find("<|nocaptions|>");
@@ -270,8 +407,8 @@ Vocabulary::Vocabulary(const std::vector<std::string>& pieces,
                        const std::map<std::string, int>& special)
     : Vocabulary(Table(in_memory(pieces, special))) {}
 
-Vocabulary Vocabulary::open(const std::string& directory) {
-  return Vocabulary(Table(read_tokens(directory)));
+Vocabulary Vocabulary::open(const std::string& path) {
+  return Vocabulary(Table(read_tokens(path)));
 }
 
 const std::string& Vocabulary::bytes(int token) const {
@@ -280,6 +417,17 @@ const std::string& Vocabulary::bytes(int token) const {
                      std::to_string(token));
   }
   return bytes_[static_cast<std::size_t>(token)];
+}
+
+std::string Vocabulary::spelled(int token) const {
+  static const std::array<int, kAlphabetEnd> byte_of = make_alphabet();
+  std::string text;
+  for (const char byte : bytes(token)) {
+    const auto* const character =
+        std::find(byte_of.begin(), byte_of.end(), static_cast<unsigned char>(byte));
+    text += to_utf8(static_cast<int>(character - byte_of.begin()));
+  }
+  return text;
 }
 
 bool Vocabulary::is_byte_level(int end) const {

@@ -8,6 +8,7 @@ from ..errors import LoadError
 FileKind = Literal["PyTorch", "ggml", "safetensors", "CTranslate2", "unknown"]
 
 _N_BYTES: Final = 64  # of the head
+_MOST_HEADER: Final = 16 << 20  # bytes of JSON that the core reads
 _LEGACY_TORCH: Final = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"  # a pickle of one large number
 _OTHERS: Final = {
     _LEGACY_TORCH: "a PyTorch file of before version 1.6, which is not read; save it again with "
@@ -47,3 +48,11 @@ def file_kind(path: Path) -> FileKind:
         if head.lower().startswith(start.lower()):
             raise LoadError(f"{path}: {what}")
     return "unknown"
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a safetensors file holds all of a model: `convert` writes its settings into it."""
+    with path.open("rb") as file:
+        head = file.read(8)
+        length = int.from_bytes(head, "little")
+        return b'"sottovoce.config"' in file.read(min(length, _MOST_HEADER))

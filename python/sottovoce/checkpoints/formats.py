@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Final
 
+from .. import _core
 from .._core import Checkpoint
 from ..errors import LoadError
 from .alignment_heads import (
@@ -16,15 +17,18 @@ from .alignment_heads import (
     alignment_heads_from_base85,
     with_alignment_heads,
 )
-from .file_kinds import file_kind
+from .file_kinds import file_kind, is_whole
 from .huggingface import open_huggingface
+from .lora import base_path, is_adapter
 
 _SAFETENSORS: Final = ("model.safetensors", "model.safetensors.index.json")
-_CTRANSLATE2: Final = "model.bin"
+_PYTORCH: Final = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+_BIN: Final = "model.bin"  # CTranslate2's name, and of others
 _BESIDE_WEIGHTS: Final = (".json", ".txt")
 _FORMATS: Final = (
-    "a model is a directory with model.safetensors (Hugging Face) or model.bin (CTranslate2), or "
-    "openai-whisper's .pt file"
+    "a model is a directory with model.safetensors or pytorch_model.bin (Hugging Face), model.bin "
+    "(CTranslate2) or a LoRA adapter, or a file: openai-whisper's .pt, whisper.cpp's ggml, or a "
+    "safetensors file that `sottovoce convert` wrote"
 )
 
 
@@ -32,13 +36,15 @@ def open_checkpoint(
     path: str | PathLike[str],
     *,
     alignment_heads: AlignmentHeads | bytes | str | None = None,
+    base: str | PathLike[str] | None = None,
 ) -> Checkpoint:
     """Opens a model: a directory, a file of one, or a file that is all of it.
 
     `alignment_heads` overrides those of the files: (layer, head) pairs, or openai-whisper's base85
-    dump. Raises LoadError naming the file or the tensor.
+    dump. `base` is the model that a LoRA adapter is merged onto, in place of the one it names.
+    Raises LoadError naming the file or the tensor.
     """
-    checkpoint = _open(model_path(path))
+    checkpoint = _open(model_path(path), base)
     if alignment_heads is None:
         return checkpoint
     return with_alignment_heads(checkpoint, _as_heads(alignment_heads, checkpoint))
@@ -57,30 +63,80 @@ def model_path(path: str | PathLike[str]) -> Path:
     if path.suffix in _BESIDE_WEIGHTS:
         return path.parent
     kind = file_kind(path)
-    if kind == "PyTorch":
+    if kind == "PyTorch" and path.with_name("config.json").is_file():
+        return path.parent
+    if kind in ("PyTorch", "ggml") or is_whole(path):
         return path
-    if kind == "safetensors" or path.name == _CTRANSLATE2:
+    if kind == "safetensors" or path.name == _BIN:
         return path.parent
     raise LoadError(f"{path}: not a model file; {_FORMATS}")
 
 
 def is_model_directory(directory: Path) -> bool:
     """Whether `open_checkpoint` would recognise the directory (not whether its files are sound)."""
-    return any((directory / name).is_file() for name in (*_SAFETENSORS, _CTRANSLATE2))
+    names = (*_SAFETENSORS, *_PYTORCH, _BIN)
+    return (
+        any((directory / name).is_file() for name in names)
+        or is_adapter(directory)
+        or any(directory.glob("model-*.safetensors"))
+    )
 
 
-def _open(path: Path) -> Checkpoint:
+def checkpoint_identity(path: Path) -> str:
+    """The core's, of an adapter and its base together."""
+    identity = _core.checkpoint_identity(str(path))
+    if _is_bare_adapter(path):
+        return identity + checkpoint_identity(base_path(path, None))
+    return identity
+
+
+def _open(path: Path, base: str | PathLike[str] | None) -> Checkpoint:
+    """Each format pays for its own reader alone: the others are not imported."""
     if path.is_file():
-        from .openai import open_openai  # each format pays for its own reader alone
+        if file_kind(path) != "PyTorch":
+            return Checkpoint.open(str(path))
+        from .openai import open_openai
 
         return open_openai(path)
-    if any((path / name).is_file() for name in _SAFETENSORS):
-        return open_huggingface(path)
-    if (path / _CTRANSLATE2).is_file():
-        from .ctranslate2 import open_ctranslate2
+    if _is_bare_adapter(path):
+        from .lora import open_lora
 
-        return open_ctranslate2(path)
+        return open_lora(path, open_checkpoint(base_path(path, base)))
+    if base is not None:
+        raise LoadError(f"{path}: a base is for LoRA adapters, and this is none")
+    if any((path / name).is_file() for name in _SAFETENSORS):
+        if (path / _SAFETENSORS[0]).is_file():
+            file_kind(path / _SAFETENSORS[0])  # a pointer of Git LFS, or a web page
+        return open_huggingface(path)
+    if any((path / name).is_file() for name in _PYTORCH):
+        from .huggingface_torch import open_huggingface_torch
+
+        return open_huggingface_torch(path)
+    if (path / _BIN).is_file():
+        return _open_bin(path)
+    if any(path.glob("model-*.safetensors")):  # shards whose index was lost
+        return open_huggingface(path)
     raise LoadError(f"{path}: no model in it ({_contents(path)}); {_FORMATS}")
+
+
+def _open_bin(directory: Path) -> Checkpoint:
+    """model.bin, whatever it is."""
+    kind = file_kind(directory / _BIN)
+    if kind == "ggml":
+        return Checkpoint.open(str(directory / _BIN))
+    if kind == "PyTorch":
+        from .huggingface_torch import open_huggingface_torch
+
+        return open_huggingface_torch(directory, _BIN)
+    from .ctranslate2 import open_ctranslate2
+
+    return open_ctranslate2(directory)
+
+
+def _is_bare_adapter(path: Path) -> bool:
+    """An adapter alone; beside whole weights it is merged into them, or none of our business."""
+    names = (*_SAFETENSORS, *_PYTORCH, _BIN)
+    return is_adapter(path) and not any((path / name).is_file() for name in names)
 
 
 def _contents(directory: Path) -> str:

@@ -52,6 +52,11 @@ _FILES: Final = (
     *("added_tokens.json", "special_tokens_map.json", "normalizer.json"),
     *("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"),
     *("model.bin", "vocabulary.txt", "vocabulary.json"),
+    *("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"),
+)
+# Asked for only where the others hold no model: the same weights again, elsewhere.
+_OLDER_FILES: Final = (
+    *("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin"),
 )
 _REPOSITORY: Final = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 _log = logging.getLogger("sottovoce.checkpoints")
@@ -171,27 +176,35 @@ def _in_hub_cache(repository: str, cache_dir: str | PathLike[str] | None) -> Pat
 
 def _is_whole(directory: Path) -> bool:
     """Whether an interrupted download left nothing out: the hub's cache does not always tell."""
-    index = directory / "model.safetensors.index.json"
+    if (directory / "adapter_config.json").is_file():
+        return is_model_directory(directory)
     if not (directory / "config.json").is_file() or not is_model_directory(directory):
         return False
-    if not index.is_file() or (directory / "model.safetensors").is_file():
-        return True
-    try:
-        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return False
-    return all((directory / shard).is_file() for shard in shards)
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        index = directory / f"{name}.index.json"
+        if (directory / name).is_file() or not index.is_file():
+            continue
+        try:
+            shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+            return False
+        return all((directory / shard).is_file() for shard in shards)
+    return True
 
 
 def _download(name: str, repository: str, cache_dir: str | PathLike[str] | None) -> Path:
     try:
         directory = _snapshot(repository, cache_dir, local_files_only=False)
+        if not is_model_directory(directory):
+            directory = _snapshot(
+                repository, cache_dir, local_files_only=False, files=(*_FILES, *_OLDER_FILES)
+            )
     except Exception as error:  # the hub's client lets errors of several HTTP libraries through
         raise LoadError(_why_not(name, repository, error)) from error
     if not is_model_directory(directory):
         raise LoadError(
-            f"{repository}: neither model.safetensors nor CTranslate2's model.bin is in this "
-            "repository; choose another, or convert it with transformers"
+            f"{repository}: neither model.safetensors, pytorch_model.bin, CTranslate2's model.bin "
+            "nor an adapter is in this repository; choose another"
         )
     return directory
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LoadError
+from .file_kinds import file_kind
 from .mapping import map_file
 from .unpickling import unpickle
 
@@ -44,6 +45,8 @@ def read_torch_file(path: Path) -> Any:
     Raises LoadError for a file of another kind, for damage, and for a pickle that mentions anything
     but tensors and containers.
     """
+    if file_kind(path) != "PyTorch":
+        raise LoadError(f"{path}: not a file of torch.save")
     archive = _Archive(path)
     names = {
         "collections.OrderedDict": dict,

@@ -12,6 +12,8 @@ from typing import Final
 
 from ..errors import LoadError
 from . import hub
+from .file_kinds import file_kind
+from .lora import base_path, is_adapter
 
 _TIKTOKEN: Final = {  # in openai-whisper, by n_vocab
     51864: "gpt2.tiktoken",
@@ -19,6 +21,7 @@ _TIKTOKEN: Final = {  # in openai-whisper, by n_vocab
     51866: "multilingual.tiktoken",
 }
 _BESIDE: Final = ("tokenizer.json", "vocab.json")
+_IN_DIRECTORY: Final = (*_BESIDE, "vocabulary.json", "vocabulary.txt")
 _log = logging.getLogger("sottovoce.checkpoints")
 
 
@@ -34,7 +37,9 @@ def vocabulary_path(
     `cache_dir` and `local_files_only` as in `hub.resolve`. Raises LoadError if a .pt file has none
     beside it and none can be had.
     """
-    if model.suffix != ".pt" or model.is_dir():
+    if model.is_dir():
+        return _of_directory(model)
+    if file_kind(model) != "PyTorch":
         return model
     found = _beside(model, n_vocab) or _of_openai_whisper(n_vocab)
     if found is None:
@@ -49,11 +54,21 @@ def vocabulary_path(
     return found
 
 
+def _of_directory(model: Path) -> Path:
+    """Itself, unless it is an adapter without a vocabulary, or its model.bin has its own."""
+    if any((model / name).is_file() for name in _IN_DIRECTORY):
+        return model
+    if is_adapter(model):
+        return base_path(model, None)
+    ggml = model / "model.bin"
+    return ggml if ggml.is_file() and file_kind(ggml) == "ggml" else model
+
+
 def _beside(model: Path, n_vocab: int) -> Path | None:
-    for name in (*_BESIDE, _TIKTOKEN.get(n_vocab, "")):
-        if name and model.with_name(name).is_file():
-            return model.with_name(name)
-    return None
+    if any(model.with_name(name).is_file() for name in _BESIDE):
+        return model.parent
+    path = model.parent / _TIKTOKEN.get(n_vocab, "")
+    return path if path.is_file() else None
 
 
 def _of_openai_whisper(n_vocab: int) -> Path | None:

@@ -1,11 +1,11 @@
 """The vocabulary files of a checkpoint directory, unchecked against any model.
 
-Reads tokenizer.json, the older vocab.json with added_tokens.json, and openai-whisper's .tiktoken.
+The core reads them all; tokenizer.json and the older vocab.json are read here
+as well, to tell what is wrong with them.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,18 +32,14 @@ class VocabularyFiles:
 
 
 def read_vocabulary(directory: Path) -> VocabularyFiles:
-    """Reads the vocabulary of a checkpoint directory, of the directory that a file lies in, or of a
-    .tiktoken file.
+    """Reads the JSON files of a checkpoint directory.
 
     Raises LoadError naming the file that is missing or broken.
     """
-    if directory.suffix == ".tiktoken":
-        return _read_tiktoken(directory)
-    directory = directory if directory.is_dir() else directory.parent
     single, older = directory / "tokenizer.json", directory / "vocab.json"
     source = single if single.is_file() else older
     if not source.is_file():
-        raise LoadError(f"{directory}: must hold tokenizer.json (or vocab.json), got neither")
+        raise LoadError(f"{directory}: the vocabulary belongs to another model")
     try:
         files = _read_tokenizer_json(single) if source == single else _read_vocab_json(older)
         characters = set("".join(files.pieces))
@@ -59,32 +55,29 @@ def read_vocabulary(directory: Path) -> VocabularyFiles:
     return files
 
 
-def read_sound_vocabulary(directory: Path) -> _core.Vocabulary | None:
-    """The same by the core's reader, many times as fast; None for whatever it does not take."""
-    if directory.suffix == ".tiktoken":
-        return None
+def read_sound_vocabulary(path: Path) -> _core.Vocabulary | None:
+    """The vocabulary of a directory or a file by the core's reader, many times as fast.
+
+    None for JSON files that it does not take. Raises LoadError for other formats, which only the
+    core reads, and where there is no vocabulary at all.
+    """
     try:
-        return _core.Vocabulary.open(str(directory if directory.is_dir() else directory.parent))
+        return _core.Vocabulary.open(str(path))
     except LoadError:
-        return None
+        if any((path / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+            return None
+        raise
+
+
+def spelled(vocabulary: _core.Vocabulary, n: int) -> list[str]:
+    """The first `n` tokens in the byte alphabet."""
+    return [vocabulary.spelled(token) for token in range(n)]
 
 
 def _read_tokenizer_json(path: Path) -> VocabularyFiles:
     root = json.loads(path.read_text(encoding="utf-8"))
     added = {token["content"]: token["id"] for token in root["added_tokens"]}
     return _files(path, root["model"]["vocab"], added)
-
-
-def _read_tiktoken(path: Path) -> VocabularyFiles:
-    """A line a token: its bytes in base64, and its id. Special tokens are not in it."""
-    try:
-        lines = [line.split() for line in path.read_bytes().splitlines()]
-        # A line without bytes is an id that no text has.
-        spelled = {int(line[-1]): base64.b64decode(b"".join(line[:-1])) for line in lines if line}
-    except (OSError, ValueError) as error:
-        raise LoadError(f"{path}: must be base64 and an id a line: {error}") from error
-    pieces = {"".join(BYTE_ALPHABET[b] for b in data): token for token, data in spelled.items()}
-    return VocabularyFiles(path, pieces, {})
 
 
 def _read_vocab_json(path: Path) -> VocabularyFiles:
