@@ -265,9 +265,14 @@ def test_the_vocabulary_of_the_package(model, alone, tmp_path, monkeypatch):
 
 
 def test_a_broken_tiktoken_file_is_named(model, alone):
-    (model.parent / "multilingual.tiktoken").write_text("!!! 0 1\n")
-    with pytest.raises(LoadError, match=r"tiktoken: (must be base64|every id below 50257)"):
-        WhisperModel(model)
+    for text, message in (
+        ("IQ== 1\n", r"line 1 must be base64 and the id 0"),
+        ("IQ== 0\n!! 1\n", r"must be base64 and an id a line, got '!!'"),
+        ("IQ== 0\n", r"the vocabulary belongs to another model"),
+    ):
+        (model.parent / "multilingual.tiktoken").write_text(text)
+        with pytest.raises(LoadError, match=rf"tiktoken: {message}"):
+            WhisperModel(model)
 
 
 def test_a_model_that_is_here_lends_its_vocabulary(model, alone, tmp_path, monkeypatch):

@@ -21,6 +21,7 @@ from ..atomic import atomic_directory, atomic_path
 from ..errors import LoadError
 from . import huggingface
 from .alignment_heads import AlignmentHeads
+from .file_kinds import file_kind
 from .formats import model_path, open_checkpoint
 from .json_file import read_json
 from .tokenizer_file import tokenizer_json
@@ -62,7 +63,7 @@ def convert(
         raise ValueError(f"dtype must be float32, float16 or None (as it is), got {dtype!r}")
     source, destination = model_path(src), Path(dst).expanduser()
     checkpoint = open_checkpoint(source, alignment_heads=alignment_heads, base=base)
-    tokens = vocabulary_path(source, checkpoint.dims.n_vocab)
+    tokens = vocabulary_path(source, checkpoint.dims.n_vocab, base=base)
     if destination.suffix == ".safetensors":
         _write_file(destination, checkpoint, dtype, source, tokens, overwrite=overwrite)
         return destination
@@ -180,8 +181,21 @@ def _configs(
 
 def _source_generation(source: Path) -> dict[str, Any]:
     """What the source says of generation beyond the checkpoint's own fields."""
+    if source.is_file():
+        return _generation_of_file(source)
     path, older = source / "generation_config.json", source / "config.json"
     if path.is_file():
         return read_json(path)
     begin = read_json(older).get("suppress_ids_begin") if older.is_file() else None  # CTranslate2's
     return {} if begin is None else {"begin_suppress_tokens": begin}
+
+
+def _generation_of_file(source: Path) -> dict[str, Any]:
+    if file_kind(source) != "safetensors":
+        return {}
+    from safetensors import safe_open
+
+    with safe_open(source, "np") as file:
+        text = (file.metadata() or {}).get("sottovoce.generation_config", "{}")
+    generation: dict[str, Any] = json.loads(text)  # which the core has read
+    return generation

@@ -7,6 +7,7 @@ the same vocabulary that is here, or from the hub.
 
 import importlib.util
 import logging
+from os import PathLike
 from pathlib import Path
 from typing import Final
 
@@ -31,14 +32,20 @@ def vocabulary_path(
     *,
     cache_dir: str | Path | None = None,
     local_files_only: bool = False,
+    base: str | PathLike[str] | None = None,
 ) -> Path:
     """What to read the vocabulary of a model from: its directory, its file, or another's.
 
-    `cache_dir` and `local_files_only` as in `hub.resolve`. Raises LoadError if a .pt file has none
+    `cache_dir` and `local_files_only` as in `hub.resolve`; `base` of an adapter as in
+    `open_checkpoint`. Raises LoadError if a .pt file has none
     beside it and none can be had.
     """
+    if model.is_dir() and is_adapter(model) and not _has_vocabulary(model):
+        model = base_path(model, base)
     if model.is_dir():
-        return _of_directory(model)
+        ggml = model / "model.bin"
+        own = _has_vocabulary(model) or not ggml.is_file() or file_kind(ggml) != "ggml"
+        return model if own else ggml
     if file_kind(model) != "PyTorch":
         return model
     found = _beside(model, n_vocab) or _of_openai_whisper(n_vocab)
@@ -54,14 +61,8 @@ def vocabulary_path(
     return found
 
 
-def _of_directory(model: Path) -> Path:
-    """Itself, unless it is an adapter without a vocabulary, or its model.bin has its own."""
-    if any((model / name).is_file() for name in _IN_DIRECTORY):
-        return model
-    if is_adapter(model):
-        return base_path(model, None)
-    ggml = model / "model.bin"
-    return ggml if ggml.is_file() and file_kind(ggml) == "ggml" else model
+def _has_vocabulary(directory: Path) -> bool:
+    return any((directory / name).is_file() for name in _IN_DIRECTORY)
 
 
 def _beside(model: Path, n_vocab: int) -> Path | None:
