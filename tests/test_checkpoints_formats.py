@@ -74,6 +74,8 @@ def test_without_heads_and_suppressed_tokens(tmp_path, variables):
         ("float16", "float16", 2**-11),  # half an ulp, relative
         ("bfloat16", "bfloat16", 2**-7),  # an ulp: the writer cuts off
         ("int8", "float32", 0.5 / 127),  # half a step of the row's largest
+        ("int8_float16", "float32", 0.5 / 127),
+        ("int8_bfloat16", "float32", 2**-7),  # of the biases
         ("int16", "float32", 0.5 / 2**10),  # half a step of the fused matrix's largest
     ],
 )
@@ -88,6 +90,15 @@ def test_narrow_weights(tmp_path, tensors, variables, kind, dtype, tolerance):
         assert np.abs(found - expected).max() <= bound, name
         if name.endswith(".query.weight"):
             assert checkpoint.dtype(name) == dtype
+
+
+def test_heads_and_tokens_that_are_not_there_count_for_nothing(tmp_path, variables):
+    """Distilled models may ship the heads of their teacher."""
+    config = {"alignment_heads": [[1, 0], [10, 17]], "suppress_ids": [-1, 3, 10**6]}
+    data = ct2.model_bin(variables)
+    checkpoint = open_checkpoint(ct2.write_directory(tmp_path, data, config))
+    assert checkpoint.alignment_heads is None
+    assert checkpoint.suppress_tokens == [3]
 
 
 def test_dequantised_rows_are_integers_over_their_scale(tmp_path, variables):

@@ -40,7 +40,7 @@ def test_real_vocabularies(tmp_path, models_dir, name, n_vocab):
     made = tokenizer_json(vocabulary, n_vocab)
     real = json.loads((models_dir / name / "tokenizer.json").read_text(encoding="utf-8"))
     listed = (p.split(" ") if isinstance(p, str) else p for p in real["model"]["merges"])
-    # Hugging Face's file of the multilingual models lacks one pair, and has others in another order.
+    # Hugging Face has the pairs of multilingual models in another order, and one less.
     assert set(map(tuple, listed)) <= {tuple(pair.split(" ")) for pair in made["model"]["merges"]}
     (tmp_path / "tokenizer.json").write_text(json.dumps(made), encoding="utf-8")
     theirs = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
