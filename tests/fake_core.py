@@ -127,7 +127,9 @@ class FakeCore:
     n_text_ctx: int = 448
 
     def __post_init__(self) -> None:
-        self.dims = SimpleNamespace(n_mels=80, n_vocab=self.n_vocab, n_text_ctx=self.n_text_ctx)
+        self.dims = SimpleNamespace(
+            n_mels=80, n_vocab=self.n_vocab, n_text_ctx=self.n_text_ctx, n_frames=3000
+        )
         self.encoded: list[np.ndarray] = []  # mels, (80, n_frames)
         self.asked: list[Any] = []  # options of each decode()
         self.heard_in: list[FakeFeatures] = []  # features of each decode()

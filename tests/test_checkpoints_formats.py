@@ -2,13 +2,18 @@
 
 import shutil
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import ctranslate2_writer as ct2
+import fake_core
+import tiny_whisper
+from huggingface_writer import write_model
 from oracle.checkpoint import Dims, random_checkpoint, tensor_shapes
+from sottovoce import WhisperModel
 from sottovoce._core import Checkpoint, LoadError
 from sottovoce.checkpoints import (
     model_path,
@@ -134,6 +139,16 @@ def test_the_file_may_go_once_it_is_open(tmp_path, tensors, variables):
     shutil.rmtree(tmp_path / "m")
     found = checkpoint.tensor("encoder.conv1.weight")
     np.testing.assert_array_equal(found, tensors["encoder.conv1.weight"])
+
+
+@pytest.mark.parametrize("windows", ["sequential", "independent"])
+def test_a_network_of_shorter_windows_hears_all_of_a_recording(tmp_path, rng, windows):
+    dims = replace(tiny_whisper.dims(), n_audio_ctx=750, n_text_ctx=200)
+    fake_core.write_tokenizer_json(tmp_path, dims.n_vocab)
+    model = WhisperModel(write_model(tmp_path, random_checkpoint(dims, rng), dims))
+    samples = rng.standard_normal(16000 * 40).astype(np.float32) * 0.1
+    heard = model.transcribe(samples, temperature=0.0, sample_len=4, windows=windows)
+    assert heard.segments[-1].end > 30
 
 
 # What is told when a file is wrong.

@@ -711,7 +711,8 @@ class WhisperModel:
     def _encode_first_window(
         self, mel: NDArray[np.float32], metrics: CallMetrics
     ) -> _core.AudioFeatures:
-        features = self.core.encode(np.ascontiguousarray(mel[:, : _core.N_FRAMES]))
+        n_frames = min(_core.N_FRAMES, self.dims.n_frames)
+        features = self.core.encode(np.ascontiguousarray(mel[:, :n_frames]))
         metrics.core.merge(features.metrics)
         return features
 

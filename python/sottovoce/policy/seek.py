@@ -55,7 +55,8 @@ def seek_loops(
     Args:
         options: with the language known.
         mel: (n_mels, content_frames + 3000) of the recording and 30 s of silence.
-        first_features: mel[:, :3000] already encoded, for the window that covers exactly that.
+        first_features: mel[:, :3000], or what the network hears of it, already encoded, for the
+            window that covers exactly that.
     """
     recording = _Recording(tokenizer, dims, options, mel)
     groups = [clips(options.clip_timestamps, int(mel.shape[1]) - _core.N_FRAMES)]
@@ -76,6 +77,11 @@ class _Recording:
     options: TranscribeOptions
     mel: NDArray[np.float32]  # (n_mels, content_frames + 3000)
 
+    @property
+    def most_frames(self) -> int:
+        """Of a window: 30 s, or less where the network hears less."""
+        return min(_core.N_FRAMES, self.dims.n_frames)
+
     def seek_loop(
         self, ranges: Sequence[tuple[int, int]], first_features: _core.AudioFeatures | None
     ) -> SeekLoop:
@@ -89,7 +95,7 @@ class _Recording:
         for start, end in ranges:
             seek = start
             while seek < end:
-                window = Window(seek, min(_core.N_FRAMES, end - seek))
+                window = Window(seek, min(self.most_frames, end - seek))
                 features, result, kept = yield from self._transcribe_window(
                     window, history, first_features
                 )
@@ -124,7 +130,7 @@ class _Recording:
         Request, Any, tuple[_core.AudioFeatures, WindowResult, _core.KeptAttention | None]
     ]:
         features = first_features
-        if features is None or window != Window(0, _core.N_FRAMES):
+        if features is None or window != Window(0, self.most_frames):
             features = yield EncodeRequest(self.mel[:, window.seek : window.end])
         prompt = history.prompt()
         # One encoding for all temperatures.
