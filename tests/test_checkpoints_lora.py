@@ -10,7 +10,7 @@ import fake_core
 import tiny_whisper
 import torch_writer as torch
 from fake_core import MULTILINGUAL
-from huggingface_writer import write_model
+from huggingface_writer import as_kind, save, write_model
 from oracle.checkpoint import Dims, random_checkpoint
 from sottovoce import WhisperModel
 from sottovoce._core import LoadError
@@ -100,6 +100,33 @@ def test_the_base_may_be_given_and_be_of_another_format(tmp_path, tensors, facto
     np.testing.assert_allclose(found, merged(tensors[OURS], factors, 2.0), rtol=1e-5, atol=1e-5)
     with pytest.raises(LoadError, match="a base is for LoRA adapters"):
         open_checkpoint(tmp_path / "adapter" / "..", base=tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16", "float64"])
+def test_factors_of_other_dtypes(tmp_path, base, tensors, factors, kind):
+    adapter = write(tmp_path / "adapter", {})
+    narrow = factors if kind == "float64" else {n: as_kind(t, kind) for n, t in factors.items()}
+    if kind == "float64":
+        save_file(
+            {name: tensor.astype(np.float64) for name, tensor in factors.items()},
+            adapter / "adapter_model.safetensors",
+        )
+    else:
+        save(adapter / "adapter_model.safetensors", factors, kind)
+    numbers = {
+        name: (t.astype(np.uint32) << 16).view(np.float32) if kind == "bfloat16" else t
+        for name, t in narrow.items()
+    }
+    expected = merged(tensors[OURS], {n: t.astype(np.float32) for n, t in numbers.items()}, 2.0)
+    found = open_checkpoint(adapter).tensor(OURS)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_dtype_that_no_adapter_has(tmp_path, base, factors):
+    name = f"{PREFIX}{QUERY}.lora_A.weight"
+    adapter = write(tmp_path / "adapter", {**factors, name: np.ones((4, N), np.int64)})
+    with pytest.raises(LoadError, match=r"lora_A\.weight: dtype must be one of F32, .* got I64"):
+        open_checkpoint(adapter)
 
 
 def test_the_older_file_and_a_float16_base(tmp_path, tensors, factors):

@@ -37,9 +37,12 @@ bool ends_with(std::string_view name, std::string_view suffix) {
 
 // Whether the network, or its alignment heads, may come from a file of this name.
 bool is_of_network(std::string_view name) {
-  return name == "config.json" || name == "generation_config.json" ||
-         name == "adapter_config.json" || ends_with(name, ".bin") ||
-         ends_with(name, ".safetensors") || ends_with(name, ".index.json");
+  const bool is_json =
+      name == "config.json" || name == "generation_config.json" || name == "adapter_config.json" ||
+      ends_with(name, ".safetensors.index.json") || ends_with(name, ".bin.index.json");
+  const bool is_bin = name == "model.bin" || name == "adapter_model.bin" ||
+                      (name.substr(0, 13) == "pytorch_model" && ends_with(name, ".bin"));
+  return is_json || is_bin || ends_with(name, ".safetensors");
 }
 
 // Names of what may belong to a checkpoint, sorted.

@@ -25,6 +25,12 @@ from .json_file import read_json
 CONFIG: Final = "adapter_config.json"
 _WEIGHTS: Final = ("adapter_model.safetensors", "adapter_model.bin")
 _FACTOR: Final = re.compile(r"(.+)\.lora_(embedding_)?([AB])(?:\.default)?(?:\.weight)?")
+_DTYPES: Final[dict[str, np.dtype[Any]]] = {
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),  # the bits
+    "F64": np.dtype("<f8"),
+}
 _WRAPPERS: Final = ("base_model.model.", "model.")
 
 _Array = NDArray[Any]
@@ -135,21 +141,25 @@ def _read(path: Path) -> dict[str, _Array]:
         from .huggingface_torch import read_state_dict
 
         return read_state_dict(path)
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError, deserialize
 
     try:
-        with safe_open(path, "np") as file:
-            return {name: _tensor(file, name, path) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, TypeError) as error:
+        data = path.read_bytes()  # an adapter is small
+        entries = deserialize(data)  # type: ignore[no-untyped-call]
+    except (OSError, SafetensorError) as error:
         raise LoadError(f"{path}: cannot be read: {error}") from error
+    return {name: _tensor(entry, name, path) for name, entry in entries}
 
 
-def _tensor(file: Any, name: str, path: Path) -> _Array:
-    dtype = file.get_slice(name).get_dtype()
-    if dtype not in ("F32", "F16", "F64"):
-        raise LoadError(f"{path}: tensor {name}: dtype must be F32, F16 or F64, got {dtype}")
-    tensor: _Array = file.get_tensor(name)
-    return tensor.astype(np.float32) if dtype == "F64" else tensor
+def _tensor(entry: dict[str, Any], name: str, path: Path) -> _Array:
+    dtype = _DTYPES.get(entry["dtype"])
+    if dtype is None:
+        raise LoadError(
+            f"{path}: tensor {name}: dtype must be one of {', '.join(_DTYPES)}, "
+            f"got {entry['dtype']}"
+        )
+    tensor: _Array = np.frombuffer(entry["data"], dtype).reshape(entry["shape"])
+    return tensor.astype(np.float32) if dtype.itemsize == 8 else tensor
 
 
 def _stem(name: str) -> str:
