@@ -172,6 +172,18 @@ def test_every_truncation_of_the_head_is_told(tmp_path, variables):
             open_bytes(tmp_path, data[:n_bytes])
 
 
+def test_damage_is_an_error_and_no_crash(tmp_path, variables, rng):
+    data = bytearray(ct2.model_bin(ct2.quantised(variables, "int8")))
+    for _ in range(150):
+        damaged = data.copy()
+        for at in rng.integers(0, 2000, 3):
+            damaged[at] = rng.integers(256)
+        try:
+            open_bytes(tmp_path, bytes(damaged))
+        except LoadError as error:
+            assert "model.bin" in str(error)  # noqa: PT017
+
+
 def test_bytes_too_many(tmp_path, variables):
     with pytest.raises(LoadError, match="3 bytes follow the last entry"):
         open_bytes(tmp_path, ct2.model_bin(variables) + b"abc")

@@ -218,6 +218,9 @@ def test_a_vocabulary_is_one_that_is_here_or_fetched_alone(fake):
     found = hub.tokenizer_folder(51865, None, local_files_only=False)
     assert found == fake.root / "openai--whisper-tiny"
     assert fake.patterns == ["tokenizer.json"]
+    (found / "tokenizer.json").touch()
+    assert hub.tokenizer_folder(51865, None, local_files_only=True) == found
+    (found / "tokenizer.json").unlink()
     directory = fake.put(
         "openai/whisper-base", "config.json", "model.safetensors", "tokenizer.json"
     )

@@ -277,7 +277,7 @@ def test_a_broken_tiktoken_file_is_named(model, alone):
 
 def test_a_model_that_is_here_lends_its_vocabulary(model, alone, tmp_path, monkeypatch):
     fake_core.write_tokenizer_json(tmp_path, MULTILINGUAL)
-    monkeypatch.setattr(hub, "_found_here", lambda name, *_: tmp_path if name == "base" else None)
+    monkeypatch.setattr(hub, "fetched_model", lambda name: tmp_path if name == "base" else None)
     assert WhisperModel(model).tokenizer.special.n_vocab == MULTILINGUAL
 
 

@@ -100,9 +100,9 @@ def tokenizer_folder(
     """
     names = _OF_SIZE.get(n_vocab, ())
     for name in names:
-        found = _found_here(name, REPOSITORIES[name], cache_dir)
-        if found is not None and (found / "tokenizer.json").is_file():
-            return found
+        for found in (_in_cache(REPOSITORIES[name], cache_dir), fetched_model(name)):
+            if found is not None and (found / "tokenizer.json").is_file():
+                return found
     if not names or local_files_only:
         return None
     repository = REPOSITORIES[names[0]]
@@ -167,11 +167,16 @@ def _found_here(name: str, repository: str, cache_dir: str | PathLike[str] | Non
 
 
 def _in_hub_cache(repository: str, cache_dir: str | PathLike[str] | None) -> Path | None:
+    directory = _in_cache(repository, cache_dir)
+    return directory if directory is not None and _is_whole(directory) else None
+
+
+def _in_cache(repository: str, cache_dir: str | PathLike[str] | None) -> Path | None:
+    """What the cache has of a repository, be it whole or not."""
     try:
-        directory = _snapshot(repository, cache_dir, local_files_only=True)
+        return _snapshot(repository, cache_dir, local_files_only=True)
     except (OSError, ValueError):  # not there (LocalEntryNotFoundError), or not a possible name
         return None
-    return directory if _is_whole(directory) else None
 
 
 def _is_whole(directory: Path) -> bool:
