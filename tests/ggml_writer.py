@@ -9,6 +9,9 @@ from oracle import Dims
 
 TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8}
 BLOCK = 32
+# What the header says of most tensors; 2000: the second version of the quantised blocks.
+FILE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2002, "q4_1": 2003}
+FILE_TYPES |= {"q8_0": 2007, "q5_0": 2008, "q5_1": 2009}
 
 
 def quantised(array: np.ndarray, kind: str) -> tuple[bytes, np.ndarray]:
@@ -64,10 +67,10 @@ def tensor(name: str, array: np.ndarray, kind: str) -> tuple[bytes, np.ndarray]:
     return head + struct.pack(f"<{len(shape)}i", *shape[::-1]) + name.encode() + data, numbers
 
 
-def header(dims: Dims) -> bytes:
+def header(dims: Dims, kind: str = "f32") -> bytes:
     numbers = (dims.n_vocab, dims.n_audio_ctx, dims.n_audio_state, dims.n_audio_head)
     numbers += (dims.n_audio_layer, dims.n_text_ctx, dims.n_text_state, dims.n_text_head)
-    return b"lmgg" + struct.pack("<11i", *numbers, dims.n_text_layer, dims.n_mels, 1)
+    return b"lmgg" + struct.pack("<11i", *numbers, dims.n_text_layer, dims.n_mels, FILE_TYPES[kind])
 
 
 def filters(n_mels: int) -> bytes:
@@ -87,6 +90,6 @@ def file(
 ) -> tuple[bytes, dict[str, np.ndarray]]:
     """A file, and the numbers of its tensors."""
     entries = {name: tensor(name, array, kind) for name, array in tensors.items()}
-    head = header(dims) + filters(dims.n_mels) + vocabulary(pieces)
+    head = header(dims, kind) + filters(dims.n_mels) + vocabulary(pieces)
     data = head + b"".join(entry for entry, _ in entries.values())
     return data, {name: numbers for name, (_, numbers) in entries.items()}
