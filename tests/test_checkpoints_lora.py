@@ -171,6 +171,12 @@ def test_what_cannot_be_merged(tmp_path, base, factors, change, config, message)
         open_checkpoint(adapter)
 
 
+def test_an_adapter_beside_whole_weights_is_told(base, tensors, factors, caplog):
+    found = open_checkpoint(write(base, factors)).tensor(OURS)
+    np.testing.assert_array_equal(found, tensors[OURS])
+    assert "the adapter beside the weights is not merged into them" in caplog.text
+
+
 def test_damaged_files(tmp_path, base, factors):
     adapter = write(tmp_path / "adapter", factors)
     whole = (adapter / "adapter_model.safetensors").read_bytes()

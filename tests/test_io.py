@@ -208,7 +208,7 @@ BAD_DIRECTORIES = {
     "no weights": (without("model.safetensors"),
         r"has neither model\.safetensors nor model\.safetensors\.index\.json$"),
     "pickle": (renamed("model.safetensors", "pytorch_model.bin"),
-        r"neither model\.safetensors.* pytorch_model\.bin, a pickle, .*safe_serialization=True"),
+        r"neither model\.safetensors.* pytorch_model\.bin, a pickle, .*`sottovoce convert` makes"),
     "CTranslate2": (renamed("model.safetensors", "model.bin"),
         r"neither .* has model\.bin, as CTranslate2 models do: `sottovoce convert` makes a"),
     "config is a list": (lambda d: write_json(d / "config.json", [1]),

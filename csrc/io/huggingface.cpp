@@ -142,8 +142,8 @@ std::vector<std::string> loose_shards(const std::string& directory) {
   if (is_file(directory + "/pytorch_model.bin") ||
       is_file(directory + "/pytorch_model.bin.index.json")) {
     what +=
-        "; it has pytorch_model.bin, a pickle, which is not read: save it again with "
-        "save_pretrained(..., safe_serialization=True)";
+        "; it has pytorch_model.bin, a pickle, which the Python package reads: `sottovoce convert` "
+        "makes safetensors of it";
   } else if (is_file(directory + "/model.bin")) {
     what +=
         "; it has model.bin, as CTranslate2 models do: `sottovoce convert` makes a Hugging Face "

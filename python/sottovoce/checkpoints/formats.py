@@ -4,6 +4,7 @@ Tells formats apart, by the names in a directory and the first bytes of a file, 
 its reader. Names on a hub are `hub.py`'s business.
 """
 
+import logging
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -25,6 +26,7 @@ _SAFETENSORS: Final = ("model.safetensors", "model.safetensors.index.json")
 _PYTORCH: Final = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 _BIN: Final = "model.bin"  # CTranslate2's name, and of others
 _BESIDE_WEIGHTS: Final = (".json", ".txt")
+_log = logging.getLogger("sottovoce.checkpoints")
 _FORMATS: Final = (
     "a model is a directory with model.safetensors or pytorch_model.bin (Hugging Face), model.bin "
     "(CTranslate2) or a LoRA adapter, or a file: openai-whisper's .pt, whisper.cpp's ggml, or a "
@@ -104,6 +106,8 @@ def _open(path: Path, base: str | PathLike[str] | None) -> Checkpoint:
         return open_lora(path, open_checkpoint(base_path(path, base)))
     if base is not None:
         raise LoadError(f"{path}: a base is for LoRA adapters, and this is none")
+    if is_adapter(path):
+        _log.warning("%s: the adapter beside the weights is not merged into them", path)
     if any((path / name).is_file() for name in _SAFETENSORS):
         if (path / _SAFETENSORS[0]).is_file():
             file_kind(path / _SAFETENSORS[0])  # a pointer of Git LFS, or a web page
@@ -134,7 +138,7 @@ def _open_bin(directory: Path) -> Checkpoint:
 
 
 def _is_bare_adapter(path: Path) -> bool:
-    """An adapter alone; beside whole weights it is merged into them, or none of our business."""
+    """An adapter alone. Beside whole weights it may be merged already: nobody can tell."""
     names = (*_SAFETENSORS, *_PYTORCH, _BIN)
     return is_adapter(path) and not any((path / name).is_file() for name in names)
 

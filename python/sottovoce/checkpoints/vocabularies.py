@@ -37,8 +37,7 @@ def vocabulary_path(
     """What to read the vocabulary of a model from: its directory, its file, or another's.
 
     `cache_dir` and `local_files_only` as in `hub.resolve`; `base` of an adapter as in
-    `open_checkpoint`. Raises LoadError if a .pt file has none
-    beside it and none can be had.
+    `open_checkpoint`. Raises LoadError if a .pt file has none beside it and none can be had.
     """
     if model.is_dir() and is_adapter(model) and not _has_vocabulary(model):
         model = base_path(model, base)
