@@ -126,7 +126,9 @@ class FakeCore:
     n_text_ctx: int = 448
 
     def __post_init__(self) -> None:
-        self.dims = SimpleNamespace(n_mels=80, n_vocab=self.n_vocab, n_text_ctx=self.n_text_ctx)
+        self.dims = SimpleNamespace(
+            n_mels=80, n_vocab=self.n_vocab, n_text_ctx=self.n_text_ctx, n_frames=3000
+        )
         self.encoded: list[np.ndarray] = []  # mels, (80, n_frames)
         self.contexts: list[int | None] = []  # n_ctx of each
         self.asked: list[Any] = []  # options of each decode()

@@ -23,7 +23,7 @@ from sottovoce.policy.language import allowed, places_to_listen, together
     ],
 )
 def test_places_are_spread_and_do_not_overlap(n_frames, most, places):
-    assert places_to_listen(n_frames, most) == places
+    assert places_to_listen(n_frames, 3000, most) == places
 
 
 def test_of_the_allowed_languages_something_is_spoken():

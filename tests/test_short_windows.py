@@ -84,7 +84,7 @@ TOKENIZER = fake_core.tokenizer()
 )
 def test_how_much_is_encoded(size, n_ctx):
     """The audio, up to a multiple of 64 positions, and 64 behind it, unless that is nearly all."""
-    assert short_context(size) == n_ctx
+    assert short_context(size, 3000) == n_ctx
 
 
 def heard(**given) -> WindowResult:

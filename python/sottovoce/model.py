@@ -196,12 +196,23 @@ class WhisperModel:
 
         if folder is not None:
             self._network = open_core(directory, folder, runtime)
-            self.tokenizer = Tokenizer.open(directory, self.core.dims.n_vocab)
+            self.tokenizer = self._open_tokenizer(directory, self.core.dims)
             return
         tensors = open_checkpoint(directory)
         # The tokenizer first: a wrong one is worth knowing before gigabytes are packed.
-        self.tokenizer = Tokenizer.open(directory, tensors.dims.n_vocab)
+        self.tokenizer = self._open_tokenizer(directory, tensors.dims)
         self._network = _core.Model(tensors, **runtime)
+
+    def _open_tokenizer(self, directory: Path, dims: _core.ModelDims) -> Tokenizer:
+        from .checkpoints.vocabularies import vocabulary_path
+
+        path = vocabulary_path(
+            directory,
+            dims.n_vocab,
+            cache_dir=self._arguments["download_root"],
+            local_files_only=self._arguments["local_files_only"],
+        )
+        return Tokenizer.open(path, dims.n_vocab)
 
     @classmethod
     def of_parts(cls, core: _core.Model, tokenizer: Tokenizer) -> WhisperModel:

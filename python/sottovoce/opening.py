@@ -123,7 +123,7 @@ class Opener:
         recording = self._read(audio, sample_rate, metrics)
         warn_of_audio(recording.doubts)
         mel = self._padded_mel(recording.samples, metrics)
-        features = self._encode_window(mel[:, : _core.N_FRAMES], metrics)
+        features = self._encode_window(mel[:, : self._most_frames], metrics)
         return window.detect_language(self.core, self.tokenizer, features)
 
     def _loops(
@@ -192,14 +192,15 @@ class Opener:
             return _Language(wanted.languages[0])
         started = time.perf_counter()
         n_frames = mel.shape[1] - _core.N_FRAMES
-        n_ctx = short_context(n_frames) if wanted.short_windows else None
+        most = self._most_frames
+        n_ctx = short_context(n_frames, most) if wanted.short_windows else None
         if n_ctx is None:
-            first = self._encode_window(mel[:, : _core.N_FRAMES], metrics)
+            first = self._encode_window(mel[:, :most], metrics)
         else:
             first = self._encode_window(mel[:, :n_frames], metrics, n_ctx)
         places = []
-        for place in places_to_listen(n_frames, wanted.language_detection_segments):
-            frames = mel[:, place : place + _core.N_FRAMES]
+        for place in places_to_listen(n_frames, most, wanted.language_detection_segments):
+            frames = mel[:, place : place + most]
             features = first if place == 0 else self._encode_window(frames, metrics)
             _, all_of_them = window.detect_language(self.core, self.tokenizer, features)
             places.append(allowed(all_of_them, wanted.languages))
@@ -210,10 +211,15 @@ class Opener:
         metrics.language_ms = _ms_since(started)
         # Shorter recordings are heard twice, as in openai-whisper: here followed by the silence of
         # the padding, as a window followed by zeros. The two encodings differ.
-        is_first_window = n_ctx is not None or n_frames >= _core.N_FRAMES
+        is_first_window = n_ctx is not None or n_frames >= most
         return _Language(
             found, probabilities[found], probabilities, first if is_first_window else None
         )
+
+    @property
+    def _most_frames(self) -> int:
+        """Of a window."""
+        return min(_core.N_FRAMES, self.core.dims.n_frames)
 
     def _encode_window(
         self, frames: NDArray[np.float32], metrics: CallMetrics, n_ctx: int | None = None

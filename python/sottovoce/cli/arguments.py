@@ -48,7 +48,9 @@ def build_parser() -> Parser:
     _add_align(_command(add, "align", align.run, _ALIGN))
     _add_info(_command(add, "info", info.run, "Shows what a model is and how it would run here."))
     _add_convert(
-        _command(add, "convert", convert.run, "Writes a model as a Hugging Face directory.")
+        _command(
+            add, "convert", convert.run, "Writes a model as a Hugging Face directory, or a file."
+        )
     )
     _add_demo(
         _command(add, "demo", demo.run, "Fetches a small model and transcribes a clip with it.")
@@ -116,8 +118,9 @@ def _add_info(parser: argparse.ArgumentParser) -> None:
 
 def _add_convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SRC", help="name, directory or file of a model")
-    parser.add_argument("destination", metavar="DST", help="directory to make")
+    parser.add_argument("destination", metavar="DST", help="directory, or .safetensors to make")
     parser.add_argument("--dtype", choices=["float32", "float16"], help="default: as it is in SRC")
+    parser.add_argument("--base", metavar="MODEL", help="what a LoRA adapter in SRC is merged onto")
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .. import _core
 
-
-def places_to_listen(n_frames: int, most: int) -> list[int]:
-    """First frames of up to `most` windows that do not overlap: the first, and others evenly
-    behind it, the last of which ends with the recording of `n_frames`."""
-    n_windows = min(most, n_frames // _core.N_FRAMES)
+def places_to_listen(n_frames: int, size: int, most: int) -> list[int]:
+    """First frames of up to `most` windows of `size` that do not overlap: the first, and others
+    evenly behind it, the last of which ends with the recording of `n_frames`."""
+    n_windows = min(most, n_frames // size)
     if n_windows <= 1:
         return [0]
-    behind = n_frames - _core.N_FRAMES
+    behind = n_frames - size
     return [number * behind // (n_windows - 1) for number in range(n_windows)]
 
 

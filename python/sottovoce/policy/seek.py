@@ -77,6 +77,11 @@ class _Recording:
     options: TranscribeOptions
     mel: NDArray[np.float32]  # (n_mels, content_frames + 3000)
 
+    @property
+    def most_frames(self) -> int:
+        """Of a window: 30 s, or less where the network hears less."""
+        return min(_core.N_FRAMES, self.dims.n_frames)
+
     def seek_loop(
         self, ranges: Sequence[tuple[int, int]], first_features: _core.AudioFeatures | None
     ) -> SeekLoop:
@@ -90,7 +95,7 @@ class _Recording:
         for start, end in ranges:
             seek = start
             while seek < end:
-                window = Window(seek, min(_core.N_FRAMES, end - seek))
+                window = Window(seek, min(self.most_frames, end - seek))
                 features, result, kept = yield from self._transcribe_window(
                     window, history, first_features
                 )
@@ -117,7 +122,7 @@ class _Recording:
     @property
     def _first_window(self) -> Window:
         """That of `first_features`."""
-        return Window(0, min(_core.N_FRAMES, int(self.mel.shape[1]) - _core.N_FRAMES))
+        return Window(0, min(self.most_frames, int(self.mel.shape[1]) - _core.N_FRAMES))
 
     def _looks_odd(self, result: WindowResult, window: Window) -> bool:
         return looks_odd(result, window, self.tokenizer, self.options, self.dims.n_text_ctx)
@@ -133,7 +138,9 @@ class _Recording:
         Request, Any, tuple[_core.AudioFeatures, WindowResult, _core.KeptAttention | None]
     ]:
         frames = self.mel[:, window.seek : window.end]
-        n_ctx = short_context(window.size) if self.options.short_windows else None
+        n_ctx = None
+        if self.options.short_windows:
+            n_ctx = short_context(window.size, self.most_frames)
         features = first_features if window == self._first_window else None
         options = self.options
         if n_ctx is not None:

@@ -18,11 +18,11 @@ _STEP = 64  # positions: windows of nearly one length share a workspace
 _BEYOND = 0.2  # s by which a time may lie behind the audio
 
 
-def short_context(size: int) -> int | None:
-    """Positions to encode of a window of `size` frames; None: as good as all."""
+def short_context(size: int, most_frames: int) -> int | None:
+    """Positions to encode of a window of `size` frames; None: as good as all of `most_frames`."""
     n_positions = -(-size // _core.INPUT_STRIDE)
     n_ctx = -(-n_positions // _STEP) * _STEP + _MARGIN
-    return n_ctx if n_ctx < _core.N_FRAMES // _core.INPUT_STRIDE else None
+    return n_ctx if n_ctx < most_frames // _core.INPUT_STRIDE else None
 
 
 def looks_odd(
