@@ -9,12 +9,13 @@ import fake_core
 from fake_core import LARGE_V3, MULTILINGUAL, FakeCore, FakeFeatures, Heard, word
 from sottovoce import _core
 from sottovoce.options import DecodeOptions, TranscribeOptions
+from sottovoce.policy.requests import Decoded
 from sottovoce.policy.window import (
     compression_ratio,
     core_options,
     decode_with_fallback,
     failure,
-    is_silence,
+    silence,
     suppressed_tokens,
 )
 from sottovoce.results import WindowResult
@@ -179,7 +180,7 @@ def test_silence_is_no_speech_without_confident_words(
     avg_logprob, no_speech_prob, keywords, expected
 ):
     heard = result(avg_logprob=avg_logprob, no_speech_prob=no_speech_prob)
-    assert is_silence(heard, options(**keywords)) is expected
+    assert bool(silence(heard, options(**keywords))) is expected
 
 
 def attempts(script, **keywords) -> tuple[WindowResult, FakeCore]:
@@ -196,9 +197,9 @@ def all_attempts(core, wanted, prompt, seek) -> WindowResult:
         try:
             attempt = asking.send(answer)
         except StopIteration as end:
-            heard, _ = end.value
-            return heard
-        (answer,) = core.decode([attempt.features], [attempt.options])
+            return end.value.result
+        (decoded,) = core.decode([attempt.features], [attempt.options])
+        answer = Decoded(decoded, 1.0)
 
 
 def test_the_first_good_attempt_stands():

@@ -1,13 +1,13 @@
-"""What people get: segments, what is known of a recording, and figures.
+"""What people get: segments, what is known of a recording, what was tried with it, and figures.
 
 Plain values: nothing here decodes, writes or waits. What makes them is in policy/ and engine/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Protocol, overload
 
 from . import _core
 from .options import TranscribeOptions
@@ -117,6 +117,76 @@ class Transcript(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """One try at a window."""
+
+    temperature: float
+    is_prompted: bool  # with what was said before, or initial_prompt
+    n_ctx: int | None  # positions of 20 ms that were encoded; None: all
+    text: str  # stripped
+    n_tokens: int  # timestamps included
+    avg_logprob: float
+    no_speech_prob: float  # 0..1
+    compression_ratio: float
+    failure: str  # why another attempt followed, or would have; "": good enough
+    decode_ms: float = field(default=0.0, compare=False)  # passes that windows share count in full
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A segment that was decoded and is not in the transcript."""
+
+    segment: Segment
+    reason: str
+
+
+@dataclass(frozen=True)
+class WindowTrace:
+    """A stretch of the recording, and how it was heard."""
+
+    start: float  # s
+    end: float  # s; where what follows was heard from
+    attempts: tuple[Attempt, ...] = ()  # the last one stands, or `chosen`; (): it was not decoded
+    chosen: int = -1  # which of the attempts stands
+    silence: str = ""  # why it counts as silence; "": it does not
+    left_out: tuple[LeftOut, ...] = ()
+
+
+class Trace(Sequence[WindowTrace]):
+    """The windows of a recording in the order in which they were heard, loop after loop."""
+
+    def __init__(self, windows: Sequence[WindowTrace] = ()) -> None:
+        self._loops: dict[int, list[WindowTrace]] = {0: list(windows)} if windows else {}
+
+    def add(self, loop: int, window: WindowTrace) -> None:
+        """`loop`: which of the recording's loops it belongs to; several run side by side."""
+        self._loops.setdefault(loop, []).append(window)
+
+    def __iter__(self) -> Iterator[WindowTrace]:
+        for loop in sorted(self._loops):
+            yield from self._loops[loop]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._loops.values()))
+
+    @overload
+    def __getitem__(self, index: int) -> WindowTrace: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[WindowTrace, ...]: ...
+    def __getitem__(self, index: int | slice) -> WindowTrace | tuple[WindowTrace, ...]:
+        return tuple(self)[index]
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == tuple(other) if isinstance(other, Sequence) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        n = len(self)
+        return f"<Trace: {n} window{'' if n == 1 else 's'}>"
+
+
 @dataclass
 class CallMetrics:
     """Figures of one recording; they grow until its segments are exhausted."""
@@ -145,6 +215,8 @@ class TranscriptionInfo:
     metrics: CallMetrics  # complete once the segments are exhausted
     # (start, end) in s of what damage took from the media: silence, or cut off behind the end.
     missing: tuple[tuple[float, float], ...] = ()
+    # What was tried with each window, and why; complete once the segments are exhausted.
+    trace: Trace = field(default_factory=Trace)
 
     def as_dict(self) -> dict[str, Any]:
         """All of it in plain values, for JSON; `metrics` under their names."""
@@ -155,6 +227,7 @@ class TranscriptionInfo:
             "all_language_probs": None if probabilities is None else dict(probabilities),
             "options": self.options.as_dict(),
             "metrics": self.metrics.as_dict(),
+            "trace": [asdict(window) for window in self.trace],
         }
 
     def __getstate__(self) -> dict[str, Any]:

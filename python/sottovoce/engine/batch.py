@@ -18,13 +18,19 @@ from .. import _core
 from ..errors import AudioWarning, warn_of_audio
 from ..options import TranscribeOptions
 from ..policy.channels import interleaved
-from ..policy.requests import AlignRequest, DecodeRequest, EncodeRequest, HeardWindow, Request
+from ..policy.requests import (
+    AlignRequest,
+    DecodeRequest,
+    EncodeRequest,
+    HeardWindow,
+    Request,
+)
 from ..policy.seek import SeekLoop
 from ..policy.segments import numbered
 from ..results import Segment, TranscriptionInfo
 from .job import MAX_PASSES, Job
 from .reports import Reports, log
-from .window import encode
+from .window import decoded, encode
 from .worker import Call, Worker
 
 _MOST_OPENINGS = 2  # recordings that wait for the worker to open them
@@ -51,7 +57,7 @@ class Entry:
         metrics = job.info.metrics.core
         self.info, self.reports = job.info, job.reports
         self.is_of_channels = job.is_of_channels
-        self.runs = [_Run(loop, metrics, self) for loop in job.loops]
+        self.runs = [_Run(i, loop, metrics, self) for i, loop in enumerate(job.loops)]
 
     def fail(self, error: Exception, run: _Run | None = None) -> None:
         """`error` ends the recording where `run` begins: what comes first is still wanted.
@@ -90,6 +96,7 @@ class Entry:
 class _Run:
     """One seek loop, and its segments so far."""
 
+    number: int  # among those of its recording
     loop: SeekLoop
     metrics: _core.Metrics
     entry: Entry
@@ -105,6 +112,7 @@ class _Run:
                 return item
             answer = None
             self.segments += item.segments
+            self.entry.info.trace.add(self.number, item.trace)
             if self.entry.reports:
                 self.entry.reports.heard(item)
         self.loop.close()
@@ -247,7 +255,7 @@ class Batch:
         run.metrics.merge(finished.metrics)
         if finished.error is not None:
             run.entry.fail(finished.error, run)
-        self._resume(run, finished.result, again=True)
+        self._resume(run, decoded(finished), again=True)
 
 
 def segments(core: _core.Model, job: Job) -> Iterator[Segment]:

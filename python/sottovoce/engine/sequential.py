@@ -6,11 +6,11 @@ from collections.abc import Generator, Iterator
 from typing import Any, TypeVar
 
 from .. import _core
-from ..policy.requests import AlignRequest, DecodeRequest, EncodeRequest, HeardWindow
+from ..policy.requests import AlignRequest, Decoded, DecodeRequest, EncodeRequest, HeardWindow
 from ..results import Segment
 from .job import MAX_PASSES, Job
 from .reports import log
-from .window import encode
+from .window import decoded, encode
 
 _Value = TypeVar("_Value")
 
@@ -22,7 +22,7 @@ def segments(core: _core.Model, job: Job) -> Iterator[Segment]:
     decoder = core.new_batch(1, job.info.options.n_rows)
     if reports:
         reports.opened()
-    answer: _core.AudioFeatures | _core.DecodingResult | _core.TokenAlignment | None = None
+    answer: _core.AudioFeatures | Decoded | _core.TokenAlignment | None = None
     while True:
         try:
             item = loop.send(answer)
@@ -31,6 +31,7 @@ def segments(core: _core.Model, job: Job) -> Iterator[Segment]:
         log(item)
         if isinstance(item, HeardWindow):
             answer = None
+            job.info.trace.add(0, item.trace)
             if reports:
                 reports.heard(item)
             yield from item.segments
@@ -69,16 +70,14 @@ def _answer(
     return answer
 
 
-def _decode(
-    decoder: _core.DecodeBatch, request: DecodeRequest, metrics: _core.Metrics
-) -> _core.DecodingResult:
+def _decode(decoder: _core.DecodeBatch, request: DecodeRequest, metrics: _core.Metrics) -> Decoded:
     decoder.submit(request.features, request.options)
     while not (finished := decoder.advance(MAX_PASSES)):
         pass  # in Python for a moment, where Ctrl-C gets through
     metrics.merge(finished[0].metrics)
     error = finished[0].error
     if error is None:
-        return finished[0].result
+        return decoded(finished[0])
     del finished  # it holds the error, whose traceback would hold it
     try:
         raise error

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import _core
 from ..options import DecodeOptions
-from ..policy.requests import EncodeRequest
+from ..policy.requests import Decoded, EncodeRequest
 from ..policy.window import core_options, window_result
 from ..results import WindowResult
 from ..text.tokenizer import Tokenizer
@@ -16,6 +16,12 @@ def encode(core: _core.Model, request: EncodeRequest) -> _core.AudioFeatures:
     """The features of the request's frames, (n_mels, n_frames <= 3000)."""
     # The core wants consecutive memory; it fills a short window with zeros in log-mel space.
     return core.encode(np.ascontiguousarray(request.frames), request.n_ctx)
+
+
+def decoded(finished: _core.FinishedWindow) -> Decoded:
+    """The answer to an attempt that did not fail."""
+    took = finished.metrics
+    return Decoded(finished.result, took.decoder_prefill_ms + took.decoder_token_ms.sum_ms)
 
 
 def detect_language(

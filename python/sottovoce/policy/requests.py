@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..results import Segment
+from ..results import Segment, WindowTrace
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,21 @@ class EncodeRequest:
 
 @dataclass(frozen=True)
 class DecodeRequest:
-    """One attempt at a window; a `_core.DecodingResult` is the answer."""
+    """One attempt at a window; `Decoded` is the answer."""
 
     features: _core.AudioFeatures
     options: _core.DecodingOptions
     seek: int  # the window's first frame (10 ms)
     temperature: float
     failure: str  # of the attempt before, in words; "": this is the first
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What came of an attempt."""
+
+    result: _core.DecodingResult
+    ms: float  # in the decoder; passes that windows share count in full
 
 
 @dataclass(frozen=True)
@@ -48,3 +56,4 @@ class HeardWindow:
     seek: int  # its first frame (10 ms)
     end: int  # the frame to go on from: all before it is heard
     segments: tuple[Segment, ...]  # ids count from the loop's first; (): silence, skipped
+    trace: WindowTrace

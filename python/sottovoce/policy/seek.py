@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..options import TranscribeOptions
-from ..results import WindowResult
+from ..results import Attempt, LeftOut, Segment, WindowResult, WindowTrace
 from ..text.tokenizer import Tokenizer
 from .prompt import History
 from .requests import AlignRequest, EncodeRequest, HeardWindow, Request
 from .segments import Cut, cut_window, numbered, with_whole_characters, without_empty_speech
 from .short_windows import looks_odd, short_context
-from .window import Window, decode_with_fallback, is_silence
+from .window import Heard, Window, decode_with_fallback, silence
 from .words import alignment_options, with_words, without_hallucinations
 
 
@@ -96,20 +96,27 @@ class _Recording:
             seek = start
             while seek < end:
                 window = Window(seek, min(self.most_frames, end - seek))
-                features, result, kept = yield from self._transcribe_window(
+                features, heard = yield from self._transcribe_window(
                     window, history, first_features
                 )
                 first_features = None  # its memory is needed no longer
-                if is_silence(result, self.options):
+                result = heard.result
+                why_silent = silence(result, self.options)
+                if why_silent:
                     seek = window.end
-                    yield HeardWindow(window.seek, seek, ())
+                    trace = traced(window, seek, heard.attempts, silence=why_silent)
+                    yield HeardWindow(window.seek, seek, (), trace)
                     continue
                 cut = cut_window(window, result, self.tokenizer)
+                before = cut.segments
                 if self.options.word_timestamps:
+                    kept = heard.attention
                     cut = yield from self._with_words(cut, window, features, kept, last_speech)
                     last_speech = cut.last_speech
-                del features, kept
+                    del kept
                 seek = cut.seek
+                trace = traced(window, seek, heard.attempts, left_out=before[len(cut.segments) :])
+                del features, heard  # as large as anything there is
                 spoken = with_whole_characters(
                     map(without_empty_speech, cut.segments), self.tokenizer
                 )
@@ -117,7 +124,7 @@ class _Recording:
                 n_segments += len(segments)
                 if not cut.is_void:
                     history.add(segments, result.temperature)
-                yield HeardWindow(window.seek, seek, segments)
+                yield HeardWindow(window.seek, seek, segments, trace)
 
     @property
     def _first_window(self) -> Window:
@@ -134,9 +141,7 @@ class _Recording:
 
     def _transcribe_window(
         self, window: Window, history: History, first_features: _core.AudioFeatures | None
-    ) -> Generator[
-        Request, Any, tuple[_core.AudioFeatures, WindowResult, _core.KeptAttention | None]
-    ]:
+    ) -> Generator[Request, Any, tuple[_core.AudioFeatures, Heard]]:
         frames = self.mel[:, window.seek : window.end]
         n_ctx = None
         if self.options.short_windows:
@@ -146,14 +151,16 @@ class _Recording:
         if n_ctx is not None:
             options = replace(options, temperature=options.temperature[:1])
         prompt = history.prompt()
+        attempts: tuple[Attempt, ...] = ()
         while True:
             features = features or (yield EncodeRequest(frames, n_ctx))
             # One encoding for all temperatures.
-            result, kept = yield from decode_with_fallback(
-                self.tokenizer, self.dims, features, options, prompt, window.seek
+            heard = yield from decode_with_fallback(
+                self.tokenizer, self.dims, features, options, prompt, window.seek, n_ctx
             )
-            if n_ctx is None or not self._looks_odd(result, window):
-                return features, result, kept
+            attempts += heard.attempts
+            if n_ctx is None or not self._looks_odd(heard.result, window):
+                return features, replace(heard, attempts=attempts)
             features, options, n_ctx = None, self.options, None
 
     def _with_words(
@@ -177,3 +184,17 @@ class _Recording:
             return cut
         n_frames = int(self.mel.shape[1]) - _core.N_FRAMES
         return without_hallucinations(cut, window, threshold, last_speech, n_frames)
+
+
+def traced(
+    window: Window,
+    seek: int,
+    attempts: tuple[Attempt, ...],
+    *,
+    silence: str = "",
+    left_out: Sequence[Segment] = (),
+) -> WindowTrace:
+    """A window as the decision trace keeps it; `seek`: the frame to go on from."""
+    gone = tuple(LeftOut(segment, "improbable words among silence") for segment in left_out)
+    end = seek / _core.FRAMES_PER_SECOND
+    return WindowTrace(window.offset, end, attempts, silence=silence, left_out=gone)

@@ -11,7 +11,7 @@ from ..options import TranscribeOptions
 from ..results import WindowResult
 from ..text.tokenizer import Tokenizer
 from .prompt import most_sampled_tokens
-from .window import Window, failure, is_silence
+from .window import Window, failure, silence
 
 _MARGIN = 64  # positions (20 ms) behind the audio
 _STEP = 64  # positions: windows of nearly one length share a workspace
@@ -33,7 +33,7 @@ def looks_odd(
     n_text_ctx: int,
 ) -> bool:
     """Whether the window should be heard again in full."""
-    if failure(result, options) or is_silence(result, options):
+    if failure(result, options) or silence(result, options):
         return True
     first = tokenizer.special.timestamp_begin
     latest = max((token - first for token in result.tokens if token >= first), default=0)

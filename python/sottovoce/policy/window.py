@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from .. import _core
 from ..options import DecodeOptions, TranscribeOptions
-from ..results import Alternative, Hypothesis, WindowResult
+from ..results import Alternative, Attempt, Hypothesis, WindowResult
 from ..text.tokenizer import N_TIMESTAMPS, Tokenizer
 from .prompt import initial_tokens, most_sampled_tokens
-from .requests import DecodeRequest
+from .requests import Decoded, DecodeRequest
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,15 @@ class Window:
     def end(self) -> int:
         """The frame after the last."""
         return self.seek + self.size
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the attempts at a window came to."""
+
+    result: WindowResult
+    attention: _core.KeptAttention | None  # of its tokens to the audio, if that was kept
+    attempts: tuple[Attempt, ...]
 
 
 def compression_ratio(text: str) -> float:
@@ -117,27 +126,49 @@ def decode_with_fallback(
     options: TranscribeOptions,
     prompt: Sequence[int],
     seek: int,
-) -> Generator[
-    DecodeRequest, _core.DecodingResult, tuple[WindowResult, _core.KeptAttention | None]
-]:
+    n_ctx: int | None = None,
+) -> Generator[DecodeRequest, Decoded, Heard]:
     """Requests one temperature after the other until one is good enough; else the last one stands.
 
-    With word_timestamps="fast" it comes with how its tokens attended to the audio. The language is
-    known. `seek` (first frame of the window) gives every window and attempt random numbers of its
-    own.
+    The language is known. `seek` (first frame of the window) gives every window and attempt random
+    numbers of its own; `n_ctx`: positions that the features hold, if not all.
     """
     language, failed = options.language or "en", ""
     keeps = options.word_timestamps == "fast"
+    attempts = []
     for number, temperature in enumerate(options.temperature):
         seed = _attempt_seed(options.seed, seek, number)
         attempt = options.attempt(temperature, tuple(prompt), seed)
         wanted = core_options(tokenizer, dims, attempt, language, keep_attention=keeps)
         decoded = yield DecodeRequest(features, wanted, seek, temperature, failed)
-        result = window_result(tokenizer, decoded, attempt, language)
+        result = window_result(tokenizer, decoded.result, attempt, language)
         failed = failure(result, options)
+        attempts.append(traced(result, decoded.ms, bool(prompt), n_ctx, failed))
         if not failed:
             break
-    return result, decoded.attention
+    return Heard(result, decoded.result.attention, tuple(attempts))
+
+
+def traced(
+    result: WindowResult,
+    ms: float,
+    is_prompted: bool,
+    n_ctx: int | None,
+    failure: str,
+) -> Attempt:
+    """An attempt as the decision trace keeps it."""
+    return Attempt(
+        temperature=result.temperature,
+        is_prompted=is_prompted,
+        n_ctx=n_ctx,
+        text=result.text,
+        n_tokens=len(result.tokens),
+        avg_logprob=result.avg_logprob,
+        no_speech_prob=result.no_speech_prob,
+        compression_ratio=result.compression_ratio,
+        failure=failure,
+        decode_ms=ms,
+    )
 
 
 def failure(result: WindowResult, options: TranscribeOptions) -> str:
@@ -153,12 +184,13 @@ def failure(result: WindowResult, options: TranscribeOptions) -> str:
     return ""
 
 
-def is_silence(result: WindowResult, options: TranscribeOptions) -> bool:
-    """Whether to skip the window: likely no speech, and no confident words to the contrary."""
-    confident = (
-        options.logprob_threshold is not None and result.avg_logprob > options.logprob_threshold
-    )
-    return _sounds_silent(result, options) and not confident
+def silence(result: WindowResult, options: TranscribeOptions) -> str:
+    """Why to skip the window: likely no speech, and no confident words to the contrary; or ""."""
+    threshold = options.logprob_threshold
+    confident = threshold is not None and result.avg_logprob > threshold
+    if confident or not _sounds_silent(result, options):
+        return ""
+    return f"no-speech probability {result.no_speech_prob:.2f} > {options.no_speech_threshold:g}"
 
 
 def window_result(
