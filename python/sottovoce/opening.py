@@ -25,7 +25,8 @@ from .options import TranscribeOptions
 from .policy.channels import channel_names, relabelled, spoken_by
 from .policy.chunking import clips_between_pauses
 from .policy.language import allowed, places_to_listen, together
-from .policy.seek import SeekLoop, seek_loops
+from .policy.listening import SeekLoop
+from .policy.policies import seek_loops
 from .policy.short_windows import short_context
 from .results import CallMetrics, TranscriptionInfo
 from .speakers import Speakers, SpeakerTurn, Turns, as_turns

@@ -42,6 +42,8 @@ _MOST_WINDOWS = 128  # side by side
 
 Task = Literal["transcribe", "translate"]
 Windows = Literal["sequential", "independent"]
+Policy = Literal["openai", "robust"]
+Hallucination = Literal["drop", "mark", "keep"]
 WordTimes = bool | Literal["fast"]
 Channels = Literal["mix", "speakers"] | Sequence[str]
 Clip = tuple[float, float | None] | Mapping[str, float]  # (start, end), {"start": ..., "end": ...}
@@ -97,6 +99,8 @@ class TranscribeKeywords(WindowKeywords, total=False):
     prepend_punctuations: str
     append_punctuations: str
     hallucination_silence_threshold: float | None
+    policy: Policy
+    hallucination: Hallucination
     short_windows: bool
     windows: Windows
     batch_size: int
@@ -378,6 +382,23 @@ class TranscribeOptions(WindowOptions):
             number(0.0, finite=True, optional=True),
             "with word_timestamps, improbable words between silences longer than this, in s, are "
             "left out; None: off",
+        ),
+    )
+    policy: Policy = field(
+        default="openai",
+        metadata=_says(
+            choice(*get_args(Policy)),
+            '"openai": what openai-whisper does, to the token; "robust": the same words where '
+            "somebody speaks, and silence is passed over, loops are ended, words that nothing "
+            "speaks for are doubted, speech that no word covers is heard again; Segment.evidence",
+        ),
+    )
+    hallucination: Hallucination = field(
+        default="drop",
+        metadata=_says(
+            choice(*get_args(Hallucination)),
+            'what becomes of doubted segments, with policy="robust": "drop", "mark" (Segment.doubt '
+            'says why), or "keep"',
         ),
     )
     short_windows: bool = field(

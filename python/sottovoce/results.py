@@ -76,6 +76,22 @@ class AlignedWord:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What speaks for a segment, or against it: of the recording, and of how it was decoded."""
+
+    voiced: float  # s within its words in which somebody speaks
+    share: float  # of the time of its words that is voiced, 0..1
+    voice: float  # the highest probability of voice there, 0..1
+    no_speech_prob: float  # of its window, 0..1
+    avg_logprob: float  # mean over its own tokens
+    min_logprob: float  # of the least likely of its tokens of text
+    compression_ratio: float  # of its text
+    n_words: int  # or characters, in scripts without spaces
+    words_per_second: float  # of voice
+    repeats: int  # how often it says one phrase in a row; 1: no phrase twice
+
+
+@dataclass(frozen=True)
 class Segment:
     """A stretch of speech. A segment without words is kept, with empty text and no tokens."""
 
@@ -94,6 +110,8 @@ class Segment:
     alternatives: tuple[tuple[Alternative, ...], ...] = ()  # of each, likeliest first; with top_k
     hypotheses: tuple[Hypothesis, ...] = ()  # of the whole window, likeliest first; with n_best
     speaker: str | None = None  # as of a word
+    evidence: Evidence | None = None  # with policy="robust"
+    doubt: str = ""  # what the evidence has against it, with hallucination="mark"
 
     @property
     def is_empty(self) -> bool:

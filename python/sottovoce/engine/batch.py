@@ -18,6 +18,7 @@ from .. import _core
 from ..errors import AudioWarning, warn_of_audio
 from ..options import TranscribeOptions
 from ..policy.channels import interleaved
+from ..policy.listening import SeekLoop
 from ..policy.requests import (
     AlignRequest,
     DecodeRequest,
@@ -25,7 +26,6 @@ from ..policy.requests import (
     HeardWindow,
     Request,
 )
-from ..policy.seek import SeekLoop
 from ..policy.segments import numbered
 from ..results import Segment, TranscriptionInfo
 from .job import MAX_PASSES, Job

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..policy.seek import SeekLoop
+from ..policy.listening import SeekLoop
 from ..results import TranscriptionInfo
 from .reports import Reports
 

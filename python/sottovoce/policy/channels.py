@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..results import Segment
+from .listening import SeekLoop
 from .requests import HeardWindow
-from .seek import SeekLoop
 from .segments import numbered
 
 Label = Callable[[Iterable[Segment]], Iterable[Segment]]

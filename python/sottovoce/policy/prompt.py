@@ -86,3 +86,7 @@ class History:
         self._tokens += [token for segment in segments for token in segment.tokens]
         if not self._options.condition_on_previous_text or temperature > MAX_PROMPT_TEMPERATURE:
             self._reset_since = len(self._tokens)
+
+    def forget(self) -> None:
+        """Nothing said so far prompts any more."""
+        self._reset_since = len(self._tokens)

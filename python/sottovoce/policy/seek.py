@@ -6,23 +6,16 @@ engine/sequential.py runs one at a time, engine/batch.py many side by side.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from .. import _core
-from ..options import TranscribeOptions
-from ..results import Attempt, LeftOut, Segment, WindowResult, WindowTrace
-from ..text.tokenizer import Tokenizer
+from ..results import Attempt, LeftOut, Segment, WindowTrace
+from .listening import Listener, SeekLoop
 from .prompt import History
-from .requests import AlignRequest, EncodeRequest, HeardWindow, Request
-from .segments import Cut, cut_window, numbered, with_whole_characters, without_empty_speech
-from .short_windows import looks_odd, short_context
-from .window import Heard, Window, decode_with_fallback, silence
-from .words import alignment_options, with_words, without_hallucinations
+from .requests import HeardWindow
+from .segments import cut_window, numbered, with_whole_characters, without_empty_speech
+from .window import Window, silence
 
 
 def clips(timestamps: Sequence[float], content_frames: int) -> list[tuple[int, int]]:
@@ -38,49 +31,9 @@ def clips(timestamps: Sequence[float], content_frames: int) -> list[tuple[int, i
     return list(zip(points[::2], ends, strict=True))
 
 
-# Yields windows and requests; wants to be sent the answer to the last request.
-SeekLoop = Generator[HeardWindow | Request, Any, None]
-
-
-def seek_loops(
-    tokenizer: Tokenizer,
-    dims: _core.ModelDims,
-    options: TranscribeOptions,
-    mel: NDArray[np.float32],
-    first_features: _core.AudioFeatures | None = None,
-) -> list[SeekLoop]:
-    """Loops whose segments, one after the other, are the transcript; none waits for another.
-
-    One through all clips, or with windows="independent" one a clip.
-
-    Args:
-        options: with the language known.
-        mel: (n_mels, content_frames + 3000) of the recording and 30 s of silence.
-        first_features: the first window already encoded, as the options have it.
-    """
-    recording = _Recording(tokenizer, dims, options, mel)
-    groups = [clips(options.clip_timestamps, int(mel.shape[1]) - _core.N_FRAMES)]
-    if options.windows == "independent":
-        groups = [[clip] for clip in groups[0]]
-    return [
-        recording.seek_loop(group, first_features if i == 0 else None)
-        for i, group in enumerate(groups)
-    ]
-
-
 @dataclass(frozen=True)
-class _Recording:
-    """What every window of a recording shares."""
-
-    tokenizer: Tokenizer
-    dims: _core.ModelDims
-    options: TranscribeOptions
-    mel: NDArray[np.float32]  # (n_mels, content_frames + 3000)
-
-    @property
-    def most_frames(self) -> int:
-        """Of a window: 30 s, or less where the network hears less."""
-        return min(_core.N_FRAMES, self.dims.n_frames)
+class OpenAILoop(Listener):
+    """policy="openai": where the last words ended, the next window begins."""
 
     def seek_loop(
         self, ranges: Sequence[tuple[int, int]], first_features: _core.AudioFeatures | None
@@ -96,9 +49,7 @@ class _Recording:
             seek = start
             while seek < end:
                 window = Window(seek, min(self.most_frames, end - seek))
-                features, heard = yield from self._transcribe_window(
-                    window, history, first_features
-                )
+                features, heard = yield from self.hear(window, history.prompt(), first_features)
                 first_features = None  # its memory is needed no longer
                 result = heard.result
                 why_silent = silence(result, self.options)
@@ -111,7 +62,7 @@ class _Recording:
                 before = cut.segments
                 if self.options.word_timestamps:
                     kept = heard.attention
-                    cut = yield from self._with_words(cut, window, features, kept, last_speech)
+                    cut = yield from self.with_words(cut, window, features, kept, last_speech)
                     last_speech = cut.last_speech
                     del kept
                 seek = cut.seek
@@ -126,64 +77,10 @@ class _Recording:
                     history.add(segments, result.temperature)
                 yield HeardWindow(window.seek, seek, segments, trace)
 
-    @property
-    def _first_window(self) -> Window:
-        """That of `first_features`."""
-        return Window(0, min(self.most_frames, int(self.mel.shape[1]) - _core.N_FRAMES))
-
-    def _looks_odd(self, result: WindowResult, window: Window) -> bool:
-        return looks_odd(result, window, self.tokenizer, self.options, self.dims.n_text_ctx)
-
     def _start_of_speech(self, ranges: Sequence[tuple[int, int]]) -> float:
         """Where, in s, what was heard before a loop's first window ended."""
         is_first = self.options.windows == "sequential" or not ranges
         return 0.0 if is_first else ranges[0][0] / _core.FRAMES_PER_SECOND
-
-    def _transcribe_window(
-        self, window: Window, history: History, first_features: _core.AudioFeatures | None
-    ) -> Generator[Request, Any, tuple[_core.AudioFeatures, Heard]]:
-        frames = self.mel[:, window.seek : window.end]
-        n_ctx = None
-        if self.options.short_windows:
-            n_ctx = short_context(window.size, self.most_frames)
-        features = first_features if window == self._first_window else None
-        options = self.options
-        if n_ctx is not None:
-            options = replace(options, temperature=options.temperature[:1])
-        prompt = history.prompt()
-        attempts: tuple[Attempt, ...] = ()
-        while True:
-            features = features or (yield EncodeRequest(frames, n_ctx))
-            # One encoding for all temperatures.
-            heard = yield from decode_with_fallback(
-                self.tokenizer, self.dims, features, options, prompt, window.seek, n_ctx
-            )
-            attempts += heard.attempts
-            if n_ctx is None or not self._looks_odd(heard.result, window):
-                return features, replace(heard, attempts=attempts)
-            features, options, n_ctx = None, self.options, None
-
-    def _with_words(
-        self,
-        cut: Cut,
-        window: Window,
-        features: _core.AudioFeatures,
-        kept: _core.KeptAttention | None,
-        last_speech: float,
-    ) -> Generator[Request, Any, Cut]:
-        """The cut with its words, which also say where the next window begins."""
-        alignment = None
-        wanted = alignment_options(self.tokenizer, self.options, window, cut.segments)
-        if wanted is not None:
-            # The last token of a window that was cut short was never fed: nobody saw it attend.
-            is_whole = kept is not None and kept.n_text >= len(wanted.text_tokens)
-            alignment = yield AlignRequest(kept if kept and is_whole else features, wanted)
-        cut = with_words(cut, alignment, self.tokenizer, self.options, window, last_speech)
-        threshold = self.options.hallucination_silence_threshold
-        if threshold is None:
-            return cut
-        n_frames = int(self.mel.shape[1]) - _core.N_FRAMES
-        return without_hallucinations(cut, window, threshold, last_speech, n_frames)
 
 
 def traced(

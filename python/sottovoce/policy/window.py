@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import _core
 from ..options import DecodeOptions, TranscribeOptions
@@ -133,20 +133,57 @@ def decode_with_fallback(
     The language is known. `seek` (first frame of the window) gives every window and attempt random
     numbers of its own; `n_ctx`: positions that the features hold, if not all.
     """
-    language, failed = options.language or "en", ""
     keeps = options.word_timestamps == "fast"
-    attempts = []
-    for number, temperature in enumerate(options.temperature):
-        seed = _attempt_seed(options.seed, seek, number)
-        attempt = options.attempt(temperature, tuple(prompt), seed)
-        wanted = core_options(tokenizer, dims, attempt, language, keep_attention=keeps)
-        decoded = yield DecodeRequest(features, wanted, seek, temperature, failed)
-        result = window_result(tokenizer, decoded.result, attempt, language)
-        failed = failure(result, options)
-        attempts.append(traced(result, decoded.ms, bool(prompt), n_ctx, failed))
+    attempts: tuple[Attempt, ...] = ()
+    failed = ""
+    for number in range(len(options.temperature)):
+        heard = yield from decode_once(
+            tokenizer,
+            dims,
+            features,
+            options,
+            prompt,
+            seek,
+            number,
+            n_ctx,
+            failed,
+            keep_attention=keeps,
+        )
+        attempts += heard.attempts
+        failed = heard.attempts[-1].failure
         if not failed:
             break
-    return Heard(result, decoded.result.attention, tuple(attempts))
+    return replace(heard, attempts=attempts)
+
+
+def decode_once(
+    tokenizer: Tokenizer,
+    dims: _core.ModelDims,
+    features: _core.AudioFeatures,
+    options: TranscribeOptions,
+    prompt: Sequence[int],
+    seek: int,
+    number: int,
+    n_ctx: int | None,
+    failed: str,
+    *,
+    keep_attention: bool,
+) -> Generator[DecodeRequest, Decoded, Heard]:
+    """Requests the attempt at a window at the temperature of that number.
+
+    `failed`: why the one before was not good enough.
+    """
+    temperature, language = options.temperature[number], options.language or "en"
+    attempt = options.attempt(temperature, tuple(prompt), _attempt_seed(options.seed, seek, number))
+    wanted = core_options(tokenizer, dims, attempt, language, keep_attention=keep_attention)
+    decoded = yield DecodeRequest(features, wanted, seek, temperature, failed)
+    result = window_result(tokenizer, decoded.result, attempt, language)
+    why = failure(result, options)
+    return Heard(
+        result,
+        decoded.result.attention,
+        (traced(result, decoded.ms, bool(prompt), n_ctx, why),),
+    )
 
 
 def traced(

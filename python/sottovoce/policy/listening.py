@@ -1,0 +1,116 @@
+"""One window of a recording: encoded, attempted, its words timed; what both policies share.
+
+Everything is requested, and whoever runs the generator answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..options import TranscribeOptions
+from ..results import Attempt, WindowResult
+from ..text.tokenizer import Tokenizer
+from .requests import (
+    AlignRequest,
+    Decoded,
+    DecodeRequest,
+    EncodeRequest,
+    HeardWindow,
+    Request,
+)
+from .segments import Cut
+from .short_windows import looks_odd, short_context
+from .window import Heard, Window, decode_with_fallback
+from .words import alignment_options, with_words, without_hallucinations
+
+# Yields windows and requests; wants to be sent the answer to the last request.
+SeekLoop = Generator[HeardWindow | Request, Any, None]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """What every window of a recording shares."""
+
+    tokenizer: Tokenizer
+    dims: _core.ModelDims
+    options: TranscribeOptions
+    mel: NDArray[np.float32]  # (n_mels, content_frames + 3000)
+
+    @property
+    def most_frames(self) -> int:
+        """Of a window: 30 s, or less where the network hears less."""
+        return min(_core.N_FRAMES, self.dims.n_frames)
+
+    def attempts(
+        self,
+        features: _core.AudioFeatures,
+        options: TranscribeOptions,
+        prompt: Sequence[int],
+        window: Window,
+        n_ctx: int | None,
+    ) -> Generator[DecodeRequest, Decoded, Heard]:
+        """Decodes a window until an attempt is good enough; one policy differs in it."""
+        return decode_with_fallback(
+            self.tokenizer, self.dims, features, options, prompt, window.seek, n_ctx
+        )
+
+    @property
+    def _first_window(self) -> Window:
+        """That of `first_features`."""
+        return Window(0, min(self.most_frames, int(self.mel.shape[1]) - _core.N_FRAMES))
+
+    def _looks_odd(self, result: WindowResult, window: Window) -> bool:
+        return looks_odd(result, window, self.tokenizer, self.options, self.dims.n_text_ctx)
+
+    def hear(
+        self,
+        window: Window,
+        prompt: Sequence[int],
+        first_features: _core.AudioFeatures | None = None,
+    ) -> Generator[Request, Any, tuple[_core.AudioFeatures, Heard]]:
+        """What a window comes to, and its features, which first_features may already be."""
+        frames = self.mel[:, window.seek : window.end]
+        n_ctx = None
+        if self.options.short_windows:
+            n_ctx = short_context(window.size, self.most_frames)
+        features = first_features if window == self._first_window else None
+        options = self.options
+        if n_ctx is not None:
+            options = replace(options, temperature=options.temperature[:1])
+        attempts: tuple[Attempt, ...] = ()
+        while True:
+            features = features or (yield EncodeRequest(frames, n_ctx))
+            # One encoding for all temperatures.
+            heard = yield from self.attempts(features, options, prompt, window, n_ctx)
+            attempts += heard.attempts
+            if n_ctx is None or not self._looks_odd(heard.result, window):
+                return features, replace(heard, attempts=attempts)
+            features, options, n_ctx = None, self.options, None
+
+    def with_words(
+        self,
+        cut: Cut,
+        window: Window,
+        features: _core.AudioFeatures,
+        kept: _core.KeptAttention | None,
+        last_speech: float,
+    ) -> Generator[Request, Any, Cut]:
+        """The cut with its words, which also say where the next window begins."""
+        alignment = None
+        wanted = alignment_options(self.tokenizer, self.options, window, cut.segments)
+        if wanted is not None:
+            # The last token of a window that was cut short was never fed: nobody saw it attend.
+            is_whole = kept is not None and kept.n_text >= len(wanted.text_tokens)
+            alignment = yield AlignRequest(kept if kept and is_whole else features, wanted)
+        cut = with_words(cut, alignment, self.tokenizer, self.options, window, last_speech)
+        threshold = self.options.hallucination_silence_threshold
+        if threshold is None:
+            return cut
+        n_frames = int(self.mel.shape[1]) - _core.N_FRAMES
+        return without_hallucinations(cut, window, threshold, last_speech, n_frames)

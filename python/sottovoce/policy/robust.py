@@ -1,0 +1,299 @@
+"""policy="robust": what was said, nothing that was not, and nothing left out.
+
+openai-whisper's loop, that knows where somebody speaks. It passes over silence, doubts words that
+nothing speaks for, hears again what no word covers, and prompts with nothing that had to be heard
+twice. Where somebody speaks all the time and the first attempts are good, the windows, the prompts
+and the words are those of policy="openai".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .. import _core
+from ..options import TranscribeOptions
+from ..results import Attempt, LeftOut, Segment, WindowTrace, Word
+from .evidence import doubt, evidence, joined
+from .listening import Listener, SeekLoop
+from .prompt import History
+from .requests import AlignRequest, Decoded, DecodeRequest, HeardWindow, Request
+from .segments import Cut, cut_window, numbered, with_whole_characters, without_empty_speech
+from .voiced import Span, Voiced
+from .window import Heard, Window, decode_once, silence
+from .words import alignment_options, with_words
+
+_LONGEST_SILENCE = 5.0  # s within a window: in more, Whisper likes to invent
+_SKIPPED_SILENCE = 2.0  # s, the least that a window does not begin with
+_BEFORE = 0.5  # s of silence that a window begins with, behind a skipped one
+_BEHIND = 0.5  # s of silence that a window ends with, before a long one
+_LEAST_UNCOVERED = 1.0  # s of voice that no word covers, to be heard again
+_GAP = 0.3  # s between voiced stretches that are heard again as one
+_NEAR = 0.5  # s by which words cover what is around them
+_LONGEST_WORD = 2.0  # s that a word covers
+_HANGING = 0.3  # s by which a time may hang over a pause
+_MOST_PROMPTED_RATE = 0.5
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A segment, and what there is against it."""
+
+    segment: Segment
+    spans: tuple[Span, ...]
+    doubt: str
+
+
+@dataclass(frozen=True)
+class RobustLoop(Listener):
+    """policy="robust"."""
+
+    voiced: Voiced
+
+    def seek_loop(
+        self, ranges: Sequence[tuple[int, int]], first_features: _core.AudioFeatures | None
+    ) -> SeekLoop:
+        """Yields the windows of some clips in order, and the requests for what it has to know.
+
+        `ranges`: (first frame, frame after the last) of each clip; a frame is 10 ms.
+        """
+        history = History(self.tokenizer, self.dims.n_text_ctx, self.options)
+        n_segments = 0
+        for start, end in ranges:
+            seek = start
+            while seek < end:
+                begin = self._begin(seek, end)
+                if begin > seek:
+                    trace = WindowTrace(_seconds(seek), _seconds(begin), silence="nobody speaks")
+                    yield HeardWindow(seek, begin, (), trace)
+                    seek = begin
+                    continue
+                window = Window(seek, self._size(seek, end))
+                features, heard = yield from self.hear(window, history.prompt(), first_features)
+                first_features = None  # its memory is needed no longer
+                why_silent = silence(heard.result, self.options)
+                judged: list[_Judged] = []
+                seek = window.end
+                if not why_silent:
+                    cut = cut_window(window, heard.result, self.tokenizer)
+                    cut = yield from self._timed(cut, window, features, heard)
+                    seek = cut.seek
+                    judged = self._judge(cut.segments)
+                is_sure = len(heard.attempts) == 1 and not any(each.doubt for each in judged)
+                attempts = heard.attempts
+                del features, heard  # as large as anything there is
+                more, tried = yield from self._hear_the_rest(window, seek, judged)
+                kept = [each for each in judged if self._keeps(each)] + more
+                kept.sort(key=lambda each: each.segment.start)
+                segments = tuple(numbered(map(self._finished, kept), n_segments))
+                n_segments += len(segments)
+                if why_silent:
+                    pass
+                elif is_sure:
+                    history.add(segments, attempts[-1].temperature)
+                else:
+                    history.forget()
+                left_out = [
+                    LeftOut(each.segment, each.doubt) for each in judged if not self._keeps(each)
+                ]
+                trace = WindowTrace(
+                    window.offset,
+                    _seconds(seek),
+                    attempts + tuple(tried),
+                    chosen=len(attempts) - 1,
+                    silence=why_silent,
+                    left_out=tuple(left_out),
+                )
+                yield HeardWindow(window.seek, seek, segments, trace)
+
+    def attempts(
+        self,
+        features: _core.AudioFeatures,
+        options: TranscribeOptions,
+        prompt: Sequence[int],
+        window: Window,
+        n_ctx: int | None,
+    ) -> Generator[DecodeRequest, Decoded, Heard]:
+        """A second attempt goes without the prompt; if none is good, the likeliest stands."""
+        tries = [(0, tuple(prompt))]
+        if prompt:
+            tries.append((0, ()))
+        tries += [(number, ()) for number in range(1, len(options.temperature))]
+        found: list[Heard] = []
+        traced: list[Attempt] = []
+        failed = ""
+        for number, start in tries:
+            heard = yield from decode_once(
+                self.tokenizer,
+                self.dims,
+                features,
+                options,
+                start,
+                window.seek,
+                number,
+                n_ctx,
+                failed,
+                keep_attention=True,
+            )
+            found.append(heard)
+            traced += heard.attempts
+            failed = heard.attempts[-1].failure
+            if not failed:
+                return replace(heard, attempts=tuple(traced))
+        best = max(found, key=lambda heard: self._worth(heard, options))
+        # It stands last in the trace, as the one that all others were tried in place of.
+        traced.remove(best.attempts[0])
+        return replace(best, attempts=(*traced, *best.attempts))
+
+    def _worth(self, heard: Heard, options: TranscribeOptions) -> tuple[bool, float]:
+        ratio = options.compression_ratio_threshold
+        repeats = ratio is not None and heard.result.compression_ratio > ratio
+        return not repeats, heard.result.avg_logprob
+
+    def _begin(self, seek: int, end: int) -> int:
+        """The frame to hear from: `seek`, or where somebody speaks after a silence."""
+        here = _seconds(seek)
+        start = self.voiced.next_start(here)
+        if start >= _seconds(end):
+            return end
+        if start - here <= _SKIPPED_SILENCE:
+            return seek
+        return int((start - _BEFORE) * _core.FRAMES_PER_SECOND)
+
+    def _size(self, seek: int, end: int) -> int:
+        """Frames of a window: up to a long silence, or as much as the network hears."""
+        most = min(self.most_frames, end - seek)
+        here, limit = _seconds(seek), _seconds(seek + most)
+        last = here
+        for start, stop in self.voiced.within(here, limit):
+            if start - last > _LONGEST_SILENCE and last > here:
+                break
+            last = stop
+        following = self.voiced.next_start(last)
+        if min(following, limit) - last > _LONGEST_SILENCE:
+            return min(most, round((last + _BEHIND) * _core.FRAMES_PER_SECOND) - seek)
+        return most
+
+    def _timed(
+        self, cut: Cut, window: Window, features: _core.AudioFeatures, heard: Heard
+    ) -> Generator[Request, Any, Cut]:
+        """The cut with words; unless they are asked for, its times stay those of its tokens."""
+        if self.options.word_timestamps:
+            kept = heard.attention if self.options.word_timestamps == "fast" else None
+            return (yield from self.with_words(cut, window, features, kept, window.offset))
+        wanted = alignment_options(self.tokenizer, self.options, window, cut.segments)
+        kept = heard.attention
+        if wanted is None or kept is None or kept.n_text < len(wanted.text_tokens):
+            return cut
+        alignment = yield AlignRequest(kept, wanted)
+        timed = with_words(
+            cut, alignment, self.tokenizer, self.options, window, window.offset
+        ).segments
+        words = [segment.words for segment in timed]
+        segments = [replace(s, words=w) for s, w in zip(cut.segments, words, strict=True)]
+        return replace(cut, segments=segments)
+
+    def _judge(self, segments: Sequence[Segment]) -> list[_Judged]:
+        """The segments that say anything, with their evidence."""
+        found = []
+        spoken = with_whole_characters(map(without_empty_speech, segments), self.tokenizer)
+        for segment in spoken:
+            spans = tuple(map(_span, segment.words or ()))
+            eot = self.tokenizer.special.eot
+            text = [p for t, p in zip(segment.tokens, segment.logprobs, strict=True) if t < eot]
+            if segment.is_empty:
+                found.append(_Judged(segment, (), ""))
+                continue
+            known = evidence(segment, spans, self.voiced, text)
+            segment = replace(segment, evidence=known)
+            found.append(_Judged(segment, spans, doubt(known)))
+        return found
+
+    def _keeps(self, judged: _Judged) -> bool:
+        return not judged.doubt or self.options.hallucination != "drop"
+
+    def _finished(self, judged: _Judged) -> Segment:
+        """As it stands in the transcript: its times within the voice."""
+        segment = self._trimmed(judged.segment)
+        if self.options.hallucination == "mark":
+            segment = replace(segment, doubt=judged.doubt)
+        if not self.options.word_timestamps:
+            segment = replace(segment, words=None)
+        return segment
+
+    def _trimmed(self, segment: Segment) -> Segment:
+        """Whose ends do not hang over a pause, nor those of its first and last word."""
+        spoken = self.voiced.within(segment.start, segment.end)
+        if not spoken or segment.is_empty:
+            return segment
+        start, end = spoken[0][0], spoken[-1][1]
+        start = start if start - segment.start > _HANGING else segment.start
+        end = end if segment.end - end > _HANGING else segment.end
+        words = tuple(_within(word, start, end) for word in segment.words or ())
+        return replace(segment, start=start, end=end, words=words)
+
+    def _hear_the_rest(
+        self, window: Window, seek: int, judged: Sequence[_Judged]
+    ) -> Generator[Request, Any, tuple[list[_Judged], list[Attempt]]]:
+        """What is said in voiced stretches of the window that no word covers."""
+        found: list[_Judged] = []
+        tried: list[Attempt] = []
+        covered = joined([span for each in judged for span in _covered(each)])
+        for start, end in self._uncovered(window.offset, _seconds(seek), covered):
+            first = int(start * _core.FRAMES_PER_SECOND)
+            alone = Window(first, int(end * _core.FRAMES_PER_SECOND) - first)
+            features, heard = yield from self.hear(alone, ())
+            cut = cut_window(alone, heard.result, self.tokenizer)
+            cut = yield from self._timed(cut, alone, features, heard)
+            tried += heard.attempts
+            if heard.attempts[-1].failure or silence(heard.result, self.options):
+                continue
+            heard_again = self._judge(cut.segments)
+            if all(not each.doubt for each in heard_again):
+                found += [each for each in heard_again if not each.segment.is_empty]
+        return found, tried
+
+    def _uncovered(self, start: float, end: float, covered: Sequence[Span]) -> list[Span]:
+        """Stretches of voice, each with what little silence parts them, that nothing covers."""
+        bare: list[Span] = []
+        for first, last in self.voiced.within(start, end):
+            for begin, stop in _without(first, last, covered):
+                if bare and begin - bare[-1][1] <= _GAP:
+                    begin = bare.pop()[0]
+                bare.append((begin, stop))
+        return [span for span in bare if span[1] - span[0] >= _LEAST_UNCOVERED]
+
+
+def _covered(judged: _Judged) -> list[Span]:
+    if judged.doubt or judged.segment.is_empty:
+        return []
+    spans = judged.spans or ((judged.segment.start, judged.segment.end),)
+    return [(s - _NEAR, min(e, s + _LONGEST_WORD) + _NEAR) for s, e in spans]
+
+
+def _without(start: float, end: float, covered: Sequence[Span]) -> list[Span]:
+    """What is left of a span; `covered` are in order and apart."""
+    left = []
+    for first, last in covered:
+        if last <= start or first >= end:
+            continue
+        if first > start:
+            left.append((start, first))
+        start = max(start, last)
+    if start < end:
+        left.append((start, end))
+    return left
+
+
+def _span(word: Word) -> Span:
+    return word.start, word.end
+
+
+def _within(word: Word, start: float, end: float) -> Word:
+    first, last = max(word.start, start), min(word.end, end)
+    return replace(word, start=first, end=last) if first < last else word
+
+
+def _seconds(frame: int) -> float:
+    return frame / _core.FRAMES_PER_SECOND
