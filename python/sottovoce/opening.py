@@ -25,9 +25,11 @@ from .options import TranscribeOptions
 from .policy.channels import channel_names, relabelled, spoken_by
 from .policy.chunking import clips_between_pauses
 from .policy.seek import SeekLoop, seek_loops
+from .policy.voice import clips_of_speech
 from .results import CallMetrics, TranscriptionInfo
 from .speakers import Speakers, SpeakerTurn, Turns, as_turns
 from .text.tokenizer import Tokenizer
+from .voice import voice_network
 
 if TYPE_CHECKING:
     from .audio import Audio, Recording
@@ -40,7 +42,7 @@ class _Language:
     code: str
     probability: float = 1.0
     probabilities: Mapping[str, float] | None = None
-    features: _core.AudioFeatures | None = None  # of mel[:, :3000], if that was listened to
+    features: _core.AudioFeatures | None = None  # of 3000 frames, if those were listened to
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,12 @@ class Opener:
             recording = self._read_channels(audio, sample_rate, metrics)
             names = channel_names(wanted.channels, len(recording.channels))
         mel = self._padded_mel(recording.samples, metrics)
-        language = self._language(wanted.language, mel, metrics)
-        options = replace(wanted, language=language.code)
+        options, first = wanted, 0  # the frame from which on the language is listened for
+        if wanted.vad_filter and not names:
+            options = self._of_speech(recording.samples, wanted, metrics)
+            first = round(options.clip_timestamps[0] * _core.FRAMES_PER_SECOND)
+        language = self._language(wanted.language, mel[:, first:], metrics)
+        options = replace(options, language=language.code)
         if names:
             loops = self._channel_loops(recording, names, options, metrics)
         else:
@@ -135,6 +141,16 @@ class Opener:
             options = options.of_clips(clips_between_pauses(mel, mel.shape[1] - _core.N_FRAMES))
         return options, seek_loops(self.tokenizer, self.core.dims, options, mel, first_features)
 
+    def _of_speech(
+        self, samples: NDArray[np.float32], options: TranscribeOptions, metrics: CallMetrics
+    ) -> TranscribeOptions:
+        """The options with clips that hold the speech of what is to be heard."""
+        started = time.perf_counter()
+        network = voice_network(n_threads=self.core.n_threads, isa=self.core.isa)
+        clips = clips_of_speech(network.probabilities(samples), options, len(samples))
+        metrics.vad_ms += _ms_since(started)
+        return replace(options, clip_timestamps=clips)
+
     def _channel_loops(
         self,
         recording: Recording,
@@ -145,7 +161,10 @@ class Opener:
         """Those of each channel, one channel after the other, as if it were a recording alone."""
         found: list[SeekLoop] = []
         for name, samples in zip(names, recording.channels, strict=True):
-            _, loops = self._loops(self._padded_mel(samples, metrics), options)
+            of_channel = options
+            if options.vad_filter:
+                of_channel = self._of_speech(samples, options, metrics)
+            _, loops = self._loops(self._padded_mel(samples, metrics), of_channel)
             found += [relabelled(loop, partial(spoken_by, speaker=name)) for loop in loops]
         return found
 
@@ -184,6 +203,7 @@ class Opener:
     def _language(
         self, code: str | None, mel: NDArray[np.float32], metrics: CallMetrics
     ) -> _Language:
+        """That of a recording which begins where `mel` does, unless it is known."""
         if code is not None or not self.tokenizer.is_multilingual:
             return _Language(code or "en")
         started = time.perf_counter()
