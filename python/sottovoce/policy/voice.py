@@ -116,9 +116,9 @@ def _padded(regions: Sequence[Stretch], pad: int, n_samples: int) -> list[Stretc
 
 
 def _mel_frames(stretch: Stretch, n_frames: int) -> Stretch:
-    """All frames of 10 ms that have something of these samples."""
-    first, end = stretch
-    return first // _core.HOP_LENGTH, min(-(-end // _core.HOP_LENGTH), n_frames)
+    """The frames of 10 ms of these samples; neighbours stay neighbours."""
+    first, end = (min(round(sample / _core.HOP_LENGTH), n_frames) for sample in stretch)
+    return first, end
 
 
 def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:
@@ -144,13 +144,16 @@ def _common(stretches: Sequence[Stretch], others: Iterable[Stretch]) -> list[Str
 def _pieces(
     probabilities: NDArray[np.float32], options: VadOptions, n_samples: int
 ) -> list[Stretch]:
-    """The samples of the speech in the regions between any two pauses, each less than 30 s."""
-    padding = 2 * options.speech_pad_ms / 1000
+    """The samples of the speech in the regions between any two pauses, each at most 30 s.
+
+    Unless so much silence is kept that a window has no room for 20 s beside it.
+    """
+    longest = max(float(_core.CHUNK_LENGTH), 20.0 + 2 * options.speech_pad_ms / 1000)
     fine = replace(
         options,
         min_speech_duration_ms=0,
         min_silence_duration_ms=_LEAST_PAUSE_MS,
-        max_speech_duration_s=min(options.max_speech_duration_s, max(30.0, padding + 1.0)),
+        max_speech_duration_s=min(options.max_speech_duration_s, longest),
     )
     regions = _spoken(probabilities, options, n_samples)
     return _common(_spoken(probabilities, fine, n_samples), regions)
