@@ -1,4 +1,4 @@
-"""Voice activity from Python: forms of audio, options, and recordings heard where there is speech."""
+"""Voice activity from Python: audio, options, and recordings heard where there is speech."""
 
 import json
 import math
@@ -144,8 +144,8 @@ def test_channels_have_silences_of_their_own(tiny_en, jfk):
     found = tiny_en.transcribe(
         np.stack([left, right]), channels=("A", "B"), vad_filter=True, temperature=0.0
     )
-    assert [segment.speaker for segment in found.segments] == ["A", "B"]
-    assert found.segments[1].start >= 10.9
+    starts = {name: [s.start for s in found.segments if s.speaker == name] for name in "AB"}
+    assert max(starts["A"]) < 11 <= min(starts["B"]) + 0.1
 
 
 def test_the_language_is_that_of_the_speech(base, quiet_talk):

@@ -9,6 +9,7 @@ The network is Silero VAD's, of version 6.2.3 of the package; its weights come w
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,7 +57,7 @@ def voice_activity(
     Returns (n_frames,) float32 in 0..1; silence follows the recording in its last frame. Raises
     LoadError for audio that cannot be read, ValueError for cpu_threads.
     """
-    return _heard(audio, sample_rate, cpu_threads)[0]
+    return hear(audio, sample_rate=sample_rate, cpu_threads=cpu_threads).probabilities
 
 
 def speech_timestamps(
@@ -76,23 +77,34 @@ def speech_timestamps(
     Raises TypeError and ValueError for options, LoadError for audio that cannot be read.
     """
     wanted = VadOptions.from_keywords("speech_timestamps", keywords, options)
-    probabilities, n_samples = _heard(audio, sample_rate, cpu_threads)
-    return in_seconds(speech_regions(probabilities, wanted, n_samples))
+    return hear(audio, sample_rate=sample_rate, cpu_threads=cpu_threads).regions(wanted)
 
 
-def in_seconds(regions: list[tuple[int, int]]) -> list[SpeechRegion]:
-    """Regions of samples as such."""
-    rate = _core.SAMPLE_RATE
-    return [SpeechRegion(start / rate, end / rate) for start, end in regions]
+@dataclass(frozen=True)
+class Voice:
+    """How likely somebody speaks in a recording, from its start to its end."""
+
+    probabilities: NDArray[np.float32]  # (n_frames,), one each 512 samples
+    n_samples: int  # at 16 kHz
+
+    @property
+    def duration(self) -> float:
+        """s."""
+        return self.n_samples / _core.SAMPLE_RATE
+
+    def regions(self, options: VadOptions) -> list[SpeechRegion]:
+        """Where that is speech."""
+        found = speech_regions(self.probabilities, options, self.n_samples)
+        rate = _core.SAMPLE_RATE
+        return [SpeechRegion(start / rate, end / rate) for start, end in found]
 
 
-def _heard(
-    audio: Audio, sample_rate: int | None, cpu_threads: int
-) -> tuple[NDArray[np.float32], int]:
-    """The probabilities, and how many samples the recording has."""
+def hear(audio: Audio, *, sample_rate: int | None = None, cpu_threads: int = 0) -> Voice:
+    """What both are taken from."""
     from . import audio as media
 
+    network = voice_network(n_threads=cpu_threads)  # whose errors need no reading
     recording = media.read(audio, sample_rate=sample_rate)
     warn_of_audio(recording.doubts)
     samples = recording.samples
-    return voice_network(n_threads=cpu_threads).probabilities(samples), len(samples)
+    return Voice(network.probabilities(samples), len(samples))
