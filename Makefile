@@ -104,6 +104,8 @@ golden: $(PEERS)/ready
 	$(PEERS)/bin/python tools/make_token_golden.py
 	$(PEERS)/bin/python tools/make_subtitle_golden.py
 	$(PEERS)/bin/python tools/make_words_golden.py
+	$(PEERS)/bin/python -m pip install -q --no-deps silero-vad==6.2.3
+	$(PEERS)/bin/python tools/make_vad_golden.py $${SOTTOVOCE_DEV_DATA:+--dev "$$SOTTOVOCE_DEV_DATA"}
 
 clean:
 	rm -rf $(VENV) $(PEERS) build

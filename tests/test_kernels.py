@@ -169,3 +169,17 @@ def test_tables_are_listed_and_refused_by_name():
         _core.kernel("mmx", "gemm_f32")
     with pytest.raises(KeyError, match="no kernel named 'gemm_f8'"):
         _core.kernel("scalar", "gemm_f8")
+
+
+@pytest.mark.parametrize("n", [1, 7, 16, 128])
+def test_lstm_cell(isa, rng, n):
+    """Each activation is off by 5 u and a little of float64's, products and sums by u."""
+    gates, cell = (4 * rng.standard_normal(4 * n)).astype(np.float32), f32(rng, n)
+    gates[0], gates[-1] = 200.0, -200.0  # beyond what exp can say
+    got_cell, hidden = _core.kernel(isa, "lstm_cell_f32")(gates, cell)
+    exact_hidden, exact_cell = oracle.lstm_cell(
+        gates.reshape(4, n).astype(np.float64), cell.astype(np.float64)
+    )
+    bound = 16 * EPS * (np.abs(cell) + 1)
+    assert (np.abs(got_cell - exact_cell) <= bound).all()
+    assert (np.abs(hidden - exact_hidden) <= bound + 12 * EPS).all()

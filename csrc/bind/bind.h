@@ -26,6 +26,7 @@ inline RuntimeOptions runtime_options(int n_threads, const std::string& isa,
 void bind_errors(py::module_& module);
 void bind_checkpoint(py::module_& module);  // ModelDims, Checkpoint, Vocabulary
 void bind_audio(py::module_& module);       // log_mel, frame_mask, mel_filters
+void bind_vad(py::module_& module);         // VoiceActivity, VoiceActivityStream
 void bind_model(py::module_& module);       // Metrics, AudioFeatures, DecoderState, Model
 void bind_packed(py::module_& module);      // packed_path, open_packed, save_packed
 void bind_alignment(py::module_& module);   // AlignmentOptions, TokenAlignment, Model.align

@@ -307,6 +307,16 @@ py::object make(const kernels::Table& t, const std::string& name) {
       return out;
     });
   }
+  if (name == "lstm_cell_f32") {
+    return py::cpp_function([&t](const F32& gates, const F32& cell) {
+      need(gates.size() == 4 * cell.size(), "lstm_cell_f32: cell must be (n,), gates (4, n)");
+      F32 c(cell.size());
+      std::copy_n(cell.data(), cell.size(), c.mutable_data());
+      F32 h(cell.size());
+      t.lstm_cell_f32(gates.data(), cell.size(), c.mutable_data(), h.mutable_data());
+      return py::make_tuple(c, h);
+    });
+  }
   if (name == "widen_f16" || name == "widen_bf16") {
     const auto widen = name == "widen_f16" ? t.widen_f16 : t.widen_bf16;
     return py::cpp_function([widen](const U16& x) {

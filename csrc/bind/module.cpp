@@ -1,6 +1,7 @@
 // sottovoce._core: the table of contents of the extension module.
 #include <sottovoce/dims.h>
 #include <sottovoce/error.h>
+#include <sottovoce/vad.h>
 
 #include "bind.h"
 #include "gil.h"
@@ -51,12 +52,14 @@ PYBIND11_MODULE(_core, module) {
   module.attr("FRAMES_PER_SECOND") = kFramesPerSecond;
   module.attr("INPUT_STRIDE") = kInputStride;
   module.attr("TOKENS_PER_SECOND") = kTokensPerSecond;
+  module.attr("VAD_HOP_LENGTH") = kVadHopLength;
   module.def("set_interruption_check", &bind::ReleaseGil::set_interruption_check, py::arg("check"),
              "check() is called about ten times a second on every thread that is in a long call of "
              "this module; what it raises ends the call.");
   bind::bind_errors(module);
   bind::bind_checkpoint(module);
   bind::bind_audio(module);
+  bind::bind_vad(module);
   bind::bind_model(module);
   bind::bind_packed(module);
   bind::bind_alignment(module);

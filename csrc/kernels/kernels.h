@@ -119,6 +119,10 @@ struct Table {
   void (*weighted_sum_f32)(const float* weights, const float* const* values, ptrdiff_t offset,
                            ptrdiff_t d, ptrdiff_t n_values, float* out);
 
+  // One step of an LSTM of n cells: gates (4, n), i, f, g, o, before their activations. In place
+  // c = sigmoid(f) c + sigmoid(i) tanh(g); h = sigmoid(o) tanh(c).
+  void (*lstm_cell_f32)(const float* gates, ptrdiff_t n, float* c, float* h);
+
   // Power spectrum of one group of 8 windowed frames, frames side by side in the lanes:
   // frames (400, 8) float64 -> power (201, 8) float64 = |DFT|^2.
   void (*power_spectrum_f64)(const double* frames, double* power);

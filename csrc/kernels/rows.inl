@@ -1,4 +1,4 @@
-// Kernels over one row: layer norm, softmax, reductions, and attention to rows in a table. Included
+// Kernels over one row: layer norm, softmax, reductions, attention to rows in a table, LSTM cells. Included
 // inside an instruction set's namespace after math.inl and lanes.inl.
 //
 // Sums run lane by lane over the row and are folded once at the end: an order fixed by the length.
@@ -167,5 +167,17 @@ void weighted_sum_f32(const float* weights, const float* const* values, ptrdiff_
                          load_lanes(values[value] + offset + i + j, lanes, 0.0f), sum);
     }
     store_lanes(out + i + j, sum, lanes);
+  });
+}
+
+void lstm_cell_f32(const float* gates, ptrdiff_t n, float* c, float* h) {
+  for_vectors(n, [&](ptrdiff_t i, ptrdiff_t lanes) {
+    const auto gate = [&](ptrdiff_t index) {
+      return load_lanes(gates + index * n + i, lanes, 0.0f);
+    };
+    const F32 kept = sigmoid(gate(1)) * load_lanes(c + i, lanes, 0.0f);
+    const F32 cell = multiply_add(sigmoid(gate(0)), hyperbolic_tangent(gate(2)), kept);
+    store_lanes(c + i, cell, lanes);
+    store_lanes(h + i, sigmoid(gate(3)) * hyperbolic_tangent(cell), lanes);
   });
 }

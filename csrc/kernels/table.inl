@@ -33,6 +33,7 @@ constexpr Table make_table(const char* name) {
       argmax_f32,
       dots_f32,
       weighted_sum_f32,
+      lstm_cell_f32,
       power_spectrum_f64,
   };
 }

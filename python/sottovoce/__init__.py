@@ -7,6 +7,7 @@ from ._core import (
     Metrics,
     Model,
     ModelDims,
+    VoiceActivityStream,
     __version__,
     available_isas,
     available_threading,
@@ -39,6 +40,8 @@ from .results import (
 from .speakers import SpeakerTurn, read_rttm
 from .text.tokenizer import Tokenizer
 from .transcription import Segments, Transcription, Transcriptions
+from .vad_options import VadOptions
+from .voice import SpeechRegion, speech_timestamps, voice_activity, voice_network
 
 __all__ = [
     "AlignedWord",
@@ -63,12 +66,15 @@ __all__ = [
     "Segments",
     "ShapeError",
     "SpeakerTurn",
+    "SpeechRegion",
     "StateError",
     "Tokenizer",
     "TranscribeOptions",
     "Transcription",
     "TranscriptionInfo",
     "Transcriptions",
+    "VadOptions",
+    "VoiceActivityStream",
     "WhisperModel",
     "WindowResult",
     "Word",
@@ -78,4 +84,7 @@ __all__ = [
     "default_n_threads",
     "log_mel",
     "read_rttm",
+    "speech_timestamps",
+    "voice_activity",
+    "voice_network",
 ]

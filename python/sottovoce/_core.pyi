@@ -17,6 +17,7 @@ N_FRAMES: Final[int]  # 3000 in a window
 FRAMES_PER_SECOND: Final[int]  # 100
 INPUT_STRIDE: Final[int]  # 2 frames per encoder position
 TOKENS_PER_SECOND: Final[int]  # 50 timestamps a second
+VAD_HOP_LENGTH: Final[int]  # 512 samples, 32 ms, in a frame of VoiceActivity
 __version__: Final[str]
 
 def set_interruption_check(check: Callable[[], None]) -> None: ...
@@ -399,6 +400,36 @@ def log_mel(
 ) -> NDArray[np.float32]: ...  # (n_mels, n_frames)
 def frame_mask(n_samples: int, n_frames: int) -> NDArray[np.uint8]: ...
 def mel_filters(n_mels: int) -> NDArray[np.float32]: ...  # (n_mels, 201)
+
+class VoiceActivity:
+    """Silero VAD for 16 kHz: how likely somebody speaks, every 32 ms. Threads may share it."""
+
+    def __init__(self, path: str, *, n_threads: int = 0, isa: str = "") -> None:
+        """Reads the weights: a safetensors file. Raises LoadError, and ValueError for an isa."""
+
+    @property
+    def n_threads(self) -> int: ...
+    @property
+    def isa(self) -> str: ...
+    def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n_frames,) in 0..1, of (n_samples,) at 16 kHz: one each 512 samples, rounded up.
+
+        Raises ShapeError for a sample that is not finite.
+        """
+
+class VoiceActivityStream:
+    """The same, to the last bit, of sound that comes block by block."""
+
+    def __init__(self, voice: VoiceActivity) -> None: ...
+    def feed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of the frames that these (n_samples,) complete: (n_frames,), perhaps none.
+
+        Raises ShapeError for a sample that is not finite, and has heard nothing then.
+        """
+
+    def finish(self) -> NDArray[np.float32]:
+        """Of the frame that was begun, if one was: (0,) or (1,). Then another recording begins."""
+
 def kernel(isa: str, name: str) -> Callable[..., Any]: ...  # for tests: one kernel of one table
 def attention_matrix(  # for tests: (n_heads, n_tokens, n_ctx) -> (n_rows, n_positions)
     scores: NDArray[np.float32],

@@ -34,7 +34,7 @@ def _names(called: Mapping[str, str]) -> dict[str, str]:
     return {o: f"it is called {ours}" for ours, others in called.items() for o in others.split()}
 
 
-_VAD = "there is no voice activity filter yet: it comes with a later version"
+_VAD = "vad_filter=True hears speech alone, and vad_parameters= says what counts as speech"
 _WINDOW = "a window is 30 s long; windows='independent' cuts a recording at its pauses"
 _PROGRESS = "give progress= a function, which is told how far a recording has been heard"
 _LANGUAGE = "a recording has one language, given or detected in its first 30 s"
@@ -53,7 +53,7 @@ _INSIDE = "it is not needed: give what is in it by name, such as language= and b
 
 _OPTIONS = {
     **_names(_CALLED),
-    **dict.fromkeys(("vad_filter", "vad", "vad_parameters", "vad_options", "vad_method"), _VAD),
+    **dict.fromkeys(("vad", "vad_options", "vad_method", "use_vad", "vad_threshold"), _VAD),
     "hotwords": "it comes with a later version; until then initial_prompt can hold the words",
     **dict.fromkeys(("chunk_length", "chunk_length_s", "chunk_size", "stride_length_s"), _WINDOW),
     **dict.fromkeys(("verbose", "log_progress", "print_progress", "progress_bar"), _PROGRESS),
@@ -94,10 +94,18 @@ DECODE |= dict.fromkeys(
     (
         *("compression_ratio_threshold", "logprob_threshold", "no_speech_threshold"),
         *("condition_on_previous_text", "carry_initial_prompt", "clip_timestamps", "windows"),
+        *("vad_filter", "vad_parameters", "vad", "vad_options", "vad_method"),
         *("batch_size", "progress", "sample_rate", "channels", "speakers"),
     ),
     "it belongs to a recording, and this is one window",
 )
+VAD = {
+    "onset": "it is called threshold",
+    "offset": "it is called neg_threshold",
+    "min_silence_at_max_speech": "it is 98 ms",
+    **dict.fromkeys(("window_size_samples", "frame_size"), "it is 512, 32 ms"),
+    **dict.fromkeys(("sampling_rate", "sr"), "speech_timestamps has sample_rate"),
+}
 MODEL = {
     **_names(_MODEL_CALLED),
     **dict.fromkeys(("num_workers", "inter_threads"), _SIDE_BY_SIDE),

@@ -358,6 +358,11 @@ class WhisperModel:
                 without condition_on_previous_text and starting from initial_prompt; unless
                 clip_timestamps say otherwise, clips are at most 30 s and end at the quietest
                 places.
+            vad_filter (False): what is no speech to Silero VAD is left out, within clip_timestamps;
+                times stay those of the recording, and the language is detected where speech begins;
+                windows that are independent become few and full clips, cut at pauses of speech.
+            vad_parameters (None): what counts as speech: `VadOptions`, or a dictionary of some of
+                them.
             batch_size (8): most windows side by side; never changes a result.
             channels ('mix'): their mean is heard; "speakers": each is heard on its own, all side by
                 side, and what they say stands in the order of time, with Segment.speaker; or the

@@ -25,12 +25,16 @@ from .options import TranscribeOptions
 from .policy.channels import channel_names, relabelled, spoken_by
 from .policy.chunking import clips_between_pauses
 from .policy.language import allowed, places_to_listen, together
-from .policy.listening import SeekLoop
+from .policy.listening import Encoded, SeekLoop
 from .policy.policies import seek_loops
 from .policy.short_windows import short_context
+from .policy.voice import clips_of_speech
+from .policy.voiced import LIKELY, Voiced
+from .policy.window import Window
 from .results import CallMetrics, TranscriptionInfo
 from .speakers import Speakers, SpeakerTurn, Turns, as_turns
 from .text.tokenizer import Tokenizer
+from .voice import Voice, voice_network
 
 if TYPE_CHECKING:
     from .audio import Audio, Recording
@@ -43,7 +47,7 @@ class _Language:
     code: str
     probability: float = 1.0
     probabilities: Mapping[str, float] | None = None
-    features: _core.AudioFeatures | None = None  # of the first window, if that was listened to
+    first: Encoded | None = None  # the window that was listened to first, if that can be of use
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,13 @@ class Opener:
             recording = self._read_channels(audio, sample_rate, metrics)
             names = channel_names(wanted.channels, len(recording.channels))
         mel = self._padded_mel(recording.samples, metrics)
-        language = self._language(wanted, mel, metrics)
+        voice = None if names else self._voice(recording.samples, wanted, metrics)
+        language = self._language(wanted, mel, _begin(wanted, voice), metrics)
         options = replace(wanted, language=language.code)
         if names:
             loops = self._channel_loops(recording, names, options, metrics)
         else:
-            options, loops = self._loops(mel, options, language.features)
+            options, loops = self._loops(mel, options, voice, language.first)
         if turns is not None:
             label = Speakers(turns).label
             loops = [relabelled(loop, label) for loop in loops]
@@ -131,12 +136,28 @@ class Opener:
         self,
         mel: NDArray[np.float32],
         options: TranscribeOptions,
-        first_features: _core.AudioFeatures | None = None,
+        voice: Voice | None,
+        first: Encoded | None = None,
     ) -> tuple[TranscribeOptions, list[SeekLoop]]:
         """The loops through a recording, and the options as they use them."""
+        if voice is not None:
+            options = _of_speech(options, voice)
         if options.windows == "independent":
             options = options.of_clips(clips_between_pauses(mel, mel.shape[1] - _core.N_FRAMES))
-        return options, seek_loops(self.tokenizer, self.core.dims, options, mel, first_features)
+        voiced = Voiced.of(voice.probabilities, voice.n_samples) if voice else None
+        return options, seek_loops(self.tokenizer, self.core.dims, options, mel, first, voiced)
+
+    def _voice(
+        self, samples: NDArray[np.float32], options: TranscribeOptions, metrics: CallMetrics
+    ) -> Voice | None:
+        """Where somebody speaks, if that is asked for."""
+        if not (options.vad_filter or options.policy == "robust"):
+            return None
+        started = time.perf_counter()
+        network = voice_network(n_threads=self.core.n_threads, isa=self.core.isa)
+        voice = Voice(network.probabilities(samples), len(samples))
+        metrics.vad_ms += _ms_since(started)
+        return voice
 
     def _channel_loops(
         self,
@@ -148,7 +169,8 @@ class Opener:
         """Those of each channel, one channel after the other, as if it were a recording alone."""
         found: list[SeekLoop] = []
         for name, samples in zip(names, recording.channels, strict=True):
-            _, loops = self._loops(self._padded_mel(samples, metrics), options)
+            voice = self._voice(samples, options, metrics)
+            _, loops = self._loops(self._padded_mel(samples, metrics), options, voice)
             found += [relabelled(loop, partial(spoken_by, speaker=name)) for loop in loops]
         return found
 
@@ -185,24 +207,27 @@ class Opener:
         return mel
 
     def _language(
-        self, wanted: TranscribeOptions, mel: NDArray[np.float32], metrics: CallMetrics
+        self, wanted: TranscribeOptions, mel: NDArray[np.float32], begin: int, metrics: CallMetrics
     ) -> _Language:
+        """That of a recording in which somebody speaks from frame `begin` on, unless it is known."""
         if wanted.language is not None or not self.tokenizer.is_multilingual:
             return _Language(wanted.language or "en")
         if len(wanted.languages) == 1:
             return _Language(wanted.languages[0])
         started = time.perf_counter()
+        mel = mel[:, begin:]
         n_frames = mel.shape[1] - _core.N_FRAMES
         most = self._most_frames
         n_ctx = short_context(n_frames, most) if wanted.short_windows else None
         if n_ctx is None:
-            first = self._encode_window(mel[:, :most], metrics)
+            features = self._encode_window(mel[:, :most], metrics)
         else:
-            first = self._encode_window(mel[:, :n_frames], metrics, n_ctx)
+            features = self._encode_window(mel[:, :n_frames], metrics, n_ctx)
+        first = Encoded(Window(begin, min(most, n_frames)), features)
         places = []
         for place in places_to_listen(n_frames, most, wanted.language_detection_segments):
-            frames = mel[:, place : place + most]
-            features = first if place == 0 else self._encode_window(frames, metrics)
+            if place > 0:
+                features = self._encode_window(mel[:, place : place + most], metrics)
             _, all_of_them = window.detect_language(self.core, self.tokenizer, features)
             places.append(allowed(all_of_them, wanted.languages))
             if max(places[-1].values()) >= wanted.language_detection_threshold:
@@ -228,6 +253,31 @@ class Opener:
         features = self.core.encode(np.ascontiguousarray(frames), n_ctx)
         metrics.core.merge(features.metrics)
         return features
+
+
+def _of_speech(options: TranscribeOptions, voice: Voice) -> TranscribeOptions:
+    """The options, with clips that hold the speech of what is to be heard if they want such."""
+    if options.vad_filter:
+        clips = clips_of_speech(voice.probabilities, options, voice.n_samples)
+        return replace(options, clip_timestamps=clips)
+    if options.windows == "independent":
+        likely = replace(options, vad_parameters=LIKELY)
+        return options.of_clips(clips_of_speech(voice.probabilities, likely, voice.n_samples))
+    return options
+
+
+def _begin(options: TranscribeOptions, voice: Voice | None) -> int:
+    """The frame that is heard first, in a recording of which that is known before its windows."""
+    if voice is None:
+        return 0
+    options = _of_speech(options, voice)
+    begin = round(options.clip_timestamps[0] * _core.FRAMES_PER_SECOND)
+    if options.policy == "robust":
+        voiced = Voiced.of(voice.probabilities, voice.n_samples)
+        n_frames = voice.n_samples // _core.HOP_LENGTH
+        heard = voiced.first_heard_frame(begin, n_frames)
+        begin = heard if heard < n_frames else begin
+    return begin
 
 
 def with_turns(

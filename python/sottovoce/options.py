@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal, TypedDict, TypeVar, get_args
 
 import numpy as np
@@ -35,6 +35,7 @@ from .spellings import (
     text_or_ids,
     token_list,
 )
+from .vad_options import VadOptions, VadParameters, vad_parameters
 
 _MOST_ROWS = 256  # beams or samples of one window, as in the core
 _MOST_ALTERNATIVES = 32
@@ -103,6 +104,8 @@ class TranscribeKeywords(WindowKeywords, total=False):
     hallucination: Hallucination
     short_windows: bool
     windows: Windows
+    vad_filter: bool
+    vad_parameters: VadParameters | None
     batch_size: int
     channels: Channels
 
@@ -419,6 +422,22 @@ class TranscribeOptions(WindowOptions):
             "say otherwise, clips are at most 30 s and end at the quietest places",
         ),
     )
+    vad_filter: bool = field(
+        default=False,
+        metadata=_says(
+            flag,
+            "what is no speech to Silero VAD is left out, within clip_timestamps; times stay those "
+            "of the recording, and the language is detected where speech begins; windows that are "
+            "independent become few and full clips, cut at pauses of speech",
+        ),
+    )
+    vad_parameters: VadOptions | None = field(
+        default=None,
+        metadata=_says(
+            vad_parameters,
+            "what counts as speech: `VadOptions`, or a dictionary of some of them",
+        ),
+    )
     batch_size: int = field(
         default=8,
         metadata=_says(
@@ -448,6 +467,10 @@ class TranscribeOptions(WindowOptions):
         if self.patience is not None and self.beam_size is None and 0 in self.temperature:
             raise ValueError("transcribe: patience needs beam_size, got beam_size=None")
 
+    def as_dict(self) -> dict[str, Any]:
+        vad = self.vad_parameters
+        return super().as_dict() | {"vad_parameters": None if vad is None else asdict(vad)}
+
     @property
     def n_rows(self) -> int:
         """Most beams or samples of an attempt."""
@@ -476,7 +499,7 @@ def _name_of(function: Callable[..., Any] | None) -> str | None:
     return None if function is None else getattr(function, "__qualname__", type(function).__name__)
 
 
-def described(options: type[WindowOptions]) -> str:
+def described(options: type[WindowOptions] | type[VadOptions]) -> str:
     """Every option with its default and meaning, as docstrings show them."""
 
     def described_option(option: Field[Any]) -> str:
@@ -489,7 +512,7 @@ def described(options: type[WindowOptions]) -> str:
     return "\n".join(map(described_option, fields(options)))
 
 
-for _options in (DecodeOptions, TranscribeOptions):
+for _options in (DecodeOptions, TranscribeOptions, VadOptions):
     _options.__doc__ = f"{_options.__doc__}\n\n{described(_options)}"
 
 

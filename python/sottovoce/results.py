@@ -211,13 +211,14 @@ class CallMetrics:
 
     load_ms: float = 0.0  # reading, decoding and resampling the audio
     mel_ms: float = 0.0  # log-mel of the whole recording
+    vad_ms: float = 0.0  # where there is speech, with vad_filter
     language_ms: float = 0.0  # detection, its encoding included
     # Encoder and decoder. A pass that windows side by side share counts in full for each of them.
     core: _core.Metrics = field(default_factory=_core.Metrics)
 
     def as_dict(self) -> dict[str, Any]:
         """All figures under their names, with those of the core: encoder_forward_ms, tokens, ..."""
-        times = {"load_ms": self.load_ms, "mel_ms": self.mel_ms, "language_ms": self.language_ms}
+        times = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "core"}
         return {**times, **self.core.as_dict()}
 
 

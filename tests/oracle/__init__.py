@@ -1,4 +1,4 @@
-"""The whole of Whisper's forward pass in NumPy float64, written for reading.
+"""The whole of Whisper's forward pass, and Silero VAD's, in NumPy float64, written for reading.
 
 It imports nothing of sottovoce, keeps no cache and takes no shortcut: what a test compares against
 must be too simple to be wrong. Tensors go by openai-whisper's names, shapes stand in comments.
@@ -17,6 +17,7 @@ from .decoder import DecoderPass, decode
 from .encoder import encode, encoder_states
 from .layers import attention, causal_mask, conv1d, erfc, gelu, layer_norm, linear, softmax
 from .mel import hann, log_mel, mel_filters, power_spectrum
+from .vad import lstm_cell, voice_activity
 
 __all__ = [
     "DecoderPass",
@@ -35,6 +36,7 @@ __all__ = [
     "layer_norm",
     "linear",
     "log_mel",
+    "lstm_cell",
     "median_filter",
     "mel_filters",
     "path_starts",
@@ -45,4 +47,5 @@ __all__ = [
     "softmax",
     "tensor_shapes",
     "text_probabilities",
+    "voice_activity",
 ]

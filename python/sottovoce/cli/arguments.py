@@ -8,13 +8,15 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 from typing import Any, NoReturn, get_args
 
 from .. import _core
 from ..options import Task, TranscribeOptions, Windows
 from ..text.languages import CODES_BY_NAME, LANGUAGES, spoken_language
+from ..vad_options import VadOptions
 from ..writers import FORMATS
-from . import align, convert, demo, info, transcribe
+from . import align, convert, demo, info, transcribe, vad
 from .parser import Parser
 from .streams import put
 
@@ -36,6 +38,11 @@ The text is a file in UTF-8; its lines and sentences become the subtitles. Recor
 both hold what the other does not: words that were not said are left out.
 Without -o and -f, subtitles go to standard output as srt.
 """
+_VAD = """\
+Tells where in a recording somebody speaks; needs no model.
+
+Prints a line for each region: start --> end.
+"""
 
 
 def build_parser() -> Parser:
@@ -46,6 +53,7 @@ def build_parser() -> Parser:
     add = parser.add_subparsers(dest="name", required=True, metavar="COMMAND").add_parser
     _add_transcribe(_command(add, "transcribe", transcribe.run, _TRANSCRIBE))
     _add_align(_command(add, "align", align.run, _ALIGN))
+    _add_vad(_command(add, "vad", vad.run, _VAD))
     _add_info(_command(add, "info", info.run, "Shows what a model is and how it would run here."))
     _add_convert(
         _command(
@@ -144,6 +152,7 @@ def _add_transcribe(parser: argparse.ArgumentParser) -> None:
     _add_task(parser.add_argument_group("task"))
     _add_search(parser.add_argument_group("search"))
     _add_policy(parser.add_argument_group("retries, silence and context"))
+    _add_vad_filter(parser.add_argument_group("voice activity"))
     _add_words(parser.add_argument_group("words and subtitles"))
     _add_speakers(parser.add_argument_group("speakers"))
     _add_runtime(parser.add_argument_group("machine"))
@@ -159,6 +168,20 @@ def _add_align(parser: argparse.ArgumentParser) -> None:
     _add_layout(parser.add_argument_group("words and subtitles"))
     _add_runtime(parser.add_argument_group("machine"))
     _add_model_source(parser)
+
+
+def _add_vad(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("audio", metavar="AUDIO", help='the recording, "-": stdin')
+    output = parser.add_argument_group("output")
+    _flag(output, "json", "an object: duration, regions, times in s", action="store_true")
+    _flag(
+        output,
+        "probabilities",
+        "times and probabilities of each 32 ms, in place of regions or beside them in --json",
+        action="store_true",
+    )
+    _add_vad_options(parser.add_argument_group("what is speech"), "")
+    _add_threads(parser.add_argument_group("machine"))
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -295,6 +318,31 @@ def _add_policy(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_vad_filter(group: argparse._ArgumentGroup) -> None:
+    _option(
+        group,
+        "vad_filter",
+        "hear speech alone; what follows needs it",
+        type=_boolean,
+        metavar="BOOL",
+    )
+    _add_vad_options(group, "vad_")
+
+
+def _add_vad_options(group: argparse._ArgumentGroup, prefix: str) -> None:
+    """A flag for each option; None where it is not given."""
+    for each in fields(VadOptions):
+        kind = int if each.name.endswith("_ms") else float
+        default = "" if each.default is None else f" (default: {each.default:g})"
+        _flag(
+            group,
+            prefix + each.name,
+            each.metadata["meaning"] + default,
+            type=kind,
+            metavar="N" if kind is int else "X",
+        )
+
+
 def _add_words(group: argparse._ArgumentGroup) -> None:
     _option(
         group,
@@ -351,7 +399,7 @@ def _add_speakers(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_runtime(group: argparse._ArgumentGroup) -> None:
+def _add_threads(group: argparse._ArgumentGroup) -> None:
     _flag(
         group,
         "threads",
@@ -360,6 +408,10 @@ def _add_runtime(group: argparse._ArgumentGroup) -> None:
         default=0,
         metavar="N",
     )
+
+
+def _add_runtime(group: argparse._ArgumentGroup) -> None:
+    _add_threads(group)
     _option(
         group,
         "batch_size",

@@ -19,6 +19,7 @@ from ..options import TranscribeOptions
 from ..results import Progress, Segment
 from ..speakers import SpeakerTurn, turns_by_recording, turns_of
 from ..transcription import Transcription
+from ..vad_options import VadOptions
 from ..writers import Layout, format_timestamp, prefixed
 from .display import Display
 from .failures import EXPECTED_ERRORS, UsageError, complain
@@ -42,7 +43,7 @@ _OPTION_FLAGS = (
         "prepend_punctuations",
         "append_punctuations",
     ),
-    *("hallucination_silence_threshold", "top_k", "n_best", "channels"),
+    *("hallucination_silence_threshold", "top_k", "n_best", "channels", "vad_filter"),
 )
 _LAYOUT_FLAGS = ("highlight_words", "max_line_width", "max_line_count", "max_words_per_line")
 # Of 256 colours, from red by way of yellow to green.
@@ -70,9 +71,13 @@ def _transcribe_keywords(arguments: argparse.Namespace) -> dict[str, Any]:
     keywords["temperature"] = temperatures(
         arguments.temperature, arguments.temperature_increment_on_fallback
     )
+    vad = vad_options(arguments, "vad_")
+    if vad and not arguments.vad_filter:
+        raise UsageError(f"--vad_{next(iter(vad))} needs --vad_filter True")
     if arguments.speakers is not None and arguments.channels != "mix":
         raise UsageError("--speakers and --channels exclude each other; give one")
     try:
+        keywords["vad_parameters"] = VadOptions(**vad) if vad else None
         TranscribeOptions.from_keywords(keywords)
     except (TypeError, ValueError) as error:
         raise UsageError(str(error)) from error

@@ -34,6 +34,14 @@ SeekLoop = Generator[HeardWindow | Request, Any, None]
 
 
 @dataclass(frozen=True)
+class Encoded:
+    """A window that has been encoded, as the options have it."""
+
+    window: Window
+    features: _core.AudioFeatures
+
+
+@dataclass(frozen=True)
 class Listener:
     """What every window of a recording shares."""
 
@@ -60,11 +68,6 @@ class Listener:
             self.tokenizer, self.dims, features, options, prompt, window.seek, n_ctx
         )
 
-    @property
-    def _first_window(self) -> Window:
-        """That of `first_features`."""
-        return Window(0, min(self.most_frames, int(self.mel.shape[1]) - _core.N_FRAMES))
-
     def _looks_odd(self, result: WindowResult, window: Window) -> bool:
         return looks_odd(result, window, self.tokenizer, self.options, self.dims.n_text_ctx)
 
@@ -72,14 +75,14 @@ class Listener:
         self,
         window: Window,
         prompt: Sequence[int],
-        first_features: _core.AudioFeatures | None = None,
+        first: Encoded | None = None,
     ) -> Generator[Request, Any, tuple[_core.AudioFeatures, Heard]]:
-        """What a window comes to, and its features, which first_features may already be."""
+        """What a window comes to, and its features; `first` may be it, encoded already."""
         frames = self.mel[:, window.seek : window.end]
         n_ctx = None
         if self.options.short_windows:
             n_ctx = short_context(window.size, self.most_frames)
-        features = first_features if window == self._first_window else None
+        features = first.features if first is not None and first.window == window else None
         options = self.options
         if n_ctx is not None:
             options = replace(options, temperature=options.temperature[:1])

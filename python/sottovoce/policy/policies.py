@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..options import TranscribeOptions
 from ..text.tokenizer import Tokenizer
-from .listening import SeekLoop
+from .listening import Encoded, SeekLoop
 from .robust import RobustLoop
 from .seek import OpenAILoop, clips
 from .voiced import Voiced
@@ -19,7 +19,7 @@ def seek_loops(
     dims: _core.ModelDims,
     options: TranscribeOptions,
     mel: NDArray[np.float32],
-    first_features: _core.AudioFeatures | None = None,
+    first: Encoded | None = None,
     voiced: Voiced | None = None,
 ) -> list[SeekLoop]:
     """Loops whose segments, one after the other, are the transcript; none waits for another.
@@ -29,7 +29,7 @@ def seek_loops(
     Args:
         options: with the language known.
         mel: (n_mels, content_frames + 3000) of the recording and 30 s of silence.
-        first_features: the first window already encoded, as the options have it.
+        first: a window that is already encoded, the first one with luck.
         voiced: where somebody speaks, which policy="robust" needs to know.
     """
     loop: OpenAILoop | RobustLoop
@@ -40,6 +40,4 @@ def seek_loops(
     groups = [clips(options.clip_timestamps, int(mel.shape[1]) - _core.N_FRAMES)]
     if options.windows == "independent":
         groups = [[clip] for clip in groups[0]]
-    return [
-        loop.seek_loop(group, first_features if i == 0 else None) for i, group in enumerate(groups)
-    ]
+    return [loop.seek_loop(group, first if i == 0 else None) for i, group in enumerate(groups)]

@@ -16,7 +16,7 @@ from .. import _core
 from ..options import TranscribeOptions
 from ..results import Attempt, LeftOut, Segment, WindowTrace, Word
 from .evidence import doubt, evidence, joined
-from .listening import Listener, SeekLoop
+from .listening import Encoded, Listener, SeekLoop
 from .prompt import History
 from .requests import AlignRequest, Decoded, DecodeRequest, HeardWindow, Request
 from .segments import Cut, cut_window, numbered, with_whole_characters, without_empty_speech
@@ -25,15 +25,12 @@ from .window import Heard, Window, decode_once, silence
 from .words import alignment_options, with_words
 
 _LONGEST_SILENCE = 5.0  # s within a window: in more, Whisper likes to invent
-_SKIPPED_SILENCE = 2.0  # s, the least that a window does not begin with
-_BEFORE = 0.5  # s of silence that a window begins with, behind a skipped one
 _BEHIND = 0.5  # s of silence that a window ends with, before a long one
 _LEAST_UNCOVERED = 1.0  # s of voice that no word covers, to be heard again
 _GAP = 0.3  # s between voiced stretches that are heard again as one
 _NEAR = 0.5  # s by which words cover what is around them
 _LONGEST_WORD = 2.0  # s that a word covers
 _HANGING = 0.3  # s by which a time may hang over a pause
-_MOST_PROMPTED_RATE = 0.5
 
 
 @dataclass(frozen=True)
@@ -51,9 +48,7 @@ class RobustLoop(Listener):
 
     voiced: Voiced
 
-    def seek_loop(
-        self, ranges: Sequence[tuple[int, int]], first_features: _core.AudioFeatures | None
-    ) -> SeekLoop:
+    def seek_loop(self, ranges: Sequence[tuple[int, int]], first: Encoded | None) -> SeekLoop:
         """Yields the windows of some clips in order, and the requests for what it has to know.
 
         `ranges`: (first frame, frame after the last) of each clip; a frame is 10 ms.
@@ -63,15 +58,15 @@ class RobustLoop(Listener):
         for start, end in ranges:
             seek = start
             while seek < end:
-                begin = self._begin(seek, end)
+                begin = self.voiced.first_heard_frame(seek, end)
                 if begin > seek:
                     trace = WindowTrace(_seconds(seek), _seconds(begin), silence="nobody speaks")
                     yield HeardWindow(seek, begin, (), trace)
                     seek = begin
                     continue
                 window = Window(seek, self._size(seek, end))
-                features, heard = yield from self.hear(window, history.prompt(), first_features)
-                first_features = None  # its memory is needed no longer
+                features, heard = yield from self.hear(window, history.prompt(), first)
+                first = None  # its memory is needed no longer
                 why_silent = silence(heard.result, self.options)
                 judged: list[_Judged] = []
                 seek = window.end
@@ -150,16 +145,6 @@ class RobustLoop(Listener):
         ratio = options.compression_ratio_threshold
         repeats = ratio is not None and heard.result.compression_ratio > ratio
         return not repeats, heard.result.avg_logprob
-
-    def _begin(self, seek: int, end: int) -> int:
-        """The frame to hear from: `seek`, or where somebody speaks after a silence."""
-        here = _seconds(seek)
-        start = self.voiced.next_start(here)
-        if start >= _seconds(end):
-            return end
-        if start - here <= _SKIPPED_SILENCE:
-            return seek
-        return int((start - _BEFORE) * _core.FRAMES_PER_SECOND)
 
     def _size(self, seek: int, end: int) -> int:
         """Frames of a window: up to a long silence, or as much as the network hears."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .. import _core
 from ..results import Attempt, LeftOut, Segment, WindowTrace
-from .listening import Listener, SeekLoop
+from .listening import Encoded, Listener, SeekLoop
 from .prompt import History
 from .requests import HeardWindow
 from .segments import cut_window, numbered, with_whole_characters, without_empty_speech
@@ -35,9 +35,7 @@ def clips(timestamps: Sequence[float], content_frames: int) -> list[tuple[int, i
 class OpenAILoop(Listener):
     """policy="openai": where the last words ended, the next window begins."""
 
-    def seek_loop(
-        self, ranges: Sequence[tuple[int, int]], first_features: _core.AudioFeatures | None
-    ) -> SeekLoop:
+    def seek_loop(self, ranges: Sequence[tuple[int, int]], first: Encoded | None) -> SeekLoop:
         """Yields the windows of some clips in order, and the requests for what it has to know.
 
         `ranges`: (first frame, frame after the last) of each clip; a frame is 10 ms.
@@ -49,8 +47,8 @@ class OpenAILoop(Listener):
             seek = start
             while seek < end:
                 window = Window(seek, min(self.most_frames, end - seek))
-                features, heard = yield from self.hear(window, history.prompt(), first_features)
-                first_features = None  # its memory is needed no longer
+                features, heard = yield from self.hear(window, history.prompt(), first)
+                first = None  # its memory is needed no longer
                 result = heard.result
                 why_silent = silence(result, self.options)
                 if why_silent:

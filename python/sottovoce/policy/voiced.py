@@ -9,9 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..vad_options import VadOptions
+from .voice import spoken
 
 Span = tuple[float, float]  # start and end in s
 
+# Voice that is likely enough to be listened to: whispers are, and music hardly ever.
+LIKELY = VadOptions(
+    threshold=0.2,
+    neg_threshold=0.1,
+    min_speech_duration_ms=200,
+    min_silence_duration_ms=200,
+    speech_pad_ms=300,
+)
+
+_SKIPPED_SILENCE = 2.0  # s, the least that no window begins with
+_BEFORE = 0.5  # s of silence that a window begins with, behind a skipped one
 _FRAMES_PER_SECOND = _core.SAMPLE_RATE / _core.VAD_HOP_LENGTH
 
 
@@ -24,6 +37,13 @@ class Voiced:
         self._ends = [end for _, end in stretches]
         self._before = np.concatenate([[0.0], np.cumsum([e - s for s, e in stretches])])  # s
         self._probabilities = probabilities
+
+    @classmethod
+    def of(cls, probabilities: NDArray[np.float32], n_samples: int) -> Voiced:
+        """`probabilities`: (n_frames,) of 32 ms, of a recording of `n_samples` at 16 kHz."""
+        found = spoken(probabilities, LIKELY, n_samples)
+        rate = _core.SAMPLE_RATE
+        return cls([(start / rate, end / rate) for start, end in found], probabilities)
 
     def within(self, start: float, end: float) -> list[Span]:
         """The voiced stretches between two times, cut there."""
@@ -44,6 +64,16 @@ class Voiced:
         """When somebody speaks next: `time` itself in the midst of it; inf: never."""
         index = bisect_right(self._ends, time)
         return max(time, self._starts[index]) if index < len(self._starts) else np.inf
+
+    def first_heard_frame(self, seek: int, end: int) -> int:
+        """The frame to hear from: `seek`, or where somebody speaks after a silence, or `end`."""
+        here = seek / _core.FRAMES_PER_SECOND
+        start = self.next_start(here)
+        if start >= end / _core.FRAMES_PER_SECOND:
+            return end
+        if start - here <= _SKIPPED_SILENCE:
+            return seek
+        return int((start - _BEFORE) * _core.FRAMES_PER_SECOND)
 
     def _until(self, time: float) -> float:
         index = bisect_right(self._starts, time)

@@ -1,0 +1,85 @@
+// Silero VAD for 16 kHz: frames of sound -> probabilities of speech. Everything before the
+// recurrence is computed for many frames at once, as matrix products.
+//
+//   576 samples -> 4 spectra (129) -> conv 128, 64, 64, 128 channels, ReLU -> (128)
+//               -> LSTM (128) -> ReLU -> linear -> sigmoid
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include <sottovoce/vad.h>
+
+#include "verbs.h"
+
+namespace sottovoce::vad {
+
+inline constexpr std::int64_t kHop = kVadHopLength;
+inline constexpr std::int64_t kContext = 64;  // samples that a frame sees of the one before it
+inline constexpr std::int64_t kNFft = 256;
+inline constexpr std::int64_t kStride = 128;  // samples from spectrum to spectrum
+inline constexpr std::int64_t kSpectra = 4;   // of a frame, whose end is reflected for the last one
+inline constexpr std::int64_t kBins = kNFft / 2 + 1;
+inline constexpr std::int64_t kFold = kNFft / 2;  // samples that are left of a window's symmetry
+inline constexpr std::int64_t kState = 128;
+
+// 4 s, some 2 MB of activations: what a core's second cache holds.
+inline constexpr std::int64_t kFramesAtOnce = 128;
+
+// What the recurrence hands from frame to frame; zeros at the start of a recording.
+struct Recurrent {
+  std::array<float, kState> hidden{};
+  std::array<float, kState> cell{};
+};
+
+// Room for the activations of up to kFramesAtOnce frames, in the order in which they come to be.
+struct Workspace {
+  Workspace();
+
+  Tensor even, odd;           // (n * 4, 128): windows, folded about their middle
+  Tensor cosines, sines;      // (n * 4, 129), (n * 4, 127)
+  Tensor magnitudes;          // (n * 4, 129)
+  Tensor taps;                // (n * positions, 3 * channels) of the layer that reads them
+  std::array<Tensor, 4> out;  // of the convolutions, (n * positions, channels)
+  Tensor gates;               // (n, 4 * 128): what the frames say to the gates i, f, g, o
+  Tensor hidden;              // (n, 128)
+};
+
+class Network {
+ public:
+  // Throws LoadError, naming the tensor, for a file that does not hold this network.
+  Network(const ops::Context& context, const std::string& path);
+
+  // probabilities (n_frames,) of sound (64 + n_frames * 512,), n_frames <= kFramesAtOnce: the end of
+  // the frame before, then the frames. `alone` computes on the calling thread.
+  void run(const ops::Context& context, const ops::Context& alone, const float* sound,
+           std::int64_t n_frames, Recurrent& state, Workspace& work, float* probabilities) const;
+
+ private:
+  struct Convolution {
+    ops::PackedLinear weight;
+    std::int64_t n_in;       // channels
+    std::int64_t n_out;      // channels
+    std::int64_t positions;  // of a frame, in the input
+    std::int64_t stride;
+
+    std::int64_t out_positions() const { return (positions - 1) / stride + 1; }
+  };
+
+  void spectra(const ops::Context& context, const float* sound, std::int64_t n_frames,
+               Workspace& work) const;
+  void convolutions(const ops::Context& context, std::int64_t n_frames, Workspace& work) const;
+  void recurrence(const ops::Context& alone, std::int64_t n_frames, Recurrent& state,
+                  Workspace& work) const;
+
+  ops::PackedLinear cosines_;  // (129, 128)
+  ops::PackedLinear sines_;    // (127, 128), of the bins 1 to 127: those of the others are 0
+  std::array<Convolution, 4> convolutions_;
+  ops::PackedLinear inputs_;      // (512, 128), gates i, f, g, o
+  ops::PackedLinear recurrence_;  // (512, 128), likewise
+  ops::PackedLinear output_;      // (1, 128)
+};
+
+}  // namespace sottovoce::vad
