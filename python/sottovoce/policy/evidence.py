@@ -16,9 +16,10 @@ from .window import compression_ratio
 _AROUND = 0.2  # s by which words may lie beside their voice
 _FEWEST_SECONDS = 0.1  # of voice, for a rate
 _MOST_WORDS = 9.0  # in a second of voice: nobody speaks as fast
-_MOST_REPEATS = 4  # of a phrase in a row, without a voice that fits
 _LITTLE_VOICE = 0.25  # of the time of the words
-_UNLIKELY = -0.8  # mean log-probability
+_UNLIKELY = -0.95  # mean log-probability
+_SILENT = 0.4  # probability of no speech in the window
+_NO_VOICE = 0.15  # the highest probability of voice in silence and noise
 
 
 def evidence(
@@ -46,12 +47,13 @@ def evidence(
 
 def doubt(evidence: Evidence) -> str:
     """Why a segment was hardly said; "": nothing speaks against it."""
-    if evidence.voiced < _FEWEST_SECONDS:
+    is_weak = evidence.avg_logprob < _UNLIKELY or evidence.no_speech_prob > _SILENT
+    if evidence.voiced < _FEWEST_SECONDS and (is_weak or evidence.voice < _NO_VOICE):
         return f"nobody speaks: voice {evidence.voice:.2f}"
-    if evidence.words_per_second > _MOST_WORDS and evidence.n_words > 3:
+    if is_weak and evidence.words_per_second > _MOST_WORDS and evidence.n_words > 3:
         rate, seconds = evidence.words_per_second, evidence.voiced
         return f"{rate:.0f} words a second in {seconds:.1f} s of voice"
-    if evidence.share < _LITTLE_VOICE and evidence.avg_logprob < _UNLIKELY:
+    if is_weak and evidence.share < _LITTLE_VOICE:
         return (
             f"voice in {100 * evidence.share:.0f} % of its time, mean log-probability "
             f"{evidence.avg_logprob:.2f}"
