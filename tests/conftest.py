@@ -6,6 +6,7 @@ SOTTOVOCE_SLOW=1       runs what is marked slow as well (so does `-m slow`)
 """
 
 import os
+import signal
 import sys
 import zlib
 from pathlib import Path
@@ -23,6 +24,9 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[name]
     # And as large as tests ask for, however few the CPUs of this machine.
     os.environ["SOTTOVOCE_MOST_THREADS"] = "64"
+    # A shell ignores it for what it starts with `&`, and so would the programs that tests end.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "slow: left out unless SOTTOVOCE_SLOW=1 or `-m slow`")
 
 

@@ -78,7 +78,10 @@ def bfloat16_bits(array: np.ndarray) -> np.ndarray:
 
 
 def quantised(variables: Variables, kind: str) -> Variables:
-    """The variables as CTranslate2 stores them for `kind`: float16, bfloat16, int8, int16."""
+    """The variables as CTranslate2 stores them for `kind`: float16, bfloat16, int8, int16, or
+    int8_float16 and the like, where the second is of what is not quantised.
+    """
+    kind, _, other = kind.partition("_")
     out: Variables = {}
     for name, value in variables.items():
         if np.ndim(value) == 0 or kind == "float32":
@@ -88,7 +91,7 @@ def quantised(variables: Variables, kind: str) -> Variables:
         elif kind == "bfloat16":
             out[name] = bfloat16_bits(value)
         elif not name.endswith("/weight"):
-            out[name] = value
+            out[name] = quantised({name: value}, other or "float32")[name]
         else:
             out[name], out[f"{name}_scale"] = _integers(value, kind)
     return out

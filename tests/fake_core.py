@@ -126,17 +126,21 @@ class FakeCore:
     n_text_ctx: int = 448
 
     def __post_init__(self) -> None:
-        self.dims = SimpleNamespace(n_mels=80, n_vocab=self.n_vocab, n_text_ctx=self.n_text_ctx)
+        self.dims = SimpleNamespace(
+            n_mels=80, n_vocab=self.n_vocab, n_text_ctx=self.n_text_ctx, n_frames=3000
+        )
         self.encoded: list[np.ndarray] = []  # mels, (80, n_frames)
+        self.contexts: list[int | None] = []  # n_ctx of each
         self.asked: list[Any] = []  # options of each decode()
         self.heard_in: list[FakeFeatures] = []  # features of each decode()
         self.detected_in: list[FakeFeatures] = []
         self.batches: list[FakeBatch] = []
 
-    def encode(self, mel: np.ndarray) -> FakeFeatures:
+    def encode(self, mel: np.ndarray, n_ctx: int | None = None) -> FakeFeatures:
         assert mel.flags.c_contiguous
         assert mel.dtype == np.float32
         self.encoded.append(mel)
+        self.contexts.append(n_ctx)
         return FakeFeatures(mel)
 
     def decode(self, features: list, options: list, *, metrics: Any = None) -> list[Heard]:

@@ -108,11 +108,23 @@ def test_characters_of_a_language_without_spaces_are_words(base, dev_data):
         "The quick brown fox jumps over the lazy dog, and nobody knows why it does.",
         "press star to return to the main menu",
         "completely unrelated " * 300,
+        "xylophone xylophone xylophone",  # what repeats itself is probable from the second time on
+        "the cat sat on the mat. " * 10,
+        "ha " * 8,
+        "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15",
+        "fellow " * 50,
     ],
 )
 def test_a_text_of_something_else_is_an_error(tiny_en, jfk, text):
     with pytest.raises(ScriptError, match="have nothing to do with each other"):
         tiny_en.align(jfk, text)
+
+
+@pytest.mark.parametrize("text", ["fellow", "my", "And", "your country can"])
+def test_a_text_of_few_words_is_found(tiny_en, jfk, alone, text):
+    found = tiny_en.align(jfk, text)
+    assert said(found) == text.split()
+    assert found.words[0].start in {word.start for word in alone.words}
 
 
 @pytest.mark.filterwarnings("ignore::sottovoce.AudioWarning")

@@ -222,6 +222,25 @@ def test_align_matches_the_oracle(isa, rng, dims):
     assert worth(aligned.starts.tolist()) == pytest.approx(best, abs=1e-3 * abs(best))
 
 
+@pytest.mark.parametrize("n_text", [0, 1, 20])
+def test_log_probabilities_are_those_among_all_tokens(rng, n_text):
+    """Of the text and of its end."""
+    model = talkative.model()
+    features = talkative.encode(model, 1)[0]
+    text = rng.integers(0, EOT, n_text).tolist()
+    plain = model.align(features, options_of(text, 48))
+    assert len(plain.logprobs) == 0
+    found = model.align(features, options_of(text, 48, logprobs=True))
+    np.testing.assert_array_equal(found.starts, plain.starts)
+    np.testing.assert_array_equal(found.probabilities, plain.probabilities)
+    logits = model.logits([*INITIAL, *text, EOT], features)[len(INITIAL) - 1 : -1]
+    exact = np.log(oracle.softmax(logits.astype(np.float64)))
+    expected = exact[np.arange(n_text + 1), [*text, EOT]]
+    # The sum over the vocabulary, the logarithm and the difference each err by an eps of the logit.
+    tolerance = 8 * EPS * np.abs(logits).max()
+    np.testing.assert_allclose(found.logprobs, expected, rtol=0, atol=tolerance)
+
+
 def test_chosen_heads(rng):
     model = talkative.model()
     features = talkative.encode(model, 1)[0]

@@ -8,15 +8,22 @@ import sys
 import numpy as np
 import pytest
 import safetensors
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 import ctranslate2_writer as ct2
+import fake_core
+import ggml_writer
+import tiny_whisper
+import torch_writer
+from fake_core import MULTILINGUAL
 from oracle.checkpoint import Dims, random_checkpoint
-from sottovoce._core import LoadError
+from sottovoce import WhisperModel
+from sottovoce._core import Checkpoint, LoadError, Vocabulary
 from sottovoce.checkpoints import convert as convert_module
 from sottovoce.checkpoints import open_checkpoint
 from sottovoce.checkpoints.convert import convert
 from sottovoce.checkpoints.huggingface import huggingface_name
+from sottovoce.text.vocabulary import BYTE_ALPHABET
 
 DIMS = Dims()
 
@@ -211,9 +218,101 @@ def test_what_cannot_be_converted(tmp_path, source):
     with pytest.raises(LoadError, match="added_tokens must be objects with content and id"):
         convert(source, tmp_path / "out")
     (source / "tokenizer.json").unlink()
-    with pytest.raises(LoadError, match=r"tokenizer\.json: missing; copy"):
+    with pytest.raises(LoadError, match=r"has neither tokenizer\.json nor vocab\.json"):
         convert(source, tmp_path / "out")
     assert names_in(tmp_path) == ["source"]
+
+
+# Other formats, and one file.
+
+
+def write_pt(path):
+    fake_core.write_tokenizer_json(path, MULTILINGUAL)
+    data = torch_writer.openai_file(tiny_whisper.tensors(), tiny_whisper.dims())
+    (path / "tiny.pt").write_bytes(data)
+    return path / "tiny.pt"
+
+
+def write_ggml(path):
+    byte_of = {character: byte for byte, character in enumerate(BYTE_ALPHABET)}
+    pieces = [bytes(map(byte_of.__getitem__, piece)) for piece in fake_core.pieces(MULTILINGUAL)]
+    data, _ = ggml_writer.file(tiny_whisper.tensors(), tiny_whisper.dims(), "q8_0", pieces)
+    (path / "ggml.bin").write_bytes(data)
+    return path / "ggml.bin"
+
+
+@pytest.mark.parametrize("write_source", [write_pt, write_ggml, tiny_whisper.write])
+@pytest.mark.parametrize("name", ["out", "out.safetensors"])
+def test_any_format_as_a_directory_or_a_file(tmp_path, write_source, name):
+    source = write_source(tmp_path)
+    before, after = open_checkpoint(source), open_checkpoint(convert(source, tmp_path / name))
+    assert after.dims == before.dims
+    assert sorted(after.names()) == sorted(before.names())
+    for tensor in before.names():
+        assert after.dtype(tensor) == before.dtype(tensor)
+        np.testing.assert_array_equal(after.tensor(tensor), before.tensor(tensor), err_msg=tensor)
+    samples = np.random.default_rng(2).standard_normal(16_000).astype(np.float32) * 0.1
+    models = (WhisperModel(path) for path in (source, tmp_path / name))
+    texts = [model.transcribe(samples, language="en", temperature=0.0).text for model in models]
+    assert texts[0] == texts[1]
+
+
+def test_one_file_is_a_model_for_the_core_alone(tmp_path, monkeypatch):
+    source = tiny_whisper.write(tmp_path / "source")
+    generation = {"alignment_heads": [[0, 0]], "suppress_tokens": [3, 5], "forced": [1]}
+    (source / "generation_config.json").write_text(json.dumps(generation))
+    out = convert(source, tmp_path / "tiny.safetensors", "float16")
+    checkpoint = Checkpoint.open(str(out))
+    assert checkpoint.alignment_heads == [(0, 0)]
+    assert checkpoint.suppress_tokens == [3, 5]
+    vocabulary = Vocabulary.open(str(out))
+    assert vocabulary.special("<|de|>") == 50261
+    expected = fake_core.tokenizer().encode(" the café")
+    assert vocabulary.encode(" the café") == expected
+    assert (
+        json.loads(safetensors.safe_open(out, "np").metadata()["sottovoce.config"])["d_model"] == 32
+    )
+    again = convert(out, tmp_path / "again")
+    kept = json.loads((again / "generation_config.json").read_text())
+    assert kept["suppress_tokens"] == [3, 5]
+    with pytest.raises(FileExistsError, match="is there; choose another name"):
+        convert(source, out)
+    before = out.read_bytes()
+    convert(source, out, overwrite=True)
+    assert out.read_bytes() != before
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("sottovoce.config", "{", r"sottovoce\.config: byte 1"),
+        ("sottovoce.config", "{}", r"sottovoce\.config: has no model_type"),
+        ("sottovoce.generation_config", "[", r"sottovoce\.generation_config: byte 1"),
+        ("sottovoce.tokenizer", "[]", r"has no object that maps tokens to ids"),
+        ("sottovoce.tokenizer", None, r"has no sottovoce\.tokenizer in its metadata"),
+    ],
+)
+def test_one_file_with_broken_texts(tmp_path, name, text, message):
+    out = convert(tiny_whisper.write(tmp_path / "source"), tmp_path / "tiny.safetensors")
+    with safetensors.safe_open(out, "np") as file:
+        metadata = {**file.metadata(), name: text}
+        kept = {key: value for key, value in metadata.items() if value is not None}
+        save_file({key: file.get_tensor(key) for key in file.keys()}, out, metadata=kept)  # noqa: SIM118
+    with pytest.raises(LoadError, match=rf"tiny\.safetensors: .*{message}|{message}"):
+        WhisperModel(out)
+
+
+def test_an_adapter_onto_a_base(tmp_path):
+    tiny_whisper.write(tmp_path / "base")
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "x/y"}))
+    bias = np.full(32, 0.5, np.float32)
+    save_file({"base_model.model.model.decoder.layer_norm.bias": bias},
+              adapter / "adapter_model.safetensors")  # fmt: skip
+    out = convert(adapter, tmp_path / "out", base=tmp_path / "base")
+    np.testing.assert_array_equal(open_checkpoint(out).tensor("decoder.ln.bias"), bias)
+    assert (out / "tokenizer.json").is_file()
 
 
 def test_real_model(tmp_path, base_dir):

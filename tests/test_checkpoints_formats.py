@@ -2,16 +2,21 @@
 
 import shutil
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import ctranslate2_writer as ct2
+import fake_core
+import tiny_whisper
+from huggingface_writer import write_model
 from oracle.checkpoint import Dims, random_checkpoint, tensor_shapes
+from sottovoce import WhisperModel
 from sottovoce._core import Checkpoint, LoadError
 from sottovoce.checkpoints import (
-    model_directory,
+    model_path,
     open_checkpoint,
 )
 
@@ -74,6 +79,8 @@ def test_without_heads_and_suppressed_tokens(tmp_path, variables):
         ("float16", "float16", 2**-11),  # half an ulp, relative
         ("bfloat16", "bfloat16", 2**-7),  # an ulp: the writer cuts off
         ("int8", "float32", 0.5 / 127),  # half a step of the row's largest
+        ("int8_float16", "float32", 0.5 / 127),
+        ("int8_bfloat16", "float32", 2**-7),  # of the biases
         ("int16", "float32", 0.5 / 2**10),  # half a step of the fused matrix's largest
     ],
 )
@@ -88,6 +95,15 @@ def test_narrow_weights(tmp_path, tensors, variables, kind, dtype, tolerance):
         assert np.abs(found - expected).max() <= bound, name
         if name.endswith(".query.weight"):
             assert checkpoint.dtype(name) == dtype
+
+
+def test_heads_and_tokens_that_are_not_there_count_for_nothing(tmp_path, variables):
+    """Distilled models may ship the heads of their teacher."""
+    config = {"alignment_heads": [[1, 0], [10, 17]], "suppress_ids": [-1, 3, 10**6]}
+    data = ct2.model_bin(variables)
+    checkpoint = open_checkpoint(ct2.write_directory(tmp_path, data, config))
+    assert checkpoint.alignment_heads is None
+    assert checkpoint.suppress_tokens == [3]
 
 
 def test_dequantised_rows_are_integers_over_their_scale(tmp_path, variables):
@@ -114,7 +130,7 @@ def test_an_alias_stands_for_a_variable_and_its_scale(tmp_path, tensors, variabl
 
 def test_a_file_of_the_directory_opens_it(tmp_path, variables):
     directory = ct2.write_directory(tmp_path, ct2.model_bin(variables))
-    assert model_directory(directory / "model.bin") == directory
+    assert model_path(directory / "model.bin") == directory
     assert open_checkpoint(directory / "model.bin").source == str(directory)
 
 
@@ -123,6 +139,16 @@ def test_the_file_may_go_once_it_is_open(tmp_path, tensors, variables):
     shutil.rmtree(tmp_path / "m")
     found = checkpoint.tensor("encoder.conv1.weight")
     np.testing.assert_array_equal(found, tensors["encoder.conv1.weight"])
+
+
+@pytest.mark.parametrize("windows", ["sequential", "independent"])
+def test_a_network_of_shorter_windows_hears_all_of_a_recording(tmp_path, rng, windows):
+    dims = replace(tiny_whisper.dims(), n_audio_ctx=750, n_text_ctx=200)
+    fake_core.write_tokenizer_json(tmp_path, dims.n_vocab)
+    model = WhisperModel(write_model(tmp_path, random_checkpoint(dims, rng), dims))
+    samples = rng.standard_normal(16000 * 40).astype(np.float32) * 0.1
+    heard = model.transcribe(samples, temperature=0.0, sample_len=4, windows=windows)
+    assert heard.segments[-1].end > 30
 
 
 # What is told when a file is wrong.
@@ -146,6 +172,18 @@ def test_every_truncation_of_the_head_is_told(tmp_path, variables):
             open_bytes(tmp_path, data[:n_bytes])
 
 
+def test_damage_is_an_error_and_no_crash(tmp_path, variables, rng):
+    data = bytearray(ct2.model_bin(ct2.quantised(variables, "int8")))
+    for _ in range(150):
+        damaged = data.copy()
+        for at in rng.integers(0, 2000, 3):
+            damaged[at] = rng.integers(256)
+        try:
+            open_bytes(tmp_path, bytes(damaged))
+        except LoadError as error:
+            assert "model.bin" in str(error)  # noqa: PT017
+
+
 def test_bytes_too_many(tmp_path, variables):
     with pytest.raises(LoadError, match="3 bytes follow the last entry"):
         open_bytes(tmp_path, ct2.model_bin(variables) + b"abc")
@@ -164,7 +202,7 @@ def test_lying_length(tmp_path, variables):
     ("field", "value", "message"),
     [
         ("version", 5, "binary version must be 6, got 5"),
-        ("version", 0x46554747, "binary version must be 6"),
+        ("version", 0x46554747, "a GGUF file, which is not read"),
         ("spec", "TransformerSpec", "spec must be WhisperSpec, got TransformerSpec"),
         ("revision", 4, "revision must be at most 3, got 4"),
     ],
@@ -273,10 +311,11 @@ def test_no_model_here(tmp_path):
         open_checkpoint(tmp_path / "absent")
     with pytest.raises(LoadError, match=r"no model in it \(it is empty\)"):
         open_checkpoint(tmp_path)
-    (tmp_path / "pytorch_model.bin").touch()
-    with pytest.raises(LoadError, match=r"it holds pytorch_model\.bin"):
+    (tmp_path / "tiny.onnx").touch()
+    with pytest.raises(LoadError, match=r"it holds tiny\.onnx"):
         open_checkpoint(tmp_path)
-    with pytest.raises(LoadError, match="which sottovoce does not read"):
+    (tmp_path / "pytorch_model.bin").touch()
+    with pytest.raises(LoadError, match=r"pytorch_model\.bin: is empty"):
         open_checkpoint(tmp_path / "pytorch_model.bin")
 
 

@@ -100,7 +100,7 @@ def test_turbo_is_the_default_where_it_is_here_and_else_base(fake, tmp_path):
 
 
 def test_a_file_of_a_model_is_its_directory(tmp_path, fake):
-    (tmp_path / "model.safetensors").touch()
+    (tmp_path / "model.safetensors").write_bytes(bytes(8) + b"{}")
     assert hub.resolve(tmp_path / "model.safetensors") == tmp_path
 
 
@@ -192,6 +192,47 @@ def test_only_what_a_model_needs_is_downloaded(fake, tmp_path):
     assert not wanted("model.fp32-00001-of-00002.safetensors")
 
 
+def test_older_weights_are_fetched_where_there_are_no_others(fake, tmp_path, monkeypatch):
+    directory = fake.put("org/pytorch-only", "config.json")
+    asked = []
+
+    def download(repository, *, cache_dir, local_files_only, allow_patterns):
+        asked.append(allow_patterns)
+        if "pytorch_model.bin" in allow_patterns:
+            (directory / "pytorch_model.bin").touch()
+        if local_files_only:
+            raise FileNotFoundError
+        return str(directory)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    assert hub.resolve("org/pytorch-only") == directory
+    assert ["pytorch_model.bin" in patterns for patterns in asked] == [False, False, True]
+
+
+def test_a_vocabulary_is_one_that_is_here_or_fetched_alone(fake):
+    asked = hub.tokenizer_folder(51865, None, local_files_only=True)
+    assert asked is None
+    assert hub.tokenizer_folder(51872, None, local_files_only=False) is None
+    assert hub.tokenizer_folder(51865, None, local_files_only=False) is None  # the hub is away
+    fake.online.add("openai/whisper-tiny")
+    found = hub.tokenizer_folder(51865, None, local_files_only=False)
+    assert found == fake.root / "openai--whisper-tiny"
+    assert fake.patterns == ["tokenizer.json"]
+    (found / "tokenizer.json").touch()
+    assert hub.tokenizer_folder(51865, None, local_files_only=True) == found
+    (found / "tokenizer.json").unlink()
+    directory = fake.put(
+        "openai/whisper-base", "config.json", "model.safetensors", "tokenizer.json"
+    )
+    assert hub.tokenizer_folder(51865, None, local_files_only=True) == directory
+
+
+def test_an_adapter_is_whole_without_a_config(fake):
+    files = ("adapter_config.json", "adapter_model.safetensors")
+    directory = fake.put("org/adapter", *files)
+    assert hub.resolve("org/adapter") == directory
+
+
 @pytest.mark.parametrize(("name", "hint"), [("tiny.eng", "'tiny.en'"), ("medum", "'medium'")])
 def test_an_unknown_name_lists_the_known(fake, name, hint):
     with pytest.raises(ValueError, match=f"unknown model '{name}': did you mean {hint}") as caught:
@@ -238,5 +279,5 @@ def test_local_files_only(fake):
 def test_a_repository_without_a_model(fake, monkeypatch):
     directory = fake.put("org/pytorch-only", "config.json")
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(directory))
-    with pytest.raises(LoadError, match=r"neither model\.safetensors nor"):
+    with pytest.raises(LoadError, match=r"neither model\.safetensors, pytorch"):
         hub.resolve("org/pytorch-only")

@@ -330,6 +330,21 @@ def test_the_best_hypotheses_come_in_their_order(rng, window, search, length_pen
     assert [h.tokens for h in two] == [h.tokens for h in found[:2]]
 
 
+def test_beams_that_found_nothing_to_say_are_no_hypotheses(window):
+    """Two tokens may come first, and only the end after them: of five beams two say something."""
+
+    def yes_or_no(tokens, logits):
+        allowed = [7, 9] if tokens[-1] > EOT else [EOT]
+        kept = logits[allowed].copy()
+        logits[:] = -np.inf
+        logits[allowed] = kept
+
+    options = talkative.SPECIAL | {"initial_tokens": [SOT, 122], "timestamps": False}
+    options |= {"beam_size": 5, "n_best": 5, "logit_filter": yes_or_no}
+    found = decode_one(talkative.model(), window, options).hypotheses
+    assert sorted(each.tokens for each in found) == [[7], [9]]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -290,7 +290,7 @@ def test_a_window_that_cannot_be_decoded_fails_its_recording_alone():
 
 def test_a_window_that_cannot_be_encoded_fails_its_recording_alone(open_options):
     class Deaf(FakeCore):
-        def encode(self, mel):
+        def encode(self, mel, n_ctx=None):
             if mel.shape[1] == 200:
                 raise _core.ShapeError("encode: no")
             return super().encode(mel)
@@ -389,7 +389,7 @@ def test_what_is_heard_before_a_clip_that_fails_does_not_depend_on_the_batch(
     open_options, batch_size
 ):
     class Deaf(FakeCore):
-        def encode(self, mel):
+        def encode(self, mel, n_ctx=None):
             if mel.shape[1] in (2000, 500):
                 raise _core.ShapeError(f"encode: no {mel.shape[1]}")
             return super().encode(mel)
@@ -482,7 +482,7 @@ def test_the_thread_ends_with_the_last_recording(open_options, n_before):
 @pytest.mark.parametrize("place", ["decode", "encode"])
 def test_ctrl_c_passes_through(open_options, place, n_before):
     class Interrupted(FakeCore):
-        def encode(self, mel):
+        def encode(self, mel, n_ctx=None):
             if place == "encode":
                 raise KeyboardInterrupt
             return super().encode(mel)
@@ -502,7 +502,7 @@ def test_the_next_window_is_encoded_while_this_one_is_decoded(open_options):
     n_encoded = itertools.count()
 
     class Overlapping(FakeCore):
-        def encode(self, mel):
+        def encode(self, mel, n_ctx=None):
             if next(n_encoded) == 1:
                 both.wait()
             return super().encode(mel)

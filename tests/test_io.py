@@ -18,6 +18,7 @@ import pytest
 from huggingface_writer import as_kind, config_of, container, save, write_json, write_model
 from oracle.checkpoint import Dims, random_checkpoint
 from sottovoce._core import Checkpoint, LoadError, ModelDims, ShapeError, Vocabulary
+from sottovoce.checkpoints.huggingface import huggingface_name
 
 DIMS = Dims(n_audio_ctx=6, n_audio_state=16, n_audio_head=4, n_audio_layer=3, n_vocab=31,
             n_text_state=16, n_text_head=2)  # fmt: skip
@@ -43,7 +44,7 @@ def entry(shape, begin, end, dtype="F32"):
 
 
 @pytest.mark.parametrize("n_shards", [1, 3])
-@pytest.mark.parametrize("prefix", ["model.", ""])
+@pytest.mark.parametrize("prefix", ["model.", "", "base_model.model.model.", "_orig_mod.module."])
 @pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16"])
 def test_directory(tmp_path, rng, kind, prefix, n_shards):
     tensors = random_checkpoint(DIMS, rng)
@@ -74,7 +75,7 @@ def test_directory(tmp_path, rng, kind, prefix, n_shards):
         ("model.decoder.layers.1.final_layer_norm.weight", "decoder.blocks.1.mlp_ln.weight"),
         ("model.decoder.embed_tokens.weight", "decoder.token_embedding.weight"),
         ("model.decoder.layer_norm.bias", "decoder.ln.bias"),
-        ("proj_out.weight", None),
+        ("proj_out.weight", "decoder.token_embedding.weight"),
         ("model.decoder.layers.x.fc1.weight", None),
         ("model.decoder.layers.1.fc1.scale", None),
         ("model.decoder.layers.1.fc3.weight", None),
@@ -207,7 +208,7 @@ BAD_DIRECTORIES = {
     "no weights": (without("model.safetensors"),
         r"has neither model\.safetensors nor model\.safetensors\.index\.json$"),
     "pickle": (renamed("model.safetensors", "pytorch_model.bin"),
-        r"neither model\.safetensors.* pytorch_model\.bin, a pickle, .*safe_serialization=True"),
+        r"neither model\.safetensors.* pytorch_model\.bin, a pickle, .*`sottovoce convert` makes"),
     "CTranslate2": (renamed("model.safetensors", "model.bin"),
         r"neither .* has model\.bin, as CTranslate2 models do: `sottovoce convert` makes a"),
     "config is a list": (lambda d: write_json(d / "config.json", [1]),
@@ -227,8 +228,9 @@ BAD_DIRECTORIES = {
         r"generation_config\.json: suppress_tokens must be an array, got a string"),
     "suppress list": (with_generation(suppress_tokens=[1, None]),
         r"suppress_tokens\[1\] must be an integer, got null"),
-    "suppress range": (with_generation(suppress_tokens=[5]),
-        r"suppress_tokens\[0\] must be in 0\.\.n_vocab-1=4, got 5"),
+    "adapter": (lambda d: save(d / "model.safetensors",
+            {"model.encoder.layers.0.self_attn.q_proj.lora_A.weight": np.ones(1, np.float32)}),
+        r"an adapter that is not merged \('model\.enc.*lora_A\.weight'\): save it with merge_"),
     "heads": (with_generation(alignment_heads=[[0, 0], [1]]),
         r"alignment_heads\[1\] must be \[layer, head\]"),
     "two names": (twice, r"holds 'encoder\.conv1\.bias' under two names"),
@@ -254,10 +256,47 @@ def test_bad_directory(model, change, message):
         Checkpoint.open(str(model))
 
 
-@pytest.mark.parametrize("name", ["nowhere", "config.json"])
-def test_not_a_directory(model, name):
-    with pytest.raises(LoadError, match=rf"open_checkpoint: '.*{name}' is not a directory"):
-        Checkpoint.open(str(model / name))
+def test_not_a_directory_and_not_a_model_file(model):
+    with pytest.raises(LoadError, match=r"open_checkpoint: '.*nowhere' is not a directory"):
+        Checkpoint.open(str(model / "nowhere"))
+    with pytest.raises(LoadError, match=r"config\.json: not a safetensors file"):
+        Checkpoint.open(str(model / "config.json"))
+    with pytest.raises(
+        LoadError, match=r"has no sottovoce\.config in its metadata: it holds weights"
+    ):
+        Checkpoint.open(str(model / "model.safetensors"))
+
+
+def test_suppressed_tokens_outside_the_vocabulary_count_for_nothing(model):
+    write_json(model / "generation_config.json", {"suppress_tokens": [-1, 2, 5]})
+    assert Checkpoint.open(str(model)).suppress_tokens == [2]
+
+
+def test_shards_without_an_index(tmp_path, rng):
+    tensors = random_checkpoint(DIMS, rng)
+    write_model(tmp_path, tensors, DIMS, n_shards=3)
+    (tmp_path / "model.safetensors.index.json").unlink()
+    assert Checkpoint.open(str(tmp_path)).names() == sorted(tensors)
+
+
+def test_a_projection_stands_for_the_embedding_where_that_is_missing(model, rng):
+    tensors = random_checkpoint(TINY, rng)
+    embedding = tensors.pop("decoder.token_embedding.weight")
+    write_model(model, tensors, TINY)
+    theirs = {"proj_out.weight": embedding}
+    theirs |= {huggingface_name(name): tensor for name, tensor in tensors.items()}
+    save(model / "model.safetensors", theirs)
+    found = Checkpoint.open(str(model)).tensor("decoder.token_embedding.weight")
+    np.testing.assert_array_equal(found, embedding)
+    other = {**theirs, "model.decoder.embed_tokens.weight": embedding + 1}
+    save(model / "model.safetensors", other)
+    found = Checkpoint.open(str(model)).tensor("decoder.token_embedding.weight")
+    np.testing.assert_array_equal(found, embedding + 1)
+    with_config(tie_word_embeddings=False)(model)
+    with pytest.raises(LoadError, match=r"proj_out\.weight is not the token embedding"):
+        Checkpoint.open(str(model))
+    save(model / "model.safetensors", {**other, "proj_out.weight": embedding + 1})
+    Checkpoint.open(str(model))
 
 
 # ---- JSON ----
@@ -795,5 +834,5 @@ def test_bad_tokenizer(tmp_path, text, message):
 
 def test_no_tokenizer(tmp_path):
     message = re.escape(f"Vocabulary: '{tmp_path}' has neither tokenizer.json nor vocab.json")
-    with pytest.raises(LoadError, match=f"^{message}$"):
+    with pytest.raises(LoadError, match=f"^{message}, nor a vocabulary"):
         Vocabulary.open(str(tmp_path))

@@ -13,7 +13,10 @@ import pytest
 
 import fake_core
 from fake_core import FakeCore, Heard, at, silence
-from sottovoce import WhisperModel, _core
+from sottovoce import Segment, WhisperModel, Word, _core
+from sottovoce.policy import words as policy
+from sottovoce.policy.segments import Cut
+from sottovoce.policy.window import Window
 from sottovoce.text.tokenizer import Tokenizer
 
 ROOT = Path(__file__).parents[1]
@@ -151,6 +154,89 @@ def test_words_know_their_tokens():
         "end": 2.0,
         "probability": 0.5,
     }
+
+
+# --- edges that no golden case touches: openai-whisper's comparisons, which are strict ---
+
+
+def timed(*words: tuple[str, float, float]) -> list[policy._Timed]:
+    return [
+        policy._Timed(text, (i,), start, end, 0.5) for i, (text, start, end) in enumerate(words)
+    ]
+
+
+def spoken(*words: tuple[float, float, float]) -> Segment:
+    """Of words that begin and end, and are as likely, as these."""
+    found = tuple(Word(" a", *word) for word in words)
+    ends = (found[0].start, found[-1].end) if found else (0.0, 0.0)
+    return Segment(0, 0, *ends, " a", (1,), 0.0, -0.5, 1.0, 0.0, found)
+
+
+def test_a_mark_behind_a_space_is_a_word_of_its_own():
+    words = timed(("a ", 0, 1), (",", 1, 2), ("b", 2, 3), (",", 3, 4))
+    policy._merge_marks(words, "", ",")
+    assert [word.text for word in words] == ["a ", ",", "b,", ""]
+
+
+def test_a_word_may_begin_and_end_half_a_second_outside_of_its_segment():
+    words = timed((" a", 0.5, 2.0), (" b", 2.0, 4.5))
+    found = policy._agree(replace(spoken(), start=1.0, end=4.0), words, 0.25)
+    assert (words[0].start, words[1].end, found.start, found.end) == (0.5, 4.5, 0.5, 4.5)
+    words = timed((" a", 0.25, 2.0), (" b", 2.0, 4.75))
+    found = policy._agree(replace(spoken(), start=1.0, end=4.0), words, 0.25)
+    assert (words[0].start, words[1].end, found.start, found.end) == (1.0, 4.0, 1.0, 4.0)
+
+
+def test_what_is_odd_is_heard_in_the_first_eight_words():
+    normal = [(float(i), i + 1.0, 0.5) for i in range(8)]
+    assert not policy._is_odd(spoken(*normal, (8.0, 14.0, 0.5)))
+    assert policy._is_odd(spoken(*normal[1:], (8.0, 14.0, 0.5)))
+
+
+@pytest.mark.parametrize(
+    ("word", "is_odd"),
+    [
+        ((0.0, 1.0, 0.15), False),
+        ((0.0, 1.0, 0.1499), True),
+        ((0.0, 2.98, 0.5), False),
+        ((0.0, 2.995, 0.5), True),
+    ],
+)
+def test_one_word_is_odd_by_how_likely_and_how_long_it_is(word, is_odd):
+    assert policy._is_odd(spoken(word)) is is_odd
+
+
+def test_what_begins_before_the_threshold_follows_silence():
+    """Which is measured from the start of the recording; a second after other speech as well."""
+    window = Window(0, 3000)
+    segment = spoken((5.0, 6.0, 0.5))
+    assert policy._is_alone(segment, 4.0, None, window, 10.0)
+    assert not policy._is_alone(segment, 4.0, None, window, 5.0)
+    assert policy._is_alone(segment, 0.0, None, window, 4.75)
+    assert not policy._is_alone(segment, 0.0, None, window, 24.0 + 1)
+
+
+def test_without_words_a_long_silence_does_not_end_the_window():
+    """A threshold of 30 s, and nothing said behind the window's start."""
+    window = Window(1000, 3000)
+    cut = Cut([replace(spoken(), start=10.0, end=10.0)], 1200, False, last_speech=10.0)
+    assert policy.without_hallucinations(cut, window, 30.0, 9.0, 9000).seek == 1200
+    late = replace(cut, last_speech=10.5)
+    assert policy.without_hallucinations(late, window, 30.0, 9.0, 9000).seek == window.end
+
+
+def test_a_void_window_does_not_forget_the_prompt():
+    """As if it had not been heard: the next one is still prompted with what came before it."""
+    tokens = fake_core.tokenizer().encode(" the")
+    core = AligningCore(
+        [Heard([at(0), *tokens, at(30)])] * 2,
+        times=[([250, 251], [0.05]), ([0, 50], [0.9])],
+    )
+    options = {"language": "en", "temperature": 0.0, "word_timestamps": True}
+    options |= {"hallucination_silence_threshold": 2.0, "initial_prompt": tokens}
+    found = core.model().transcribe(silence(30), condition_on_previous_text=False, **options)
+    assert [segment.seek for segment in found] == [500]
+    assert core.prompts() == [tokens, tokens]
 
 
 def test_words_are_none_unless_they_are_asked_for():

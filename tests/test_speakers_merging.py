@@ -11,6 +11,7 @@ import pytest
 import tiny_whisper
 from sottovoce import Alternative, Segment, Transcription, Word
 from sottovoce.speakers import Speakers, as_turns
+from sottovoce.speakers.cutting import _parts
 
 BEGIN = 50364  # the first timestamp
 
@@ -55,6 +56,20 @@ def transcription(segments, text="all of it") -> Transcription:
 
 
 # --- whose a word is ---
+
+
+def test_turns_that_touch_are_one():
+    turns = [(0, 1, "B"), (1, 2, "B"), (0.5, 2.5, "A")]
+    assert speakers(turns, (1.2, 1.8)) == ["B"]  # which speaks since 0
+
+
+def test_a_turn_that_ends_where_the_word_begins_is_not_heard_in_it():
+    turns = [(0, 1, "B"), (1.2, 2, "B"), (1.1, 1.9, "A")]
+    assert speakers(turns, (1.0, 2.0)) == ["A"]  # both say 0.8 s, A since 1.1
+
+
+def test_a_word_that_ends_before_it_begins_is_where_it_begins():
+    assert speakers([(1.9, 2.1, "A")], (2.0, 1.0)) == ["A"]
 
 
 @pytest.mark.parametrize(
@@ -370,6 +385,17 @@ def test_other_speakers_take_the_place_of_those_before(tmp_path):
     assert {found.speaker, *(word.speaker for word in found.words)} == {"B"}
     (found,) = talk.with_speakers([]).segments
     assert {found.speaker, *(word.speaker for word in found.words)} == {None}
+
+
+def test_parts_lie_within_the_whole():
+    """Of words that begin before the segment, and of a long one that says the same again."""
+    parts = _parts("de", [list("ab"), list("cd"), list("e")])
+    assert ["de"[part] for part in parts] == ["", "d", "e"]
+    parts = _parts("ab", [list("ab"), list("cd"), list("e")])
+    assert ["ab"[part] for part in parts] == ["ab", "", ""]
+    whole = [99, *[1, 2] * 150, 98]
+    parts = _parts(whole, [[1, 2] * 50, [1, 2] * 100])
+    assert [len(whole[part]) for part in parts] == [101, 201]
 
 
 @pytest.mark.parametrize("windows", ["sequential", "independent"])

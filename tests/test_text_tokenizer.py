@@ -1,6 +1,7 @@
 """Ids and text, on a made-up vocabulary, and on real ones where they are."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import fake_core
 from fake_core import ENGLISH, LARGE_V3, MULTILINGUAL, pieces
 from sottovoce._core import LoadError, ShapeError, Vocabulary
+from sottovoce.policy.window import suppressed_tokens
 from sottovoce.text.languages import CODES_BY_NAME, LANGUAGES, language_code
 from sottovoce.text.tokenizer import SpecialTokens, Tokenizer
 from sottovoce.text.vocabulary import BYTE_ALPHABET
@@ -164,7 +166,7 @@ def test_open_reads_tokenizer_json(tmp_path, n_vocab):
 def test_open_knows_the_other_names_of_tokens(tmp_path):
     rename = {"<|nospeech|>": "<|nocaptions|>", "<|he|>": "<|iw|>"}
     fake_core.write_tokenizer_json(tmp_path, ENGLISH, rename)
-    assert Tokenizer.open(tmp_path / "model.bin", ENGLISH).special.no_speech == 50361
+    assert Tokenizer.open(tmp_path, ENGLISH).special.no_speech == 50361
 
 
 def test_open_reads_the_older_vocab_json(tmp_path):
@@ -181,6 +183,37 @@ def test_the_tokenizer_of_another_model_is_refused(tmp_path):
     fake_core.write_tokenizer_json(tmp_path, ENGLISH)
     with pytest.raises(LoadError, match=r"<\|endoftext\|> must have the id 50257 .*, got 50256"):
         Tokenizer.open(tmp_path, MULTILINGUAL)
+
+
+def add_token(path, token):
+    root = json.loads(path.read_text(encoding="utf-8"))
+    root["added_tokens"].append({"content": "<|mine|>", "id": token})
+    path.write_text(json.dumps(root), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("n_vocab", "more"), [(ENGLISH, 1), (ENGLISH, 2), (MULTILINGUAL, 1), (LARGE_V3, 1)]
+)
+def test_one_token_more_makes_no_other_model(tmp_path, n_vocab, more):
+    fake_core.write_tokenizer_json(tmp_path, n_vocab)
+    add_token(tmp_path / "tokenizer.json", n_vocab + more - 1)
+    tokenizer = Tokenizer.open(tmp_path, n_vocab + more)
+    special = SpecialTokens.of_vocabulary(n_vocab)
+    assert tokenizer.special == replace(special, n_vocab=n_vocab + more)
+    assert tokenizer.is_multilingual == (n_vocab != ENGLISH)
+    unused = [*range(n_vocab, n_vocab + more)]
+    assert suppressed_tokens(tokenizer, ()) == unused
+    assert set(unused) < set(suppressed_tokens(tokenizer, (-1,)))
+
+
+def test_rows_of_padding(tmp_path):
+    fake_core.write_tokenizer_json(tmp_path, MULTILINGUAL)
+    tokenizer = Tokenizer.open(tmp_path, 51872)
+    assert tokenizer.special.unused == range(51865, 51872)
+    assert tokenizer.language_token("de") == 50261
+    fake_core.write_tokenizer_json(tmp_path, MULTILINGUAL, {"<|de|>": "<|xx|>"})
+    with pytest.raises(LoadError, match="or a vocabulary must list its special tokens, got 51872"):
+        Tokenizer.open(tmp_path, 51872)
 
 
 def test_a_missing_language_is_refused(tmp_path):
@@ -215,7 +248,7 @@ def test_a_broken_file_is_named(tmp_path, contents):
 
 
 def test_a_directory_without_vocabulary_is_named(tmp_path):
-    with pytest.raises(LoadError, match=r"must hold tokenizer\.json \(or vocab\.json\)"):
+    with pytest.raises(LoadError, match=r"has neither tokenizer\.json nor vocab\.json"):
         Tokenizer.open(tmp_path, MULTILINGUAL)
 
 

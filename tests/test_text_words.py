@@ -27,6 +27,7 @@ def words(tokenizer: Tokenizer, text: str, language: str) -> list[str]:
         ("ar", " مرحبا بكم", [" مرحبا", " بكم"]),
         ("en", " 👨‍👩‍👧 naïve", [" 👨‍👩‍👧", " naïve"]),
         ("ja", "そして国が", ["そして", "国", "が"]),
+        ("en", " a\nb", [" a", "\nb"]),
     ],
 )
 def test_words_end_where_their_language_ends_them(tokenizer, language, text, expected):
@@ -54,6 +55,13 @@ def test_a_character_of_several_tokens_is_whole(tokenizer):
             assert tokenizer.decode(of_word) == word
             assert "\ufffd" not in word
     assert len(words(tokenizer, text, "zh")) > 6
+
+
+def test_special_tokens_are_words_of_their_own(tokenizer):
+    eot = tokenizer.special.eot
+    tokens = [*tokenizer.encode(" the"), eot, *tokenizer.encode("n"), eot + 1, eot + 2]
+    split = [of_word for _, of_word in split_words(tokenizer, tokens, "en")]
+    assert split == [tuple(tokens[:1]), tuple(tokens[1:3]), (eot + 1,), (eot + 2,)]
 
 
 def test_nothing_has_no_words(tokenizer):

@@ -14,7 +14,16 @@ import pytest
 
 from sottovoce.results import Segment, Word
 from sottovoce.transcription import Transcription
-from sottovoce.writers import ALL, FORMATS, WRITERS, Layout, format_timestamp, save, write
+from sottovoce.writers import (
+    ALL,
+    FORMATS,
+    WRITERS,
+    Layout,
+    format_of,
+    format_timestamp,
+    save,
+    write,
+)
 from sottovoce.writers.ass import _HEAD as ASS_HEAD
 
 ROOT = Path(__file__).parents[1]
@@ -295,6 +304,44 @@ def test_words_light_up_as_they_are_said(output_format, expected):
     assert written(said(WORDS), output_format, highlight_words=True) == expected
 
 
+def test_a_pause_of_three_seconds_is_bridged():
+    """As in openai-whisper, where a longer one is not."""
+    layout = {"max_line_width": 40, "max_line_count": 1}
+    for pause, shown in ((3.0, ["a b"]), (3.125, ["a", "b"])):
+        words = (Word(" a", 1.0, 1.5, 0.5), Word(" b", 1 + pause, 5.0, 0.5))
+        assert cues_of_srt(written(said(words), "srt", **layout)) == shown
+
+
+def test_no_moment_is_shorter_than_a_millisecond_can_tell():
+    words = (Word(" a", 0.0, 1.0, 0.5), Word(" b", 1.0004, 2.0, 0.5), Word(" c", 2.0006, 3, 0.5))
+    times = [
+        times for times, _ in cues_with_times(written(said(words), "srt", highlight_words=True))
+    ]
+    assert [time[6:12] + time[-6:] for time in times] == [
+        "00,00001,000",
+        "01,00002,000",
+        "02,00002,001",
+        "02,00103,000",
+    ]
+
+
+def test_karaoke_goes_on_where_words_overlap():
+    words = (Word(" a", 0.0, 1.0, 0.5), Word(" b", 0.5, 1.5, 0.5), Word(" c", 0.25, 0.75, 0.5))
+    assert "{\\k100}a{\\k50} b{\\k0} c\n" in written(said(words), "ass", highlight_words=True)
+
+
+def test_a_word_that_ends_its_line_adds_no_line():
+    words = (Word(" a\n", 0.0, 1.0, 0.5), Word("\n \n", 1.0, 2.0, 0.5))
+    assert written(said(words), "srt") == "1\n00:00:00,000 --> 00:00:02,000\na\n\n"
+
+
+def test_the_longest_name_of_a_format_counts():
+    assert format_of(Path("talk.full.json")) == "full.json"
+    assert format_of(Path("talk.JSON")) == "json"
+    assert format_of(Path("full.json")) == "json"
+    assert format_of(Path("talk.docx")) == "docx"
+
+
 def test_lines_of_a_subtitle_are_lines_of_lyrics():
     assert written(said(WORDS), "lrc", max_line_width=11) == (
         "[00:00.00]{Now}\n[00:00.50]then\\N, go!\n"
@@ -340,6 +387,7 @@ def test_layouts_need_words(output_format, layout):
         ({"max_line_width": 0}, ValueError, "max_line_width must be >= 1, got 0"),
         ({"max_line_count": 2.0}, TypeError, "max_line_count must be an int or None, got 2.0"),
         ({"max_words_per_line": True}, TypeError, "max_words_per_line must be an int"),
+        ({"highlight_words": "False"}, TypeError, "highlight_words must be True or False, got 'F"),
     ],
 )
 def test_a_bad_layout_is_refused(layout, error, message):
@@ -510,6 +558,20 @@ def test_no_subtitle_mixes_speakers(layout, output_format):
                 assert shown == name
 
 
+@pytest.mark.parametrize(
+    "layout", [each for each in LAYOUTS if "highlight_words" not in each], ids=str
+)
+@pytest.mark.parametrize("output_format", ["vtt", "srt", "ass", "lrc"])
+def test_subtitles_of_speakers_at_once_are_in_order(layout, output_format):
+    ada = tuple(Word(f" a{i}", i / 2, i / 2 + 0.5, 0.5, (7,), "Ada") for i in range(20))
+    bob = tuple(Word(f" b{i}", i / 2, i / 2 + 0.5, 0.5, (7,), "Bob") for i in range(1, 19))
+    file = written(said(ada, bob), output_format, **layout)
+    times = re.findall(r"(?m)^(?:Dialogue: 0,|\[)?((?:\d+:)?\d+:\d+[.,]\d+)(?: -->|,|\])", file)
+    starts = [time.rjust(12, "0") for time in times]
+    assert len(starts) > 1
+    assert starts == sorted(starts)
+
+
 def test_an_empty_segment_of_a_speaker_is_an_empty_line():
     found = transcript("", [replace(segment(0, 0.0, 1.0, ""), speaker="Ada")], "en")
     assert written(found, "txt") == "\n"
@@ -540,6 +602,22 @@ def test_a_line_has_room_for_the_name_in_front(output_format, n_lines):
     assert len(re.findall(r"wo\d+", text)) == 60
     # Four words of five letters are 23 wide; "[Ada]: " and three, 24.
     assert max(map(len, lines)) == (24 if output_format in ("srt", "lrc") else 23)
+
+
+def test_a_word_of_nothing_leaves_no_space_behind_a_name():
+    words = tuple(
+        Word(said, i, i + 1, 0.5, (7,), "Ada") for i, said in enumerate([" ", " a", " b"])
+    )
+    for layout in ({}, {"max_line_width": 12}):
+        assert cues_of_srt(written(said(words), "srt", **layout)) == ["[Ada]: a b"]
+
+
+def test_a_word_is_its_own_speakers_before_its_segments():
+    words = (Word(" a", 0, 1, 0.5, (7,)), Word(" b", 1, 2, 0.5, (8,), "Bob"))
+    found = said(words)
+    segments = [replace(segment, speaker="Ada") for segment in found.segments]
+    file = written(transcript(found.text, segments, "en"), "srt")
+    assert cues_of_srt(file) == ["[Ada]: a", "[Bob]: b"]
 
 
 def test_a_name_that_leaves_no_room_stands_beside_a_word():

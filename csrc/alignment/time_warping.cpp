@@ -13,7 +13,8 @@ enum Move : std::uint8_t { kBoth, kNextRow, kNextColumn };  // that led to a cel
 
 // Cells (row, column) of a table that has a row and a column more than the matrix, before its
 // first. Those with the same row + column are a diagonal: they do not depend on each other, so that
-// one is computed in vectors from the two before it. Costs stand by row.
+// one is computed in vectors from the two before it. Costs stand by row; rows that no diagonal has
+// come to yet are infinitely far.
 struct Diagonals {
   explicit Diagonals(std::size_t n_rows)
       : second_last(n_rows + 1, std::numeric_limits<float>::infinity()),
@@ -62,7 +63,6 @@ std::vector<std::uint8_t> find_moves(const Tensor& matrix) {
     }
     diagonals.extend(begin, end, moves.data() + diagonal * (n_rows + 1));
     diagonals.next[0] = kNowhere;
-    if (diagonal <= n_rows) diagonals.next[static_cast<std::size_t>(diagonal)] = kNowhere;
     std::swap(diagonals.second_last, diagonals.last);
     std::swap(diagonals.last, diagonals.next);
   }

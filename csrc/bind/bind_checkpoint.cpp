@@ -89,6 +89,28 @@ TensorView view_tensor(const std::string& name, py::handle value) {
   return {array.data(), *dtype, Shape(array.shape(), array.shape() + array.ndim())};
 }
 
+struct Viewed {
+  std::map<std::string, TensorView> tensors;
+  std::shared_ptr<const void> storage;
+};
+
+Viewed view_tensors(const TensorMapping& tensors) {
+  Viewed viewed;
+  std::vector<py::object> arrays;
+  for (const py::handle item : tensors.attr("items")()) {
+    const auto [name, array] = py::cast<std::pair<py::object, py::object>>(item);
+    if (!py::isinstance<py::str>(name)) {
+      throw py::type_error("Checkpoint: names of tensors must be str, got " +
+                           py::cast<std::string>(py::repr(name)));
+    }
+    const auto key = py::cast<std::string>(name);
+    viewed.tensors[key] = view_tensor(key, array);
+    arrays.push_back(array);
+  }
+  viewed.storage = keep_alive(std::move(arrays));
+  return viewed;
+}
+
 std::optional<std::vector<LayerHead>> to_heads(const std::optional<HeadPairs>& pairs) {
   if (!pairs) return std::nullopt;
   std::vector<LayerHead> heads;
@@ -112,19 +134,19 @@ Checkpoint make_checkpoint(const ModelDims& dims, const TensorMapping& tensors,
   checkpoint.alignment_heads = to_heads(alignment_heads);
   checkpoint.suppress_tokens = std::move(suppress_tokens);
   checkpoint.source = std::move(source);
-  std::vector<py::object> arrays;
-  for (const py::handle item : tensors.attr("items")()) {
-    const auto [name, array] = py::cast<std::pair<py::object, py::object>>(item);
-    if (!py::isinstance<py::str>(name)) {
-      throw py::type_error("Checkpoint: names of tensors must be str, got " +
-                           py::cast<std::string>(py::repr(name)));
-    }
-    const auto key = py::cast<std::string>(name);
-    checkpoint.tensors[key] = view_tensor(key, array);
-    arrays.push_back(array);
-  }
-  checkpoint.storage = keep_alive(std::move(arrays));
+  Viewed viewed = view_tensors(tensors);
+  checkpoint.tensors = std::move(viewed.tensors);
+  checkpoint.storage = std::move(viewed.storage);
   return checkpoint;
+}
+
+Checkpoint open(const std::string& path, const std::optional<TensorMapping>& tensors) {
+  if (tensors) {
+    Viewed viewed = view_tensors(*tensors);
+    return open_checkpoint(path, viewed.tensors, std::move(viewed.storage));
+  }
+  const ReleaseGil release;
+  return open_checkpoint(path);
 }
 
 std::vector<std::string> names_of(const Checkpoint& checkpoint) {
@@ -217,10 +239,12 @@ void bind_checkpoint_class(py::module_& module) {
            "alignment_heads: (layer, head) pairs, or None for the default of the dims.\n"
            "Raises LoadError for dims that describe no network, TypeError for another dtype,\n"
            "ShapeError for a strided array.")
-      .def_static("open", &open_checkpoint, py::arg("directory"), py::call_guard<ReleaseGil>(),
-                  "Memory-maps a Hugging Face directory: config.json, model.safetensors or its\n"
-                  "shards, generation_config.json if there. Raises LoadError naming the file or\n"
-                  "the tensor.")
+      .def_static(
+          "open", &open, py::arg("path"), py::arg("tensors") = py::none(),
+          "Memory-maps a Hugging Face directory (config.json, model.safetensors or its\n"
+          "shards, generation_config.json if there), a ggml file, or a safetensors file that\n"
+          "is a whole model. tensors: those of a directory, under Hugging Face's names, that\n"
+          "the caller has read. Raises LoadError naming the file or the tensor.")
       .def_property_readonly("dims", [](const Checkpoint& self) { return self.dims; })
       .def_property_readonly(
           "alignment_heads", [](const Checkpoint& self) { return to_pairs(self.alignment_heads); },
@@ -249,13 +273,18 @@ void bind_vocabulary(py::module_& module) {
       .def(py::init<const Pieces&, const Special&>(), py::arg("pieces"), py::arg("special"),
            "pieces: ordinary tokens by id, in the byte alphabet. special: ids by name. Raises\n"
            "LoadError for what `open` would not take in a file.")
-      .def_static("open", &Vocabulary::open, py::arg("directory"), py::call_guard<ReleaseGil>(),
-                  "Reads tokenizer.json, or vocab.json and added_tokens.json. Raises LoadError.")
+      .def_static(
+          "open", &Vocabulary::open, py::arg("path"), py::call_guard<ReleaseGil>(),
+          "Reads a directory's tokenizer.json, vocab.json and added_tokens.json, or\n"
+          "CTranslate2's vocabulary.json or vocabulary.txt; or a file that is a whole model.\n"
+          "Raises LoadError.")
       .def("__len__", &Vocabulary::size)
       .def(
           "bytes", [](const Vocabulary& self, int token) { return py::bytes(self.bytes(token)); },
           py::arg("token"),
           "Bytes of one token; of a special token its name. Raises ShapeError if out of range.")
+      .def("spelled", &Vocabulary::spelled, py::arg("token"),
+           "The same as vocabulary files spell it: a printable character for each byte.")
       .def("is_byte_level", &Vocabulary::is_byte_level, py::arg("end"),
            "Whether all ids below `end` are ordinary tokens, every single byte among them.")
       .def("special", &Vocabulary::special, py::arg("name"),
@@ -279,11 +308,14 @@ void bind_vocabulary(py::module_& module) {
 void bind_checkpoint(py::module_& module) {
   bind_dims(module);
   bind_checkpoint_class(module);
-  module.def("checkpoint_identity", &checkpoint_identity, py::arg("directory"),
-             py::call_guard<ReleaseGil>(),
-             "A text that changes whenever the files of a model directory do. Raises LoadError if\n"
-             "they cannot be read.");
+  module.def(
+      "checkpoint_identity", &checkpoint_identity, py::arg("path"), py::call_guard<ReleaseGil>(),
+      "A text that changes whenever a model's file, or the files of its directory, do. Raises\n"
+      "LoadError if they cannot be read.");
   bind_vocabulary(module);
+  module.def("special_names", &special_names, py::arg("n_vocab"),
+             "Names and ids of the special tokens of a model of so many tokens, without the\n"
+             "timestamps; empty for a size that no released model has.");
 }
 
 }  // namespace sottovoce::bind

@@ -240,14 +240,23 @@ void bind_model(py::module_& module) {
       .def_property_readonly("metrics", &Model::metrics)
       .def(
           "encode",
-          [](const Model& self, const py::array& mel, bool hidden_states) {
+          [](const Model& self, const py::array& mel, std::optional<int> n_ctx,
+             bool hidden_states) {
             const TensorView view = view_f32(mel, "encode: mel");
+            if (n_ctx && hidden_states) {
+              throw py::value_error("encode: hidden_states needs all positions, n_ctx=None");
+            }
             const ReleaseGil release;
+            if (n_ctx) return self.encode_short({view}, *n_ctx).front();
             return self.encode(view, hidden_states);
           },
-          py::arg("mel"), py::kw_only(), py::arg("hidden_states") = false,
+          py::arg("mel"), py::arg("n_ctx") = py::none(), py::kw_only(),
+          py::arg("hidden_states") = false,
           "mel (n_mels, n_frames <= 2 * n_audio_ctx) float32; a shorter window is filled with 0.0, "
-          "as openai-whisper's pad_or_trim does. Returns AudioFeatures.")
+          "as openai-whisper's pad_or_trim does. With n_ctx only as many positions are encoded, of "
+          "a "
+          "mel of at most 2 * n_ctx frames; those of an empty window follow. Returns "
+          "AudioFeatures.")
       .def(
           "encode_windows",
           [](const Model& self, const std::vector<py::array>& mels, bool hidden_states) {

@@ -151,6 +151,7 @@ DecodingResult Window::result() {
   for (std::size_t i = 0; i < std::min(order.size(), static_cast<std::size_t>(options_.n_best));
        ++i) {
     const Hypothesis& candidate = candidates[order[i]];
+    if (i > 0 && std::isinf(candidate.sum_logprob)) break;  // a beam that found nothing to say
     result.hypotheses.push_back({candidate.tokens, candidate.sum_logprob,
                                  static_cast<float>(score(candidate, options_.length_penalty))});
   }

@@ -12,6 +12,12 @@
 
 namespace sottovoce::huggingface {
 
+// Metadata of a safetensors file that is a whole model: the texts of config.json, of
+// generation_config.json and of a tokenizer.json.
+inline constexpr const char* kConfigText = "sottovoce.config";
+inline constexpr const char* kGenerationText = "sottovoce.generation_config";
+inline constexpr const char* kTokenizerText = "sottovoce.tokenizer";
+
 // config.json: the ten dims, translated and validated. `file` is its path, for messages.
 ModelDims read_dims(const json::Value& config, const std::string& file);
 

@@ -37,8 +37,12 @@ bool ends_with(std::string_view name, std::string_view suffix) {
 
 // Whether the network, or its alignment heads, may come from a file of this name.
 bool is_of_network(std::string_view name) {
-  return name == "config.json" || name == "generation_config.json" || name == "model.bin" ||
-         ends_with(name, ".safetensors") || ends_with(name, ".safetensors.index.json");
+  const bool is_json =
+      name == "config.json" || name == "generation_config.json" || name == "adapter_config.json" ||
+      ends_with(name, ".safetensors.index.json") || ends_with(name, ".bin.index.json");
+  const bool is_bin = name == "model.bin" || name == "adapter_model.bin" ||
+                      (name.substr(0, 13) == "pytorch_model" && ends_with(name, ".bin"));
+  return is_json || is_bin || ends_with(name, ".safetensors");
 }
 
 // Names of what may belong to a checkpoint, sorted.
@@ -77,19 +81,24 @@ std::string nanoseconds(const timespec& time) {
   return std::to_string(time.tv_sec) + "." + std::to_string(time.tv_nsec);
 }
 
+// A line that tells one state of a file from others; empty for anything but a regular file.
+std::string state_of(const std::string& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return "";
+  return " " + std::to_string(status.st_size) + " " + nanoseconds(status.st_mtim) + " " +
+         nanoseconds(status.st_ctim) + " " + std::to_string(sample(path, status.st_size)) + "\n";
+}
+
 }  // namespace
 
-std::string checkpoint_identity(const std::string& directory) {
-  std::string identity = real_path(directory);
-  if (identity.empty()) fail(directory);
+std::string checkpoint_identity(const std::string& path) {
+  std::string identity = real_path(path);
+  if (identity.empty()) fail(path);
   identity += "\n";
-  for (const std::string& name : model_files(directory)) {
-    const std::string path = directory + "/" + name;
-    struct stat status{};
-    if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
-    identity += name + " " + std::to_string(status.st_size) + " " + nanoseconds(status.st_mtim) +
-                " " + nanoseconds(status.st_ctim) + " " +
-                std::to_string(sample(path, status.st_size)) + "\n";
+  if (is_file(path)) return identity + state_of(path);
+  for (const std::string& name : model_files(path)) {
+    const std::string state = state_of(path + "/" + name);
+    if (!state.empty()) identity += name + state;
   }
   return identity;
 }

@@ -50,6 +50,15 @@ bool is_file(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
+bool begins_with(const std::string& path, std::string_view start) {
+  if (!is_file(path)) return false;
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return false;
+  std::string found(start.size(), '\0');
+  const ssize_t n = ::read(file.get(), found.data(), found.size());
+  return n == static_cast<ssize_t>(start.size()) && found == start;
+}
+
 std::string real_path(const std::string& path) {
   const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
   return real ? real.get() : "";

@@ -3,11 +3,15 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 namespace sottovoce {
 
 // True for a regular file, or a link to one.
 bool is_file(const std::string& path);
+
+// Whether a regular file begins with these bytes; false too if it cannot be read.
+bool begins_with(const std::string& path, std::string_view start);
 
 // The whole path, without links; empty, and errno set, if nothing is there.
 std::string real_path(const std::string& path);

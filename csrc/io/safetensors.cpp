@@ -19,6 +19,7 @@ namespace {
 
 using Entry = SafetensorsFile::Entry;
 using Entries = std::map<std::string, Entry>;
+using Texts = std::map<std::string, std::string>;
 
 constexpr std::size_t kLengthBytes = 8;  // little-endian header length before the header
 constexpr std::size_t kMaxHeader = 100 * 1000 * 1000;  // the reference implementation's limit
@@ -62,12 +63,15 @@ class HeaderReader {
  public:
   HeaderReader(const std::string& path, std::size_t n_data) : path_(path), n_data_(n_data) {}
 
-  Entries read(std::string_view header) const {
+  Entries read(std::string_view header, Texts& metadata) const {
     const json::Value root = json::parse(header, path_ + ": header");
     if (root.object() == nullptr) fail(path_, "the header must be an object, got " + kind(root));
     Entries entries;
     for (const json::Member& member : *root.object()) {
-      if (member.key == "__metadata__") continue;
+      if (member.key == "__metadata__") {
+        read_metadata(member.value, metadata);
+        continue;
+      }
       entries.emplace(member.key, read_entry(member.key, member.value));
     }
     check_tiling(entries);
@@ -76,6 +80,13 @@ class HeaderReader {
 
  private:
   static std::string kind(const json::Value& value) { return value.kind(); }
+
+  static void read_metadata(const json::Value& value, Texts& metadata) {
+    if (value.object() == nullptr) return;
+    for (const json::Member& member : *value.object()) {
+      if (member.value.string() != nullptr) metadata.emplace(member.key, *member.value.string());
+    }
+  }
 
   [[noreturn]] void fail_tensor(const std::string& name, const std::string& what) const {
     fail(path_, "tensor '" + name + "': " + what);
@@ -182,7 +193,7 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : file_(path) {
   const std::string_view header = header_of(file_);
   data_ = header.data() + header.size();
   const std::size_t n_data = file_.size() - kLengthBytes - header.size();
-  entries_ = HeaderReader(file_.path(), n_data).read(header);
+  entries_ = HeaderReader(file_.path(), n_data).read(header, metadata_);
 }
 
 TensorView SafetensorsFile::view(const std::string& name) const {

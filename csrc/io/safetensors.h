@@ -25,6 +25,8 @@ class SafetensorsFile {
 
   const std::string& path() const { return file_.path(); }
   const std::map<std::string, Entry>& entries() const { return entries_; }
+  // Texts beside the tensors, by name.
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
   // A view into the map, valid while this object lives and perhaps not aligned to its elements.
   // Throws LoadError unless the dtype is F32, F16 or BF16.
   TensorView view(const std::string& name) const;
@@ -33,6 +35,7 @@ class SafetensorsFile {
   MappedFile file_;
   const char* data_ = nullptr;  // the data block
   std::map<std::string, Entry> entries_;
+  std::map<std::string, std::string> metadata_;
 };
 
 }  // namespace sottovoce

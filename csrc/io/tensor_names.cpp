@@ -74,6 +74,10 @@ std::optional<std::string> stem_name(std::string_view stem) {
 
 std::optional<std::string> reference_name(std::string_view huggingface_name) {
   std::string_view name = huggingface_name;
+  // What torch.compile, DataParallel and PEFT put in front, in any order.
+  while (accept(name, "_orig_mod.") || accept(name, "module.") ||
+         accept(name, "base_model.model.")) {
+  }
   accept(name, "model.");
   // Buffers of their own in the reference, and so without a last word.
   if (name == "encoder.embed_positions.weight") return "encoder.positional_embedding";

@@ -8,7 +8,8 @@
 namespace sottovoce {
 
 // "model.encoder.layers.0.self_attn.q_proj.weight" -> "encoder.blocks.0.attn.query.weight", with or
-// without the "model." in front; nothing for a name that the network has no use for.
+// without the "model." and the names of wrappers in front; nothing for a name that the network has
+// no use for.
 std::optional<std::string> reference_name(std::string_view huggingface_name);
 
 }  // namespace sottovoce

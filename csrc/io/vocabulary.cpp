@@ -3,7 +3,6 @@
 // ids is told in words.cpp and byte_pairs.cpp.
 #include <algorithm>
 #include <array>
-#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -11,16 +10,13 @@
 #include <sottovoce/error.h>
 
 #include "byte_pairs.h"
-#include "json.h"
-#include "mapped_file.h"
+#include "token_files.h"
 #include "utf8.h"
 #include "words.h"
 
 namespace sottovoce {
 namespace {
 
-constexpr std::int64_t kMaxId = (1 << 20) - 1;  // ModelDims allows as many rows
-constexpr const char* kEndOfText = "<|endoftext|>";
 constexpr const char* kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
 [[noreturn]] void fail(const std::string& file, const std::string& what) {
@@ -44,6 +40,11 @@ std::array<int, kAlphabetEnd> make_alphabet() {
   return byte_of;
 }
 
+std::string to_utf8(int code) {
+  if (code < 0x80) return {static_cast<char>(code)};
+  return {static_cast<char>(0xC0 | code >> 6), static_cast<char>(0x80 | (code & 0x3F))};
+}
+
 std::string to_bytes(const std::string& spelled, const std::string& file) {
   static const std::array<int, kAlphabetEnd> byte_of = make_alphabet();
   std::string bytes;
@@ -57,103 +58,6 @@ std::string to_bytes(const std::string& spelled, const std::string& file) {
     p += step.n_bytes;
   }
   return bytes;
-}
-
-struct AddedToken {
-  std::string name;
-  int id = 0;
-  bool special = true;
-};
-
-// Tokens as a file gives them: `spelled` in the byte alphabet, `added` as they are.
-struct TokenFile {
-  std::string path;  // for messages
-  std::vector<std::pair<std::string, int>> spelled;
-  std::vector<AddedToken> added;
-};
-
-// Without the merges of tokenizer.json, half of its size: they follow from the ids.
-json::Value read_json(const std::string& path) { return json::read(path, "merges"); }
-
-int check_id(std::int64_t id, const std::string& token, const std::string& path) {
-  if (id < 0 || id > kMaxId) {
-    fail(path, "token '" + token + "' needs an id in 0.." + std::to_string(kMaxId));
-  }
-  return static_cast<int>(id);
-}
-
-int read_id(const json::Value* value, const std::string& token, const std::string& path) {
-  const std::int64_t* id = value == nullptr ? nullptr : value->integer();
-  return check_id(id == nullptr ? -1 : *id, token, path);
-}
-
-std::vector<std::pair<std::string, int>> read_ids(const json::Value* vocab,
-                                                  const std::string& path) {
-  if (vocab == nullptr || vocab->object() == nullptr) {
-    fail(path, "has no object that maps tokens to ids");
-  }
-  std::vector<std::pair<std::string, int>> ids;
-  ids.reserve(vocab->object()->size());
-  for (const json::Member& member : *vocab->object()) {
-    ids.emplace_back(member.key, read_id(&member.value, member.key, path));
-  }
-  return ids;
-}
-
-AddedToken read_added(const json::Value& value, const std::string& path) {
-  const json::Value* content = value.find("content");
-  if (content == nullptr || content->string() == nullptr) {
-    fail(path, "an added token has no string 'content'");
-  }
-  const json::Value* special = value.find("special");
-  const std::string& name = *content->string();
-  return {name, read_id(value.find("id"), name, path),
-          special == nullptr || special->boolean() == nullptr || *special->boolean()};
-}
-
-// tokenizer.json of the tokenizers library: {"model": {"vocab": {...}}, "added_tokens": [...]}.
-TokenFile read_tokenizer_json(const std::string& path) {
-  const json::Value root = read_json(path);
-  TokenFile file{path, {}, {}};
-  const json::Value* model = root.find("model");
-  file.spelled = read_ids(model == nullptr ? nullptr : model->find("vocab"), path);
-  const json::Value* added = root.find("added_tokens");
-  if (added == nullptr || added->array() == nullptr) fail(path, "has no array 'added_tokens'");
-  for (const json::Value& value : *added->array()) file.added.push_back(read_added(value, path));
-  return file;
-}
-
-// The older pair: {"!": 0, ...} and {"<|en|>": 50259, ...}.
-TokenFile read_vocab_json(const std::string& path, const std::string& added_path) {
-  const json::Value vocab = read_json(path);
-  TokenFile file{path, read_ids(&vocab, path), {}};
-  if (!is_file(added_path)) return file;
-  const json::Value added = read_json(added_path);
-  for (auto& [name, id] : read_ids(&added, added_path)) file.added.push_back({name, id, true});
-  return file;
-}
-
-TokenFile read_tokens(const std::string& directory) {
-  if (is_file(directory + "/tokenizer.json")) {
-    return read_tokenizer_json(directory + "/tokenizer.json");
-  }
-  if (is_file(directory + "/vocab.json")) {
-    return read_vocab_json(directory + "/vocab.json", directory + "/added_tokens.json");
-  }
-  throw LoadError("Vocabulary: '" + directory + "' has neither tokenizer.json nor vocab.json");
-}
-
-TokenFile in_memory(const std::vector<std::string>& pieces,
-                    const std::map<std::string, int>& special) {
-  TokenFile file{"Vocabulary", {}, {}};
-  for (const std::string& piece : pieces) {
-    const auto id = static_cast<std::int64_t>(file.spelled.size());
-    file.spelled.emplace_back(piece, check_id(id, piece, file.path));
-  }
-  for (const auto& [name, id] : special) {
-    file.added.push_back({name, check_id(id, name, file.path), true});
-  }
-  return file;
 }
 
 // <|endoftext|> is spelled in some files and added in others; either way it is special.
@@ -174,7 +78,7 @@ int largest_id(const TokenFile& file) {
   int largest = 0;
   for (const auto& token : file.spelled) largest = std::max(largest, token.second);
   for (const AddedToken& token : file.added) largest = std::max(largest, token.id);
-  return largest;
+  return std::max(largest, static_cast<int>(file.bytes.size()) - 1);
 }
 
 void append_as_text(const std::string& bytes, std::string& text) {
@@ -219,6 +123,9 @@ struct Vocabulary::Table {
           is_taken[static_cast<std::size_t>(id)] ? special.find(spelled) : special.end();
       const bool in_both_lists = added != special.end() && added->second == id;
       if (!in_both_lists) claim(id, spelled, file.path) = to_bytes(spelled, file.path);
+    }
+    for (std::size_t id = 0; id < file.bytes.size(); ++id) {
+      claim(static_cast<int>(id), file.bytes[id], file.path) = file.bytes[id];
     }
     // Hugging Face renamed the token; both names find it.
     const auto captions = special.find("<|nocaptions|>");
@@ -268,10 +175,10 @@ Vocabulary::Vocabulary(Table table)
 
 Vocabulary::Vocabulary(const std::vector<std::string>& pieces,
                        const std::map<std::string, int>& special)
-    : Vocabulary(Table(in_memory(pieces, special))) {}
+    : Vocabulary(Table(tokens_in_memory(pieces, special))) {}
 
-Vocabulary Vocabulary::open(const std::string& directory) {
-  return Vocabulary(Table(read_tokens(directory)));
+Vocabulary Vocabulary::open(const std::string& path) {
+  return Vocabulary(Table(read_tokens(path)));
 }
 
 const std::string& Vocabulary::bytes(int token) const {
@@ -280,6 +187,17 @@ const std::string& Vocabulary::bytes(int token) const {
                      std::to_string(token));
   }
   return bytes_[static_cast<std::size_t>(token)];
+}
+
+std::string Vocabulary::spelled(int token) const {
+  static const std::array<int, kAlphabetEnd> byte_of = make_alphabet();
+  std::string text;
+  for (const char byte : bytes(token)) {
+    const auto* const character =
+        std::find(byte_of.begin(), byte_of.end(), static_cast<unsigned char>(byte));
+    text += to_utf8(static_cast<int>(character - byte_of.begin()));
+  }
+  return text;
 }
 
 bool Vocabulary::is_byte_level(int end) const {

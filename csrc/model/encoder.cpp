@@ -21,18 +21,19 @@ void attend(EncoderPass& pass, const SelfAttentionWeights& weights) {
 }  // namespace
 
 EncoderWorkspace::EncoderWorkspace(const ops::Backend& backend, const ModelDims& dims,
-                                   const Weights& weights, int windows)
+                                   const Weights& weights, int windows, int positions)
     : n_windows(windows),
-      frames(backend.array({windows, dims.n_frames() + 2, dims.n_mels}, weights.type.conv)),
-      stem(backend.zeros({windows, dims.n_frames() + 2, dims.n_audio_state}, weights.type.conv)),
-      x(backend.array({windows, dims.n_audio_ctx, dims.n_audio_state})),
+      n_ctx(positions),
+      frames(backend.array({windows, kInputStride * n_ctx + 2, dims.n_mels}, weights.type.conv)),
+      stem(backend.zeros({windows, kInputStride * n_ctx + 2, dims.n_audio_state},
+                         weights.type.conv)),
+      x(backend.array({windows, n_ctx, dims.n_audio_state})),
       normal(backend.rows(x.n_rows(), dims.n_audio_state, weights.type.linear)),
       q(backend.rows(x.n_rows(), dims.n_audio_state, weights.type.attention)),
       mixed(backend.rows(x.n_rows(), dims.n_audio_state, weights.type.linear)),
       mlp(backend.mlp_scratch(x.n_rows(), dims.n_audio_state, weights.type.linear)) {
   for (int window = 0; window < windows; ++window) {
-    keys_values.push_back(backend.keys_values(weights.type.attention, dims.n_audio_ctx,
-                                              dims.n_audio_head,
+    keys_values.push_back(backend.keys_values(weights.type.attention, n_ctx, dims.n_audio_head,
                                               dims.n_audio_state / dims.n_audio_head));
   }
 }
@@ -42,12 +43,12 @@ std::vector<EncodedWindow> encode_windows(EncoderPass& pass, const std::vector<T
   const auto& [backend, dims, weights, work, scratch_bytes] = pass;
   std::vector<EncodedWindow> encoded(mels.size());
   const auto first_row = [&](std::size_t window) {
-    return static_cast<std::int64_t>(window) * pass.dims.n_audio_ctx;
+    return static_cast<std::int64_t>(window) * pass.work.n_ctx;
   };
   const auto keep_hidden_state = [&] {
     for (std::size_t window = 0; hidden_states && window < encoded.size(); ++window) {
       encoded[window].hidden_states.push_back(
-          pass.backend.download(pass.work.x, first_row(window), pass.dims.n_audio_ctx));
+          pass.backend.download(pass.work.x, first_row(window), pass.work.n_ctx));
     }
   };
   backend.frames(mels, work.frames);
@@ -60,7 +61,7 @@ std::vector<EncodedWindow> encode_windows(EncoderPass& pass, const std::vector<T
     keep_hidden_state();
   }
   for (std::size_t window = 0; window < encoded.size(); ++window) {
-    encoded[window].features = backend.array({dims.n_audio_ctx, dims.n_audio_state});
+    encoded[window].features = backend.array({work.n_ctx, dims.n_audio_state});
     backend.layer_norm(work.x, first_row(window), weights.ln_post, encoded[window].features);
   }
   return encoded;

@@ -59,12 +59,12 @@ bool same_owner(const std::weak_ptr<const void>& a, const std::weak_ptr<const vo
   return !a.owner_before(b) && !b.owner_before(a);
 }
 
-void check_mel(const ops::Context& context, const ModelDims& dims, const TensorView& mel) {
+void check_mel(const ops::Context& context, int n_mels, int n_frames, const TensorView& mel) {
   const bool fits = mel.dtype == DType::kFloat32 && mel.shape.size() == 2 &&
-                    mel.shape[0] == dims.n_mels && mel.shape[1] <= dims.n_frames();
+                    mel.shape[0] == n_mels && mel.shape[1] <= n_frames;
   if (!fits) {
-    throw ShapeError("encode: mel must be (n_mels=" + std::to_string(dims.n_mels) + ", n_frames<=" +
-                     std::to_string(dims.n_frames()) + ") float32, got " + mel.describe());
+    throw ShapeError("encode: mel must be (n_mels=" + std::to_string(n_mels) + ", n_frames<=" +
+                     std::to_string(n_frames) + ") float32, got " + mel.describe());
   }
   if (!ops::all_finite(context, mel)) {
     throw ShapeError("encode: mel must be finite, got NaN or infinity");
@@ -139,23 +139,50 @@ AudioFeatures Model::encode(const TensorView& mel, bool hidden_states) const {
 
 std::vector<AudioFeatures> Model::encode(const std::vector<TensorView>& mels,
                                          bool hidden_states) const {
+  return impl_->encode(mels, hidden_states, impl_->dims.n_audio_ctx);
+}
+
+std::vector<AudioFeatures> Model::encode_short(const std::vector<TensorView>& mels,
+                                               int n_ctx) const {
+  if (n_ctx < 1 || n_ctx > impl_->dims.n_audio_ctx) {
+    throw ShapeError("encode: n_ctx must be in 1..n_audio_ctx=" +
+                     std::to_string(impl_->dims.n_audio_ctx) + ", got " + std::to_string(n_ctx));
+  }
+  return impl_->encode(mels, false, n_ctx);
+}
+
+std::vector<AudioFeatures> Model::Impl::encode(const std::vector<TensorView>& mels,
+                                               bool hidden_states, int n_ctx) const {
   const PlainArithmetic plain;
-  for (const TensorView& mel : mels) check_mel(impl_->backend->host(), impl_->dims, mel);
+  for (const TensorView& mel : mels) {
+    check_mel(backend->host(), dims.n_mels, kInputStride * n_ctx, mel);
+  }
   std::vector<AudioFeatures> features;
-  const auto at_once = static_cast<std::size_t>(impl_->backend->windows_at_once());
+  const auto at_once = static_cast<std::size_t>(backend->windows_at_once());
   for (std::size_t first = 0; first < mels.size(); first += at_once) {
     const std::size_t last = std::min(first + at_once, mels.size());
-    impl_->encode({mels.begin() + static_cast<std::ptrdiff_t>(first),
-                   mels.begin() + static_cast<std::ptrdiff_t>(last)},
-                  hidden_states, features);
+    encode_pass({mels.begin() + static_cast<std::ptrdiff_t>(first),
+                 mels.begin() + static_cast<std::ptrdiff_t>(last)},
+                hidden_states, n_ctx, features);
   }
   return features;
 }
 
-void Model::Impl::encode(const std::vector<TensorView>& mels, bool hidden_states,
-                         std::vector<AudioFeatures>& features) {
+const Tensor& Model::Impl::silence() const {
+  std::call_once(silence_once, [this] {
+    const Tensor nothing({dims.n_mels, 0});
+    std::vector<AudioFeatures> features;
+    encode_pass({nothing.view()}, false, dims.n_audio_ctx, features);
+    silence_values = backend->take(features.front().impl().values);
+  });
+  return silence_values;
+}
+
+void Model::Impl::encode_pass(const std::vector<TensorView>& mels, bool hidden_states, int n_ctx,
+                              std::vector<AudioFeatures>& features) const {
   const auto start = std::chrono::steady_clock::now();
-  std::unique_ptr<EncoderWorkspace> workspace = borrow_workspace(static_cast<int>(mels.size()));
+  std::unique_ptr<EncoderWorkspace> workspace =
+      borrow_workspace(static_cast<int>(mels.size()), n_ctx);
   EncoderPass pass{*backend, dims, weights, *workspace};
   std::vector<EncodedWindow> encoded = encode_windows(pass, mels, hidden_states);
   give_back(std::move(workspace));
@@ -171,6 +198,7 @@ void Model::Impl::encode(const std::vector<TensorView>& mels, bool hidden_states
     made->backend = backend;
     made->model = weak_from_this();
     made->values = std::move(window.features);
+    if (n_ctx < dims.n_audio_ctx) made->values = before_silence(made->values);
     made->hidden_states = std::move(window.hidden_states);
     made->metrics = of_window;
     record(of_window);
@@ -178,20 +206,32 @@ void Model::Impl::encode(const std::vector<TensorView>& mels, bool hidden_states
   }
 }
 
-std::unique_ptr<EncoderWorkspace> Model::Impl::borrow_workspace(int n_windows) const {
+ops::Array Model::Impl::before_silence(const ops::Array& heard) const {
+  const std::int64_t n_ctx = heard.n_rows();
+  const std::int64_t n = dims.n_audio_state;
+  ops::Array all = backend->array({dims.n_audio_ctx, n});
+  backend->upload(backend->download(heard, 0, n_ctx).view(), 0, all);
+  const TensorView rest{
+      silence().data() + n_ctx * n, DType::kFloat32, {dims.n_audio_ctx - n_ctx, n}};
+  backend->upload(rest, n_ctx, all);
+  return all;
+}
+
+std::unique_ptr<EncoderWorkspace> Model::Impl::borrow_workspace(int n_windows, int n_ctx) const {
   {
     const ForkLock lock(workspaces_mutex);
     check_idle(lock);
     const auto fits = std::find_if(
-        idle_workspaces.begin(), idle_workspaces.end(),
-        [n_windows](const auto& workspace) { return workspace->n_windows == n_windows; });
+        idle_workspaces.begin(), idle_workspaces.end(), [n_windows, n_ctx](const auto& workspace) {
+          return workspace->n_windows == n_windows && workspace->n_ctx == n_ctx;
+        });
     if (fits != idle_workspaces.end()) {
       std::unique_ptr<EncoderWorkspace> workspace = std::move(*fits);
       idle_workspaces.erase(fits);
       return workspace;
     }
   }
-  return std::make_unique<EncoderWorkspace>(*backend, dims, weights, n_windows);
+  return std::make_unique<EncoderWorkspace>(*backend, dims, weights, n_windows, n_ctx);
 }
 
 void Model::Impl::give_back(std::unique_ptr<EncoderWorkspace> workspace) const {

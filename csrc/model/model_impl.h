@@ -63,17 +63,28 @@ struct Model::Impl : std::enable_shared_from_this<Model::Impl> {
   // A look at these heads, for n_looks tokens of a pass.
   ops::Look look(const std::vector<LayerHead>& heads, bool softmax, std::size_t n_looks) const;
 
-  // Encodes windows in one pass and adds what comes of them.
-  void encode(const std::vector<TensorView>& mels, bool hidden_states,
-              std::vector<AudioFeatures>& features);
-  // A workspace for as many windows that nobody uses, or a new one; give it back when the pass is
-  // over.
-  std::unique_ptr<EncoderWorkspace> borrow_workspace(int n_windows) const;
+  // Encodes n_ctx positions of windows, in passes of as many as the device is quickest with;
+  // silence follows them.
+  std::vector<AudioFeatures> encode(const std::vector<TensorView>& mels, bool hidden_states,
+                                    int n_ctx) const;
+  // The same in one pass, and adds what comes of them.
+  void encode_pass(const std::vector<TensorView>& mels, bool hidden_states, int n_ctx,
+                   std::vector<AudioFeatures>& features) const;
+  // All positions of a window of which `heard` (n_ctx, n_audio_state) are the first.
+  ops::Array before_silence(const ops::Array& heard) const;
+  // The features of an empty window: (n_audio_ctx, n_audio_state).
+  const Tensor& silence() const;
+  // A workspace for as many windows and positions that nobody uses, or a new one; give it back when
+  // the pass is over.
+  std::unique_ptr<EncoderWorkspace> borrow_workspace(int n_windows, int n_ctx) const;
   void give_back(std::unique_ptr<EncoderWorkspace> workspace) const;
   // Lets them lie if a fork lost the thread that was changing the list.
   void check_idle(const ForkLock& lock) const;
   mutable ForkMutex workspaces_mutex;
   mutable std::vector<std::unique_ptr<EncoderWorkspace>> idle_workspaces;
+
+  mutable std::once_flag silence_once;
+  mutable Tensor silence_values;
 
   mutable ForkMutex metrics_mutex;
   mutable Metrics metrics;

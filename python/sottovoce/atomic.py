@@ -20,10 +20,19 @@ def atomic_file(destination: Path) -> Iterator[TextIO]:
 
     Raises OSError, which names `destination`, if the file system refuses.
     """
+    with (
+        atomic_path(destination) as partial,
+        partial.open("x", encoding="utf-8", newline="\n") as file,
+    ):
+        yield file
+
+
+@contextmanager
+def atomic_path(destination: Path) -> Iterator[Path]:
+    """The same for whoever opens the file by its path: it is not there yet."""
     partial = _beside(destination, "partial")
     try:
-        with partial.open("x", encoding="utf-8", newline="\n") as file:
-            yield file
+        yield partial
         partial.replace(destination)
     except OSError as error:
         if error.errno is not None and error.filename in (None, str(partial)):

@@ -196,12 +196,23 @@ class WhisperModel:
 
         if folder is not None:
             self._network = open_core(directory, folder, runtime)
-            self.tokenizer = Tokenizer.open(directory, self.core.dims.n_vocab)
+            self.tokenizer = self._open_tokenizer(directory, self.core.dims)
             return
         tensors = open_checkpoint(directory)
         # The tokenizer first: a wrong one is worth knowing before gigabytes are packed.
-        self.tokenizer = Tokenizer.open(directory, tensors.dims.n_vocab)
+        self.tokenizer = self._open_tokenizer(directory, tensors.dims)
         self._network = _core.Model(tensors, **runtime)
+
+    def _open_tokenizer(self, directory: Path, dims: _core.ModelDims) -> Tokenizer:
+        from .checkpoints.vocabularies import vocabulary_path
+
+        path = vocabulary_path(
+            directory,
+            dims.n_vocab,
+            cache_dir=self._arguments["download_root"],
+            local_files_only=self._arguments["local_files_only"],
+        )
+        return Tokenizer.open(path, dims.n_vocab)
 
     @classmethod
     def of_parts(cls, core: _core.Model, tokenizer: Tokenizer) -> WhisperModel:
@@ -317,6 +328,11 @@ class WhisperModel:
                 with: `hypotheses`; 1: none but the one that stands.
             temperature (0.0, 0.2, 0.4, 0.6, 0.8, 1.0): one number, or several that are tried in
                 turn until an attempt is fine.
+            languages (): those that a language is looked for among, by code or name; (): all.
+            language_detection_segments (1): most places of a recording, of 30 s each, at which its
+                language is looked for: the beginning, and others at even distances, until one is
+                sure of it; if none is, the likeliest of all together.
+            language_detection_threshold (0.5): the probability from which a place is sure.
             compression_ratio_threshold (2.4): an attempt whose text zlib shrinks by a greater
                 factor failed: repetition; None: off.
             logprob_threshold (-1.0): an attempt whose mean log-probability is below this failed;
@@ -335,6 +351,8 @@ class WhisperModel:
             append_punctuations ('"\\'.。,，!！?？:：”)]}、'): marks of the word before them.
             hallucination_silence_threshold (None): with word_timestamps, improbable words between
                 silences longer than this, in s, are left out; None: off.
+            short_windows (False): a window far under 30 s is encoded only as far as it goes, in
+                less time; one whose words look odd is heard again in full; a few words may differ.
             windows ('sequential'): each window begins where the words of the last one ended, and is
                 prompted with them; "independent": each clip is heard on its own, many at once,
                 without condition_on_previous_text and starting from initial_prompt; unless
@@ -564,6 +582,9 @@ class WhisperModel:
     def _check(self, wanted: WindowOptions) -> None:
         """What options ask of this model; called by what a user calls."""
         self._check_language(wanted.language)
+        if isinstance(wanted, TranscribeOptions):
+            for code in wanted.languages:
+                self._check_language(code)
         if wanted.task == "translate" and not self.is_multilingual:
             warnings.warn(
                 f"task='translate' has no effect: the model {self._name} knows English alone",

@@ -24,8 +24,11 @@ from .errors import warn_of_audio
 from .options import TranscribeOptions
 from .policy.channels import channel_names, relabelled, spoken_by
 from .policy.chunking import clips_between_pauses
-from .policy.seek import SeekLoop, seek_loops
-from .policy.voice import clips_of_speech
+from .policy.language import allowed, places_to_listen, together
+from .policy.seek import EncodedWindow, SeekLoop, seek_loops
+from .policy.short_windows import short_context
+from .policy.voice import Voice, clips_of_speech
+from .policy.window import Window
 from .results import CallMetrics, TranscriptionInfo
 from .speakers import Speakers, SpeakerTurn, Turns, as_turns
 from .text.tokenizer import Tokenizer
@@ -42,7 +45,7 @@ class _Language:
     code: str
     probability: float = 1.0
     probabilities: Mapping[str, float] | None = None
-    features: _core.AudioFeatures | None = None  # of 3000 frames, if those were listened to
+    heard: EncodedWindow | None = None  # the first window, if that was listened to
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,17 @@ class Opener:
             recording = self._read_channels(audio, sample_rate, metrics)
             names = channel_names(wanted.channels, len(recording.channels))
         mel = self._padded_mel(recording.samples, metrics)
-        options, first = wanted, 0  # the frame from which on the language is listened for
-        if wanted.vad_filter and not names:
+        options, start = wanted, 0  # the frame from which on the language is listened for
+        if wanted.vad_filter:
             options = self._of_speech(recording.samples, wanted, metrics)
-            first = round(options.clip_timestamps[0] * _core.FRAMES_PER_SECOND)
-        language = self._language(wanted.language, mel[:, first:], metrics)
-        options = replace(options, language=language.code)
+            start = round(options.clip_timestamps[0] * _core.FRAMES_PER_SECOND)
+        language = self._language(wanted, mel, start, metrics)
         if names:
+            options = replace(wanted, language=language.code)
             loops = self._channel_loops(recording, names, options, metrics)
         else:
-            options, loops = self._loops(mel, options, language.features)
+            options = replace(options, language=language.code)
+            options, loops = self._loops(mel, options, language.heard)
         if turns is not None:
             label = Speakers(turns).label
             loops = [relabelled(loop, label) for loop in loops]
@@ -127,29 +131,33 @@ class Opener:
         recording = self._read(audio, sample_rate, metrics)
         warn_of_audio(recording.doubts)
         mel = self._padded_mel(recording.samples, metrics)
-        features = self._encode_first_window(mel, metrics)
+        features = self._encode_window(mel[:, : self._most_frames], metrics)
         return window.detect_language(self.core, self.tokenizer, features)
 
     def _loops(
         self,
         mel: NDArray[np.float32],
         options: TranscribeOptions,
-        first_features: _core.AudioFeatures | None = None,
+        first: EncodedWindow | None = None,
     ) -> tuple[TranscribeOptions, list[SeekLoop]]:
         """The loops through a recording, and the options as they use them."""
         if options.windows == "independent":
             options = options.of_clips(clips_between_pauses(mel, mel.shape[1] - _core.N_FRAMES))
-        return options, seek_loops(self.tokenizer, self.core.dims, options, mel, first_features)
+        return options, seek_loops(self.tokenizer, self.core.dims, options, mel, first)
 
     def _of_speech(
         self, samples: NDArray[np.float32], options: TranscribeOptions, metrics: CallMetrics
     ) -> TranscribeOptions:
         """The options with clips that hold the speech of what is to be heard."""
+        voice = self._voice(samples, metrics)
+        return replace(options, clip_timestamps=clips_of_speech(voice, options))
+
+    def _voice(self, samples: NDArray[np.float32], metrics: CallMetrics) -> Voice:
         started = time.perf_counter()
         network = voice_network(n_threads=self.core.n_threads, isa=self.core.isa)
-        clips = clips_of_speech(network.probabilities(samples), options, len(samples))
+        voice = Voice(network.probabilities(samples), len(samples))
         metrics.vad_ms += _ms_since(started)
-        return replace(options, clip_timestamps=clips)
+        return voice
 
     def _channel_loops(
         self,
@@ -201,26 +209,53 @@ class Opener:
         return mel
 
     def _language(
-        self, code: str | None, mel: NDArray[np.float32], metrics: CallMetrics
+        self,
+        wanted: TranscribeOptions,
+        mel: NDArray[np.float32],
+        start: int,
+        metrics: CallMetrics,
     ) -> _Language:
-        """That of a recording which begins where `mel` does, unless it is known."""
-        if code is not None or not self.tokenizer.is_multilingual:
-            return _Language(code or "en")
+        """That of what is said from frame `start` on, unless it is known."""
+        if wanted.language is not None or not self.tokenizer.is_multilingual:
+            return _Language(wanted.language or "en")
+        if len(wanted.languages) == 1:
+            return _Language(wanted.languages[0])
         started = time.perf_counter()
-        features = self._encode_first_window(mel, metrics)
-        found, probabilities = window.detect_language(self.core, self.tokenizer, features)
+        mel = mel[:, start:]
+        n_frames = mel.shape[1] - _core.N_FRAMES
+        most = self._most_frames
+        n_ctx = short_context(n_frames, most) if wanted.short_windows else None
+        if n_ctx is None:
+            first = self._encode_window(mel[:, :most], metrics)
+        else:
+            first = self._encode_window(mel[:, :n_frames], metrics, n_ctx)
+        places = []
+        for place in places_to_listen(n_frames, most, wanted.language_detection_segments):
+            frames = mel[:, place : place + most]
+            features = first if place == 0 else self._encode_window(frames, metrics)
+            _, all_of_them = window.detect_language(self.core, self.tokenizer, features)
+            places.append(allowed(all_of_them, wanted.languages))
+            if max(places[-1].values()) >= wanted.language_detection_threshold:
+                break
+        probabilities = together(places, wanted.language_detection_threshold)
+        found = max(probabilities, key=probabilities.__getitem__)
         metrics.language_ms = _ms_since(started)
         # Shorter recordings are heard twice, as in openai-whisper: here followed by the silence of
         # the padding, as a window followed by zeros. The two encodings differ.
-        is_whole_window = mel.shape[1] >= 2 * _core.N_FRAMES
-        return _Language(
-            found, probabilities[found], probabilities, features if is_whole_window else None
-        )
+        heard = None
+        if n_ctx is not None or n_frames >= most:
+            heard = EncodedWindow(Window(start, min(most, n_frames)), first)
+        return _Language(found, probabilities[found], probabilities, heard)
 
-    def _encode_first_window(
-        self, mel: NDArray[np.float32], metrics: CallMetrics
+    @property
+    def _most_frames(self) -> int:
+        """Of a window."""
+        return min(_core.N_FRAMES, self.core.dims.n_frames)
+
+    def _encode_window(
+        self, frames: NDArray[np.float32], metrics: CallMetrics, n_ctx: int | None = None
     ) -> _core.AudioFeatures:
-        features = self.core.encode(np.ascontiguousarray(mel[:, : _core.N_FRAMES]))
+        features = self.core.encode(np.ascontiguousarray(frames), n_ctx)
         metrics.core.merge(features.metrics)
         return features
 

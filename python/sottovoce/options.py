@@ -27,6 +27,7 @@ from .spellings import (
     flag_or,
     integer,
     language,
+    languages,
     logit_filter,
     number,
     temperatures,
@@ -82,6 +83,9 @@ class DecodeKeywords(WindowKeywords, total=False):
 class TranscribeKeywords(WindowKeywords, total=False):
     """Keywords of `WhisperModel.transcribe`."""
 
+    languages: str | Sequence[str] | None
+    language_detection_segments: int
+    language_detection_threshold: float
     temperature: float | Sequence[float]
     compression_ratio_threshold: float | None
     logprob_threshold: float | None
@@ -94,6 +98,7 @@ class TranscribeKeywords(WindowKeywords, total=False):
     prepend_punctuations: str
     append_punctuations: str
     hallucination_silence_threshold: float | None
+    short_windows: bool
     windows: Windows
     vad_filter: bool
     vad_parameters: VadParameters | None
@@ -295,6 +300,25 @@ class TranscribeOptions(WindowOptions):
             temperatures, "one number, or several that are tried in turn until an attempt is fine"
         ),
     )
+    languages: tuple[str, ...] = field(
+        default=(),
+        metadata=_says(
+            languages, "those that a language is looked for among, by code or name; (): all"
+        ),
+    )
+    language_detection_segments: int = field(
+        default=1,
+        metadata=_says(
+            integer(1, _MOST_WINDOWS),
+            "most places of a recording, of 30 s each, at which its language is looked for: the "
+            "beginning, and others at even distances, until one is sure of it; if none is, the "
+            "likeliest of all together",
+        ),
+    )
+    language_detection_threshold: float = field(
+        default=0.5,
+        metadata=_says(number(0.0, 1.0), "the probability from which a place is sure"),
+    )
     compression_ratio_threshold: float | None = field(
         default=2.4,
         metadata=_says(
@@ -359,6 +383,14 @@ class TranscribeOptions(WindowOptions):
             "left out; None: off",
         ),
     )
+    short_windows: bool = field(
+        default=False,
+        metadata=_says(
+            flag,
+            "a window far under 30 s is encoded only as far as it goes, in less time; one whose "
+            "words look odd is heard again in full; a few words may differ",
+        ),
+    )
     windows: Windows = field(
         default="sequential",
         metadata=_says(
@@ -406,6 +438,11 @@ class TranscribeOptions(WindowOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.languages and self.language and self.language not in self.languages:
+            raise ValueError(
+                f"transcribe: language must be one of languages, {', '.join(self.languages)}, got "
+                f"{self.language!r}"
+            )
         if self.patience is not None and self.beam_size is None and 0 in self.temperature:
             raise ValueError("transcribe: patience needs beam_size, got beam_size=None")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from . import _core
 from .options import TranscribeOptions
@@ -46,6 +46,13 @@ class WindowResult:
     logprobs: tuple[float, ...] = ()  # of each token
     alternatives: tuple[tuple[Alternative, ...], ...] = ()  # of each, likeliest first; with top_k
     hypotheses: tuple[Hypothesis, ...] = ()  # likeliest first, as many as n_best
+
+
+class SpeechRegion(NamedTuple):
+    """Where somebody speaks, in s; several are what `clip_timestamps` takes."""
+
+    start: float
+    end: float
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,21 @@ def logit_filter(what: str, value: Any) -> Any:
     return value
 
 
+def languages(what: str, value: Any) -> tuple[str, ...]:
+    """Codes, each once; () for any. Text may have commas."""
+    if isinstance(value, str):
+        value = [name.strip() for name in value.split(",")] if value else ()
+    if value is None:
+        return ()
+    must = "codes or names such as ('en', 'de')"
+    if not _is_listing(value):
+        raise TypeError(f"{what} must be {must}, got {value!r}")
+    found = [language(what, each) for each in value]
+    if None in found:
+        raise ValueError(f"{what} must be {must}, got {shortened(value)}")
+    return tuple(dict.fromkeys(code for code in found if code is not None))
+
+
 def text(what: str, value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{what} must be text, got {value!r}")

@@ -91,6 +91,10 @@ class Model {
   // Several windows, in passes of as many as the device is quickest with: the same bits as alone.
   std::vector<AudioFeatures> encode(const std::vector<TensorView>& mels,
                                     bool hidden_states = false) const;
+  // Only n_ctx <= n_audio_ctx positions of each window, in less time; mel (n_mels, n_frames <= 2 *
+  // n_ctx). Those behind them are what an empty window has there, which a model computes once. Near
+  // to what a whole encoding gives, but another thing: the words may differ.
+  std::vector<AudioFeatures> encode_short(const std::vector<TensorView>& mels, int n_ctx) const;
 
   // A decoder of n_rows rows; row r hears features[r * features.size() / n_rows], so n_rows is a
   // multiple of the number of windows.

@@ -71,8 +71,12 @@ def open_ctranslate2(directory: Path) -> Checkpoint:
     return Checkpoint(
         dims,
         CTranslate2Tensors(file, dims),
-        alignment_heads=int_pairs(config, "alignment_heads", config_path),
-        suppress_tokens=int_list(config, "suppress_ids", config_path) or (),
+        alignment_heads=_heads(int_pairs(config, "alignment_heads", config_path), dims),
+        suppress_tokens=[
+            token
+            for token in int_list(config, "suppress_ids", config_path) or ()
+            if 0 <= token < dims.n_vocab
+        ],
         source=str(directory),
     )
 
@@ -112,6 +116,14 @@ class CTranslate2Tensors(Mapping[str, Array]):
                 f"got {scale.shape}"
             )
         return _slice(scale, rows, self._file.path)
+
+
+def _heads(heads: list[tuple[int, int]] | None, dims: ModelDims) -> list[tuple[int, int]] | None:
+    """A list that names heads which are not there is that of a distilled model's teacher: none."""
+    fits = heads and all(
+        0 <= layer < dims.n_text_layer and 0 <= head < dims.n_text_head for layer, head in heads
+    )
+    return heads if fits else None
 
 
 def _check_is_whisper(file: ModelFile) -> None:

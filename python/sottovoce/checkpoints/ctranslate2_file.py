@@ -9,7 +9,6 @@ padding, so a view may be misaligned, which the core takes. bfloat16 arrives as 
 NumPy has no such type.
 """
 
-import mmap
 import struct
 from dataclasses import dataclass
 from math import prod
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LoadError
+from .mapping import map_file
 
 Array = NDArray[Any]
 
@@ -75,7 +75,7 @@ class _Cursor:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._position = 0
-        self._bytes = _map(path)  # (file size,) uint8
+        self._bytes = map_file(path)  # (file size,) uint8
 
     @property
     def n_left(self) -> int:
@@ -102,15 +102,6 @@ class _Cursor:
             return data.rstrip(b"\0").decode("utf-8")
         except UnicodeDecodeError as error:
             raise LoadError(f"{self.path}: {what} must be UTF-8, got {data[:24]!r}") from error
-
-
-def _map(path: Path) -> NDArray[np.uint8]:
-    try:
-        with path.open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
-        raise LoadError(f"{path}: cannot be mapped: {error}") from error
-    return np.frombuffer(mapped, dtype=np.uint8)
 
 
 def _read_variables(cursor: _Cursor) -> dict[str, Array]:

@@ -74,6 +74,14 @@ def huggingface_name(name: str) -> str:
     return f"model.{match[1]}.layers.{match[2]}.{_BLOCK_STEMS[match[3]]}.{match[4]}"
 
 
+def is_reference_name(name: str) -> bool:
+    """Whether it is openai-whisper's name of a tensor that the network needs."""
+    try:
+        return bool(huggingface_name(name))
+    except LoadError:
+        return False
+
+
 def model_config(checkpoint: Checkpoint, special: dict[str, int], dtype: str) -> dict[str, Any]:
     """config.json of a WhisperForConditionalGeneration of these dimensions."""
     dims = checkpoint.dims

@@ -26,7 +26,7 @@ def open_core(directory: Path, folder: Path, runtime: Runtime) -> _core.Model:
 
     Raises LoadError if the model cannot be read, ShapeError for the runtime.
     """
-    identity = _core.checkpoint_identity(str(directory))
+    identity = formats.checkpoint_identity(directory)
     path = _core.packed_path(
         str(folder), str(directory), isa=runtime["isa"], compute_type=runtime["compute_type"]
     )
@@ -34,7 +34,7 @@ def open_core(directory: Path, folder: Path, runtime: Runtime) -> _core.Model:
     if core is not None:
         return core
     core = _core.Model(formats.open_checkpoint(directory), **runtime)
-    if _core.checkpoint_identity(str(directory)) != identity:
+    if formats.checkpoint_identity(directory) != identity:
         return core  # the files changed while they were read
     try:
         _core.save_packed(core, path, identity)

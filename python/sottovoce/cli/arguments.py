@@ -56,7 +56,9 @@ def build_parser() -> Parser:
     _add_vad(_command(add, "vad", vad.run, _VAD))
     _add_info(_command(add, "info", info.run, "Shows what a model is and how it would run here."))
     _add_convert(
-        _command(add, "convert", convert.run, "Writes a model as a Hugging Face directory.")
+        _command(
+            add, "convert", convert.run, "Writes a model as a Hugging Face directory, or a file."
+        )
     )
     _add_demo(
         _command(add, "demo", demo.run, "Fetches a small model and transcribes a clip with it.")
@@ -124,8 +126,9 @@ def _add_info(parser: argparse.ArgumentParser) -> None:
 
 def _add_convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SRC", help="name, directory or file of a model")
-    parser.add_argument("destination", metavar="DST", help="directory to make")
+    parser.add_argument("destination", metavar="DST", help="directory, or .safetensors to make")
     parser.add_argument("--dtype", choices=["float32", "float16"], help="default: as it is in SRC")
+    parser.add_argument("--base", metavar="MODEL", help="what a LoRA adapter in SRC is merged onto")
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
@@ -215,6 +218,26 @@ def _add_verbose(group: argparse._ArgumentGroup) -> None:
 def _add_task(group: argparse._ArgumentGroup) -> None:
     _option(group, "task", "translate: into English", choices=get_args(Task))
     _add_language(group)
+    _option(
+        group,
+        "languages",
+        "those that it may be, with commas",
+        metavar="LANGUAGES",
+    )
+    _option(
+        group,
+        "language_detection_segments",
+        "most places to listen for it, until one is sure",
+        type=int,
+        metavar="N",
+    )
+    _option(
+        group,
+        "language_detection_threshold",
+        "probability from which a place is sure",
+        type=float,
+        metavar="P",
+    )
 
 
 def _add_language(group: argparse._ArgumentGroup) -> None:
@@ -286,6 +309,7 @@ def _add_policy(group: argparse._ArgumentGroup) -> None:
         default=_listed(_DEFAULTS.clip_timestamps),
         metavar="TIMES",
     )
+    _switch(group, "short_windows", "encode short recordings only as far as they go")
     _option(
         group,
         "windows",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .. import _core
-from ..text.tokenizer import SpecialTokens
+from ..text.tokenizer import KINDS, SpecialTokens
 from .streams import put
 
 _AUDIO_DIMS = ("n_mels", "n_audio_ctx", "n_audio_state", "n_audio_head", "n_audio_layer")
@@ -33,9 +33,7 @@ def _model_facts(model: _core.Checkpoint, directory: Path) -> Iterator[tuple[str
     yield "model", directory
     for name in (*_AUDIO_DIMS, *_TEXT_DIMS):
         yield name, getattr(dims, name)
-    special = SpecialTokens.of_vocabulary(dims.n_vocab)
-    kind = f"multilingual, {special.n_languages} languages"
-    yield "vocabulary", kind if dims.is_multilingual else "English-only"
+    yield "vocabulary", _vocabulary_kind(dims.n_vocab)
     yield "parameters", f"{sum(math.prod(model.tensor(n).shape) for n in model.names()):,}"
     yield "dtypes", ", ".join(sorted({model.dtype(name) for name in model.names()}))
     yield "alignment heads", _heads(model)
@@ -53,3 +51,11 @@ def _heads(model: _core.Checkpoint) -> str:
     name = official_model(model)
     whose = f"openai-whisper's of {name}" if name else "the checkpoint's own"
     return f"{stated} ({whose})"
+
+
+def _vocabulary_kind(n_vocab: int) -> str:
+    if n_vocab not in KINDS:
+        return "of a size of its own: its files list the special tokens"
+    special = SpecialTokens.of_vocabulary(n_vocab)
+    languages = f"multilingual, {special.n_languages} languages"
+    return languages if special.is_multilingual else "English-only"

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from errno import ENOENT
 from functools import partial
 from operator import attrgetter
@@ -19,7 +19,7 @@ from ..options import TranscribeOptions
 from ..results import Progress, Segment
 from ..speakers import SpeakerTurn, turns_by_recording, turns_of
 from ..transcription import Transcription
-from ..vad_options import VadOptions, given
+from ..vad_options import VadOptions
 from ..writers import Layout, format_timestamp, prefixed
 from .display import Display
 from .failures import EXPECTED_ERRORS, UsageError, complain
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from ..model import WhisperModel
 
 _OPTION_FLAGS = (
+    *("languages", "language_detection_segments", "language_detection_threshold"),
     *("task", "language", "best_of", "beam_size", "patience", "length_penalty", "suppress_tokens"),
     *("seed", "compression_ratio_threshold", "logprob_threshold", "no_speech_threshold"),
     *("condition_on_previous_text", "initial_prompt", "carry_initial_prompt", "clip_timestamps"),
-    *("windows", "batch_size", "word_timestamps", "prepend_punctuations", "append_punctuations"),
-    *("hallucination_silence_threshold", "top_k", "n_best", "channels", "vad_filter"),
+    *("short_windows", "windows", "vad_filter", "batch_size", "word_timestamps"),
+    *("prepend_punctuations", "append_punctuations", "hallucination_silence_threshold"),
+    *("top_k", "n_best", "channels"),
 )
 _LAYOUT_FLAGS = ("highlight_words", "max_line_width", "max_line_count", "max_words_per_line")
 # Of 256 colours, from red by way of yellow to green.
@@ -74,6 +76,12 @@ def _transcribe_keywords(arguments: argparse.Namespace) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise UsageError(str(error)) from error
     return keywords
+
+
+def vad_options(arguments: argparse.Namespace, prefix: str = "") -> dict[str, Any]:
+    """Those of the flags that were given, which are called so and begin with `prefix`."""
+    given = {each.name: getattr(arguments, prefix + each.name) for each in fields(VadOptions)}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _check_words(arguments: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ from ..text.tokenizer import Tokenizer
 def encode(core: _core.Model, request: EncodeRequest) -> _core.AudioFeatures:
     """The features of the request's frames, (n_mels, n_frames <= 3000)."""
     # The core wants consecutive memory; it fills a short window with zeros in log-mel space.
-    return core.encode(np.ascontiguousarray(request.frames))
+    return core.encode(np.ascontiguousarray(request.frames), request.n_ctx)
 
 
 def detect_language(

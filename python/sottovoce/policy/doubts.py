@@ -143,7 +143,7 @@ class Doubts:
                 reading = yield from read([part])
                 if reading is not None and reading.logprob - _MOST_ADDED > logprob:
                     best, logprob = part, reading.logprob
-            n_tokens = len(self._tokenizer.encode(_script_text(best, script, words)))
+            n_tokens = len(self._tokenizer.encode(_script_text(best, script, words, once=True)))
             if plain is not None and logprob >= plain.logprob - _most_lost(best, n_tokens):
                 said.append(best)
         reading = yield from read(said) if said else _nothing()
@@ -312,8 +312,12 @@ def _script_words(
         yield space + script[word.begin : word.end], word
 
 
-def _script_text(doubt: _Doubt, script: str, words: Sequence[ScriptWord]) -> str:
-    return "".join(text for text, _ in _script_words(doubt, script, words))
+def _script_text(
+    doubt: _Doubt, script: str, words: Sequence[ScriptWord], *, once: bool = False
+) -> str:
+    """`once`: each word where it comes first; what it says again is probable whatever was said."""
+    texts = (text for text, _ in _script_words(doubt, script, words))
+    return "".join(dict.fromkeys(texts) if once else texts)
 
 
 def _take_times(reading: _Reading, spelled: Sequence[tuple[str, ScriptWord | None]]) -> None:

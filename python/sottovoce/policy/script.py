@@ -106,13 +106,23 @@ def match(words: Sequence[ScriptWord], heard: Sequence[HeardUnit]) -> None:
     """Gives words the times of the units that they share with what was heard."""
     owners = [word for word in words for _ in word.units]
     keys = [unit.key for word in words for unit in word.units]
-    for i, j in matches(keys, [unit.key for unit in heard]):
+    said = [unit.key for unit in heard]
+    for i, j in _whole(keys, said) or matches(keys, said):
         owners[i].matched.append(j)
     for word in words:
         if word.matched:
             parts = [heard[j] for j in word.matched]
             word.start, word.stop = parts[0].start, parts[-1].end
             word.probability = sum(part.probability for part in parts) / len(parts)
+
+
+def _whole(keys: list[str], heard: list[str]) -> list[tuple[int, int]]:
+    """A script that was heard as it is written, at its first place: however short, it is no chance.
+    Else nothing."""
+    for first in range(len(heard) - len(keys) + 1):
+        if keys and heard[first : first + len(keys)] == keys:
+            return [(i, first + i) for i in range(len(keys))]
+    return []
 
 
 def check_related(

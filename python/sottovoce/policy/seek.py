@@ -7,8 +7,8 @@ engine/sequential.py runs one at a time, engine/batch.py many side by side.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from ..text.tokenizer import Tokenizer
 from .prompt import History
 from .requests import AlignRequest, EncodeRequest, HeardWindow, Request
 from .segments import Cut, cut_window, numbered, with_whole_characters, without_empty_speech
+from .short_windows import looks_odd, short_context
 from .window import Window, decode_with_fallback, is_silence
 from .words import alignment_options, with_words, without_hallucinations
 
@@ -37,6 +38,13 @@ def clips(timestamps: Sequence[float], content_frames: int) -> list[tuple[int, i
     return list(zip(points[::2], ends, strict=True))
 
 
+class EncodedWindow(NamedTuple):
+    """A window that was encoded before its turn."""
+
+    window: Window
+    features: _core.AudioFeatures  # as the options have them
+
+
 # Yields windows and requests; wants to be sent the answer to the last request.
 SeekLoop = Generator[HeardWindow | Request, Any, None]
 
@@ -46,7 +54,7 @@ def seek_loops(
     dims: _core.ModelDims,
     options: TranscribeOptions,
     mel: NDArray[np.float32],
-    first_features: _core.AudioFeatures | None = None,
+    first: EncodedWindow | None = None,
 ) -> list[SeekLoop]:
     """Loops whose segments, one after the other, are the transcript; none waits for another.
 
@@ -55,16 +63,13 @@ def seek_loops(
     Args:
         options: with the language known.
         mel: (n_mels, content_frames + 3000) of the recording and 30 s of silence.
-        first_features: mel[:, :3000] already encoded, for the window that covers exactly that.
+        first: perhaps the first window.
     """
     recording = _Recording(tokenizer, dims, options, mel)
     groups = [clips(options.clip_timestamps, int(mel.shape[1]) - _core.N_FRAMES)]
     if options.windows == "independent":
         groups = [[clip] for clip in groups[0]]
-    return [
-        recording.seek_loop(group, first_features if i == 0 else None)
-        for i, group in enumerate(groups)
-    ]
+    return [recording.seek_loop(group, first if i == 0 else None) for i, group in enumerate(groups)]
 
 
 @dataclass(frozen=True)
@@ -76,9 +81,12 @@ class _Recording:
     options: TranscribeOptions
     mel: NDArray[np.float32]  # (n_mels, content_frames + 3000)
 
-    def seek_loop(
-        self, ranges: Sequence[tuple[int, int]], first_features: _core.AudioFeatures | None
-    ) -> SeekLoop:
+    @property
+    def most_frames(self) -> int:
+        """Of a window: 30 s, or less where the network hears less."""
+        return min(_core.N_FRAMES, self.dims.n_frames)
+
+    def seek_loop(self, ranges: Sequence[tuple[int, int]], first: EncodedWindow | None) -> SeekLoop:
         """Yields the windows of some clips in order, and the requests for what it has to know.
 
         `ranges`: (first frame, frame after the last) of each clip; a frame is 10 ms.
@@ -89,11 +97,13 @@ class _Recording:
         for start, end in ranges:
             seek = start
             while seek < end:
-                window = Window(seek, min(_core.N_FRAMES, end - seek))
+                window = Window(seek, min(self.most_frames, end - seek))
+                encoded = first.features if first and first.window == window else None
+                first = None  # its memory is needed no longer
                 features, result, kept = yield from self._transcribe_window(
-                    window, history, first_features
+                    window, history, encoded
                 )
-                first_features = None  # its memory is needed no longer
+                del encoded
                 if is_silence(result, self.options):
                     seek = window.end
                     yield HeardWindow(window.seek, seek, ())
@@ -113,25 +123,36 @@ class _Recording:
                     history.add(segments, result.temperature)
                 yield HeardWindow(window.seek, seek, segments)
 
+    def _looks_odd(self, result: WindowResult, window: Window) -> bool:
+        return looks_odd(result, window, self.tokenizer, self.options, self.dims.n_text_ctx)
+
     def _start_of_speech(self, ranges: Sequence[tuple[int, int]]) -> float:
         """Where, in s, what was heard before a loop's first window ended."""
         is_first = self.options.windows == "sequential" or not ranges
         return 0.0 if is_first else ranges[0][0] / _core.FRAMES_PER_SECOND
 
     def _transcribe_window(
-        self, window: Window, history: History, first_features: _core.AudioFeatures | None
+        self, window: Window, history: History, features: _core.AudioFeatures | None
     ) -> Generator[
         Request, Any, tuple[_core.AudioFeatures, WindowResult, _core.KeptAttention | None]
     ]:
-        features = first_features
-        if features is None or window != Window(0, _core.N_FRAMES):
-            features = yield EncodeRequest(self.mel[:, window.seek : window.end])
+        frames = self.mel[:, window.seek : window.end]
+        n_ctx = None
+        if self.options.short_windows:
+            n_ctx = short_context(window.size, self.most_frames)
+        options = self.options
+        if n_ctx is not None:
+            options = replace(options, temperature=options.temperature[:1])
         prompt = history.prompt()
-        # One encoding for all temperatures.
-        result, kept = yield from decode_with_fallback(
-            self.tokenizer, self.dims, features, self.options, prompt, window.seek
-        )
-        return features, result, kept
+        while True:
+            features = features or (yield EncodeRequest(frames, n_ctx))
+            # One encoding for all temperatures.
+            result, kept = yield from decode_with_fallback(
+                self.tokenizer, self.dims, features, options, prompt, window.seek
+            )
+            if n_ctx is None or not self._looks_odd(result, window):
+                return features, result, kept
+            features, options, n_ctx = None, self.options, None
 
     def _with_words(
         self,

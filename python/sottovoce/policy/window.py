@@ -49,14 +49,14 @@ def compression_ratio(text: str) -> float:
 
 
 def suppressed_tokens(tokenizer: Tokenizer, suppress_tokens: Sequence[int]) -> list[int]:
-    """Ids that are never chosen, sorted: the asked ones and the control tokens.
+    """Ids that are never chosen, sorted: the asked ones, the control tokens and rows of padding.
 
-    An empty list switches the rule off, control tokens included. -1 stands for all non-speech
-    tokens. Languages stay allowed. Raises ValueError for ids outside the vocabulary.
+    An empty list switches the rule off, control tokens included, but not padding. -1 stands for all
+    non-speech tokens. Languages stay allowed. Raises ValueError for ids outside the vocabulary.
     """
-    if not suppress_tokens:
-        return []
     special = tokenizer.special
+    if not suppress_tokens:
+        return [*special.unused]
     for token in suppress_tokens:
         if not -1 <= token < special.n_vocab:
             raise ValueError(
@@ -67,6 +67,7 @@ def suppressed_tokens(tokenizer: Tokenizer, suppress_tokens: Sequence[int]) -> l
         unwanted.update(tokenizer.non_speech_tokens)
     unwanted.update((special.transcribe, special.translate, special.sot))
     unwanted.update((special.sot_prev, special.sot_lm, special.no_speech))
+    unwanted.update(special.unused)
     return sorted(unwanted)
 
 

@@ -18,12 +18,21 @@ from types import MappingProxyType
 from .. import _core
 from ..errors import LoadError, ShapeError
 from .languages import LANGUAGES
-from .vocabulary import VocabularyFiles, read_sound_vocabulary, read_vocabulary
+from .vocabulary import VocabularyFiles, read_sound_vocabulary, read_vocabulary, spelled
 
 N_TIMESTAMPS = _core.CHUNK_LENGTH * _core.TOKENS_PER_SECOND + 1  # <|0.00|> ... <|30.00|>
 
+# n_vocab of English-only, multilingual and large-v3 models: <|endoftext|>, and languages.
+KINDS = MappingProxyType({51864: (50256, 99), 51865: (50257, 99), 51866: (50257, 100)})
+
 # Tokens that files of other projects, and of other years, call differently.
 _OTHER_NAMES = {"<|nospeech|>": "<|nocaptions|>", "<|he|>": "<|iw|>"}
+
+
+_ROLES = (
+    *("endoftext", "startoftranscript", "translate", "transcribe"),
+    *("startoflm", "startofprev", "nospeech", "notimestamps"),
+)
 
 
 @dataclass(frozen=True)
@@ -48,13 +57,12 @@ class SpecialTokens:
 
         Raises LoadError for a size that no Whisper vocabulary has.
         """
-        kinds = {51864: (50256, 99), 51865: (50257, 99), 51866: (50257, 100)}
-        if n_vocab not in kinds:
+        if n_vocab not in KINDS:
             raise LoadError(
                 "tokenizer: n_vocab must be 51864 (English-only), 51865 (multilingual) or "
-                f"51866 (large-v3), got {n_vocab}"
+                f"51866 (large-v3), or a vocabulary must list its special tokens, got {n_vocab}"
             )
-        eot, n_languages = kinds[n_vocab]
+        eot, n_languages = KINDS[n_vocab]
         after = eot + 2 + n_languages  # the first id after the languages
         return cls(
             eot=eot,
@@ -69,6 +77,43 @@ class SpecialTokens:
             timestamp_begin=after + 6,
             n_vocab=n_vocab,
         )
+
+    @classmethod
+    def stated(cls, vocabulary: _core.Vocabulary, n_vocab: int) -> SpecialTokens | None:
+        """The ids that a vocabulary lists, for models with more tokens, or with rows of padding.
+
+        None where it does not list them all, or in another order than Whisper's.
+        """
+        ids = [_find(vocabulary, f"<|{role}|>") for role in _ROLES]
+        known = [token for token in ids if token is not None]
+        if len(known) < len(ids):
+            return None
+        eot, sot, translate, transcribe, sot_lm, sot_prev, no_speech, no_timestamps = known
+        special = cls(
+            eot=eot,
+            sot=sot,
+            n_languages=translate - sot - 1,
+            translate=translate,
+            transcribe=transcribe,
+            sot_lm=sot_lm,
+            sot_prev=sot_prev,
+            no_speech=no_speech,
+            no_timestamps=no_timestamps,
+            timestamp_begin=no_timestamps + 1,
+            n_vocab=n_vocab,
+        )
+        whole = special.timestamp_begin + N_TIMESTAMPS <= n_vocab
+        return special if whole and _fits(vocabulary, special) else None
+
+    @property
+    def is_multilingual(self) -> bool:
+        """Whether prompts name a language and a task: all but those that end with 50256 do."""
+        return self.eot != 50256
+
+    @property
+    def unused(self) -> range:
+        """Rows behind the last timestamp: padding, or tokens that somebody added."""
+        return range(self.timestamp_begin + N_TIMESTAMPS, self.n_vocab)
 
     def names(self) -> dict[str, int]:
         """The ids under their names in tokenizer files, without the timestamps."""
@@ -100,7 +145,7 @@ class Tokenizer:
         """`vocabulary` has an ordinary token for each id below eot, and for every single byte."""
         self._vocabulary = vocabulary
         self.special = special
-        self.is_multilingual = special.n_vocab >= 51865
+        self.is_multilingual = special.is_multilingual
         codes = tuple(LANGUAGES)[: special.n_languages] if self.is_multilingual else ()
         self.language_codes = codes
         self.language_tokens = tuple(special.sot + 1 + i for i in range(len(codes)))
@@ -109,17 +154,25 @@ class Tokenizer:
         self._special_names = MappingProxyType(names)
 
     @classmethod
-    def open(cls, directory: Path, n_vocab: int) -> Tokenizer:
-        """Reads a checkpoint directory's tokenizer.json (or vocab.json).
+    def open(cls, path: Path, n_vocab: int) -> Tokenizer:
+        """Reads the vocabulary of a model's directory or file, or a .tiktoken file.
 
         Raises LoadError if there is none, or if it belongs to another model than one of `n_vocab`.
         """
+        vocabulary = read_sound_vocabulary(path)
+        # A tokenizer of another model lists fewer tokens than this one has, or others.
+        if vocabulary is not None and (n_vocab not in KINDS or len(vocabulary) == n_vocab):
+            stated = SpecialTokens.stated(vocabulary, n_vocab)
+            if stated is not None:
+                return cls(vocabulary, stated)
         special = SpecialTokens.of_vocabulary(n_vocab)
-        vocabulary = read_sound_vocabulary(directory)
         if vocabulary is not None and _fits(vocabulary, special):
             return cls(vocabulary, special)
+        if vocabulary is not None and _lists_no_special(vocabulary, special):
+            pieces = spelled(vocabulary, special.eot)
+            return cls(_core.Vocabulary(pieces, special.names()), special)
         # Something is wrong or unusual. The slow reader knows what.
-        files = read_vocabulary(directory)
+        files = read_vocabulary(path)
         _check_vocabulary(files, special)
         texts = {token: piece for piece, token in files.pieces.items()}
         pieces = [texts[i] for i in range(special.eot)]
@@ -220,9 +273,24 @@ def _fits(vocabulary: _core.Vocabulary, special: SpecialTokens) -> bool:
     )
 
 
+def _find(vocabulary: _core.Vocabulary, name: str) -> int | None:
+    found = vocabulary.special(name)
+    return vocabulary.special(_OTHER_NAMES.get(name, name)) if found is None else found
+
+
+def _lists_no_special(vocabulary: _core.Vocabulary, special: SpecialTokens) -> bool:
+    """Whether it says nothing of special tokens, and their ids follow from the model alone."""
+    return (
+        vocabulary.special("<|startoftranscript|>") is None
+        and vocabulary.special("<|endoftext|>") == special.eot
+        and vocabulary.is_byte_level(special.eot)
+    )
+
+
 def _check_vocabulary(files: VocabularyFiles, special: SpecialTokens) -> None:
     """A tokenizer of another model would decode fluent nonsense; this is where it is caught."""
-    for name, expected in special.names().items():
+    says_more = files.added.keys() - {"<|endoftext|>"}
+    for name, expected in special.names().items() if says_more else ():
         got = files.added.get(name, files.added.get(_OTHER_NAMES.get(name, name)))
         if got != expected:
             raise LoadError(

@@ -1,6 +1,7 @@
 """The vocabulary files of a checkpoint directory, unchecked against any model.
 
-Reads tokenizer.json, or the older vocab.json with added_tokens.json.
+The core reads them all; tokenizer.json and the older vocab.json are read here
+as well, to tell what is wrong with them.
 """
 
 from __future__ import annotations
@@ -31,15 +32,14 @@ class VocabularyFiles:
 
 
 def read_vocabulary(directory: Path) -> VocabularyFiles:
-    """Reads the vocabulary of a checkpoint directory, or of the directory that a file lies in.
+    """Reads the JSON files of a checkpoint directory.
 
     Raises LoadError naming the file that is missing or broken.
     """
-    directory = directory if directory.is_dir() else directory.parent
     single, older = directory / "tokenizer.json", directory / "vocab.json"
     source = single if single.is_file() else older
     if not source.is_file():
-        raise LoadError(f"{directory}: must hold tokenizer.json (or vocab.json), got neither")
+        raise LoadError(f"{directory}: the vocabulary belongs to another model")
     try:
         files = _read_tokenizer_json(single) if source == single else _read_vocab_json(older)
         characters = set("".join(files.pieces))
@@ -55,12 +55,23 @@ def read_vocabulary(directory: Path) -> VocabularyFiles:
     return files
 
 
-def read_sound_vocabulary(directory: Path) -> _core.Vocabulary | None:
-    """The same by the core's reader, many times as fast; None for whatever it does not take."""
+def read_sound_vocabulary(path: Path) -> _core.Vocabulary | None:
+    """The vocabulary of a directory or a file by the core's reader, many times as fast.
+
+    None for JSON files that it does not take. Raises LoadError for other formats, which only the
+    core reads, and where there is no vocabulary at all.
+    """
     try:
-        return _core.Vocabulary.open(str(directory if directory.is_dir() else directory.parent))
+        return _core.Vocabulary.open(str(path))
     except LoadError:
-        return None
+        if any((path / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+            return None
+        raise
+
+
+def spelled(vocabulary: _core.Vocabulary, n: int) -> list[str]:
+    """The first `n` tokens in the byte alphabet."""
+    return [vocabulary.spelled(token) for token in range(n)]
 
 
 def _read_tokenizer_json(path: Path) -> VocabularyFiles:

@@ -24,7 +24,7 @@ def split_words(tokenizer: Tokenizer, tokens: Sequence[int], language: str) -> l
         language: code of the spoken one, by which openai-whisper splits its translation as well.
     """
     pieces = split_characters(tokenizer, tokens)
-    if tokenizer.is_multilingual and language in _WITHOUT_SPACES:
+    if language in _WITHOUT_SPACES:
         return list(pieces)
     return _split_spaces(pieces, tokenizer.special.eot)
 

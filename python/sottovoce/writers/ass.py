@@ -52,7 +52,7 @@ def _karaoke(cue: Cue) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    lines = [line.strip("\r\n") for line in text.splitlines() if line.strip()]
+    lines = [line for line in text.splitlines() if line.strip()]
     begins_line = "\\N" if text.startswith("\n") else ""
     text = "\n".join(lines).replace("\\", "\\" + WORD_JOINER)
     return begins_line + text.replace("{", "\\{").replace("}", "\\}").replace("\n", "\\N")

@@ -29,6 +29,8 @@ class Layout:
     max_words_per_line: int | None = None  # words a subtitle; nothing with max_line_width
 
     def __post_init__(self) -> None:
+        if not isinstance(self.highlight_words, bool):
+            raise TypeError(f"highlight_words must be True or False, got {self.highlight_words!r}")
         for name in ("max_line_width", "max_line_count", "max_words_per_line"):
             value = getattr(self, name)
             if value is None:
@@ -101,7 +103,10 @@ def cues(transcript: Transcript, layout: Layout, named: Named = "nowhere") -> It
         )
     else:
         found = (Cue((Piece(s.text.strip(), s.start, s.end),), s.speaker) for s in segments)
-    return (cue for cue in found if cue.text.strip())
+    shown = [cue for cue in found if cue.text.strip()]
+    if any(cue.speaker is not None for cue in shown):  # who may speak at once
+        shown.sort(key=lambda cue: cue.start)
+    return iter(shown)
 
 
 def _of_words(segments: list[Segment], layout: Layout, named: Named) -> Iterator[Cue]:
