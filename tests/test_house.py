@@ -28,6 +28,7 @@ C_ROOMS = {
     "alignment": {"base", "model", "ops"},
     "decoding": {"base", "model", "ops"},
     "packed": {"base", "model", "ops", "ops/cpu", "io"},
+    "vad": {"base", "ops", "ops/cpu", "kernels", "io"},
     "bind": {"kernels", "base", "ops", "ops/cpu", "alignment", "decoding"},
     "include": set(),
 }
@@ -42,11 +43,13 @@ PYTHON_ROOMS = {
     "text": {"_core", "errors"},
     "spellings": {"text"},
     "foreign": set(),
-    "options": {"spellings", "foreign"},
+    "vad_options": {"spellings", "foreign"},
+    "options": {"spellings", "foreign", "vad_options"},
     "results": {"_core", "options"},
     "audio": {"_core", "errors", "aside"},
     "checkpoints": {"_core", "runtime", "errors", "atomic"},
-    "policy": {"_core", "errors", "text", "options", "results"},
+    "policy": {"_core", "errors", "text", "options", "vad_options", "results"},
+    "voice": {"_core", "errors", "vad_options", "results", "audio", "policy"},
     "engine": {"_core", "errors", "aside", "text", "options", "results", "policy"},
     "speakers": {"errors", "results"},
     "writers": {"atomic", "results"},
@@ -54,7 +57,7 @@ PYTHON_ROOMS = {
     "alignment": {"results", "transcription"},
     "opening": {
         *("_core", "errors", "text", "options", "results"),
-        *("audio", "speakers", "policy", "engine"),
+        *("audio", "speakers", "policy", "engine", "voice"),
     },
     "model": {
         *("_core", "runtime", "errors", "text", "foreign", "options", "results"),
@@ -70,12 +73,12 @@ PYTHON_ROOMS = {
         ),
     },
     "cli": {
-        *("_core", "errors", "text", "foreign", "options", "results"),
-        *("audio", "checkpoints", "speakers", "writers", "transcription", "model"),
+        *("_core", "errors", "text", "foreign", "options", "vad_options", "results"),
+        *("audio", "checkpoints", "speakers", "writers", "transcription", "model", "voice"),
     },
     "__init__": {
-        *("_core", "errors", "text", "options", "results"),
-        *("speakers", "transcription", "alignment", "model"),
+        *("_core", "errors", "text", "options", "vad_options", "results"),
+        *("speakers", "transcription", "alignment", "model", "voice"),
     },
     "__main__": {"cli"},
 }

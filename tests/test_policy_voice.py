@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sottovoce import TranscribeOptions, VadOptions
-from sottovoce.policy.voice import clips_of_speech, speech_regions
+from sottovoce.policy.voice import Voice, clips_of_speech, speech_regions
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = [
@@ -33,6 +33,26 @@ def test_there_are_regions_to_compare():
     assert [] in regions
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "share"),
+    [
+        (0.0, 9.984, 0.5),
+        (4.0, 6.0, 0.992 / 2),
+        (1.0, 1.5, 1.0),
+        (7.0, 9.0, 0.0),
+        (4.98, 4.996, 0.012 / 0.016),
+        (-1.0, 1.0, 0.5),
+        (9.0, 11.0, 0.0),
+        (30.0, 40.0, 0.0),
+        (3.0, 3.0, 0.0),
+    ],
+)
+def test_what_part_of_a_time_is_speech(start, end, share):
+    voice = Voice(np.repeat(np.float32([0.9, 0.05]), 156), 312 * HOP)  # 4.992 s of each
+    assert voice.share(start, end) == pytest.approx(share, abs=1e-9)
+    assert voice.share(start, end, threshold=0.95) == 0.0
+
+
 def talk(*stretches: float) -> np.ndarray:
     """Speech and silence in turn, of so many seconds each."""
     spoken = itertools.cycle([0.9, 0.05])
@@ -40,7 +60,8 @@ def talk(*stretches: float) -> np.ndarray:
 
 
 def clips(probabilities: np.ndarray, **options) -> list[tuple[float, float]]:
-    found = clips_of_speech(probabilities, TranscribeOptions(**options), len(probabilities) * HOP)
+    voice = Voice(probabilities, len(probabilities) * HOP)
+    found = clips_of_speech(voice, TranscribeOptions(**options))
     return list(zip(found[::2], found[1::2], strict=True))
 
 
@@ -119,7 +140,7 @@ def test_no_clip_goes_beyond_the_recording():
     probabilities = talk(31)
     options = TranscribeOptions(windows="independent")
     for n_samples in range(len(probabilities) * HOP - 511, len(probabilities) * HOP, 100):
-        found = clips_of_speech(probabilities, options, n_samples)
+        found = clips_of_speech(Voice(probabilities, n_samples), options)
         assert round(found[-1] * 100) == n_samples // 160
 
 

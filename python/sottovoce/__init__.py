@@ -33,6 +33,7 @@ from .results import (
     Hypothesis,
     Progress,
     Segment,
+    SpeechRegion,
     TranscriptionInfo,
     WindowResult,
     Word,
@@ -41,7 +42,7 @@ from .speakers import SpeakerTurn, read_rttm
 from .text.tokenizer import Tokenizer
 from .transcription import Segments, Transcription, Transcriptions
 from .vad_options import VadOptions
-from .voice import SpeechRegion, speech_timestamps, voice_activity, voice_network
+from .voice import speech_timestamps, voice_activity, voice_network
 
 __all__ = [
     "AlignedWord",

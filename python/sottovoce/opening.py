@@ -25,16 +25,16 @@ from .options import TranscribeOptions
 from .policy.channels import channel_names, relabelled, spoken_by
 from .policy.chunking import clips_between_pauses
 from .policy.language import allowed, places_to_listen, together
-from .policy.listening import Encoded, SeekLoop
+from .policy.listening import EncodedWindow, SeekLoop
 from .policy.policies import seek_loops
 from .policy.short_windows import short_context
-from .policy.voice import clips_of_speech
+from .policy.voice import Voice, clips_of_speech
 from .policy.voiced import LIKELY, Voiced
 from .policy.window import Window
 from .results import CallMetrics, TranscriptionInfo
 from .speakers import Speakers, SpeakerTurn, Turns, as_turns
 from .text.tokenizer import Tokenizer
-from .voice import Voice, voice_network
+from .voice import voice_network
 
 if TYPE_CHECKING:
     from .audio import Audio, Recording
@@ -47,7 +47,9 @@ class _Language:
     code: str
     probability: float = 1.0
     probabilities: Mapping[str, float] | None = None
-    first: Encoded | None = None  # the window that was listened to first, if that can be of use
+    first: EncodedWindow | None = (
+        None  # the window that was listened to first, if that can be of use
+    )
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Opener:
             recording = self._read_channels(audio, sample_rate, metrics)
             names = channel_names(wanted.channels, len(recording.channels))
         mel = self._padded_mel(recording.samples, metrics)
-        voice = None if names else self._voice(recording.samples, wanted, metrics)
+        voice = self._voice(recording.samples, wanted, metrics)
         language = self._language(wanted, mel, _begin(wanted, voice), metrics)
         options = replace(wanted, language=language.code)
         if names:
@@ -137,14 +139,14 @@ class Opener:
         mel: NDArray[np.float32],
         options: TranscribeOptions,
         voice: Voice | None,
-        first: Encoded | None = None,
+        first: EncodedWindow | None = None,
     ) -> tuple[TranscribeOptions, list[SeekLoop]]:
         """The loops through a recording, and the options as they use them."""
         if voice is not None:
             options = _of_speech(options, voice)
         if options.windows == "independent":
             options = options.of_clips(clips_between_pauses(mel, mel.shape[1] - _core.N_FRAMES))
-        voiced = Voiced.of(voice.probabilities, voice.n_samples) if voice else None
+        voiced = Voiced.of(voice) if voice else None
         return options, seek_loops(self.tokenizer, self.core.dims, options, mel, first, voiced)
 
     def _voice(
@@ -207,9 +209,13 @@ class Opener:
         return mel
 
     def _language(
-        self, wanted: TranscribeOptions, mel: NDArray[np.float32], begin: int, metrics: CallMetrics
+        self,
+        wanted: TranscribeOptions,
+        mel: NDArray[np.float32],
+        begin: int,
+        metrics: CallMetrics,
     ) -> _Language:
-        """That of a recording in which somebody speaks from frame `begin` on, unless it is known."""
+        """That of what is said from frame `begin` on, unless it is known."""
         if wanted.language is not None or not self.tokenizer.is_multilingual:
             return _Language(wanted.language or "en")
         if len(wanted.languages) == 1:
@@ -223,7 +229,7 @@ class Opener:
             features = self._encode_window(mel[:, :most], metrics)
         else:
             features = self._encode_window(mel[:, :n_frames], metrics, n_ctx)
-        first = Encoded(Window(begin, min(most, n_frames)), features)
+        first = EncodedWindow(Window(begin, min(most, n_frames)), features)
         places = []
         for place in places_to_listen(n_frames, most, wanted.language_detection_segments):
             if place > 0:
@@ -258,11 +264,10 @@ class Opener:
 def _of_speech(options: TranscribeOptions, voice: Voice) -> TranscribeOptions:
     """The options, with clips that hold the speech of what is to be heard if they want such."""
     if options.vad_filter:
-        clips = clips_of_speech(voice.probabilities, options, voice.n_samples)
-        return replace(options, clip_timestamps=clips)
+        return replace(options, clip_timestamps=clips_of_speech(voice, options))
     if options.windows == "independent":
         likely = replace(options, vad_parameters=LIKELY)
-        return options.of_clips(clips_of_speech(voice.probabilities, likely, voice.n_samples))
+        return options.of_clips(clips_of_speech(voice, likely))
     return options
 
 
@@ -273,7 +278,7 @@ def _begin(options: TranscribeOptions, voice: Voice | None) -> int:
     options = _of_speech(options, voice)
     begin = round(options.clip_timestamps[0] * _core.FRAMES_PER_SECOND)
     if options.policy == "robust":
-        voiced = Voiced.of(voice.probabilities, voice.n_samples)
+        voiced = Voiced.of(voice)
         n_frames = voice.n_samples // _core.HOP_LENGTH
         heard = voiced.first_heard_frame(begin, n_frames)
         begin = heard if heard < n_frames else begin

@@ -48,6 +48,13 @@ class WindowResult:
     hypotheses: tuple[Hypothesis, ...] = ()  # likeliest first, as many as n_best
 
 
+class SpeechRegion(NamedTuple):
+    """Where somebody speaks, in s; several are what `clip_timestamps` takes."""
+
+    start: float
+    end: float
+
+
 @dataclass(frozen=True)
 class Word:
     """A word and the marks that belong to it: when it was said, and how sure that is."""

@@ -9,16 +9,16 @@ The network is Silero VAD's, of version 6.2.3 of the package; its weights come w
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
 from .errors import warn_of_audio
-from .policy.voice import speech_regions
+from .policy.voice import Voice
+from .results import SpeechRegion
 from .vad_options import VadKeywords, VadOptions
 
 if TYPE_CHECKING:
@@ -27,13 +27,6 @@ if TYPE_CHECKING:
     from .audio import Audio
 
 _WEIGHTS = Path(__file__).parent / "data" / "silero_vad.safetensors"
-
-
-class SpeechRegion(NamedTuple):
-    """Where somebody speaks, in s; several are what `clip_timestamps` takes."""
-
-    start: float
-    end: float
 
 
 def voice_network(*, n_threads: int = 0, isa: str = "") -> _core.VoiceActivity:
@@ -78,25 +71,6 @@ def speech_timestamps(
     """
     wanted = VadOptions.from_keywords("speech_timestamps", keywords, options)
     return hear(audio, sample_rate=sample_rate, cpu_threads=cpu_threads).regions(wanted)
-
-
-@dataclass(frozen=True)
-class Voice:
-    """How likely somebody speaks in a recording, from its start to its end."""
-
-    probabilities: NDArray[np.float32]  # (n_frames,), one each 512 samples
-    n_samples: int  # at 16 kHz
-
-    @property
-    def duration(self) -> float:
-        """s."""
-        return self.n_samples / _core.SAMPLE_RATE
-
-    def regions(self, options: VadOptions) -> list[SpeechRegion]:
-        """Where that is speech."""
-        found = speech_regions(self.probabilities, options, self.n_samples)
-        rate = _core.SAMPLE_RATE
-        return [SpeechRegion(start / rate, end / rate) for start, end in found]
 
 
 def hear(audio: Audio, *, sample_rate: int | None = None, cpu_threads: int = 0) -> Voice:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from errno import ENOENT
 from functools import partial
 from operator import attrgetter
@@ -35,15 +35,9 @@ _OPTION_FLAGS = (
     *("task", "language", "best_of", "beam_size", "patience", "length_penalty", "suppress_tokens"),
     *("seed", "compression_ratio_threshold", "logprob_threshold", "no_speech_threshold"),
     *("condition_on_previous_text", "initial_prompt", "carry_initial_prompt", "clip_timestamps"),
-    *(
-        "short_windows",
-        "windows",
-        "batch_size",
-        "word_timestamps",
-        "prepend_punctuations",
-        "append_punctuations",
-    ),
-    *("hallucination_silence_threshold", "top_k", "n_best", "channels", "vad_filter"),
+    *("short_windows", "windows", "vad_filter", "batch_size", "word_timestamps"),
+    *("prepend_punctuations", "append_punctuations", "hallucination_silence_threshold"),
+    *("top_k", "n_best", "channels"),
 )
 _LAYOUT_FLAGS = ("highlight_words", "max_line_width", "max_line_count", "max_words_per_line")
 # Of 256 colours, from red by way of yellow to green.
@@ -82,6 +76,12 @@ def _transcribe_keywords(arguments: argparse.Namespace) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise UsageError(str(error)) from error
     return keywords
+
+
+def vad_options(arguments: argparse.Namespace, prefix: str = "") -> dict[str, Any]:
+    """Those of the flags that were given, which are called so and begin with `prefix`."""
+    given = {each.name: getattr(arguments, prefix + each.name) for each in fields(VadOptions)}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _check_words(arguments: argparse.Namespace) -> None:

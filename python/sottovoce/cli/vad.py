@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
 from .. import _core
@@ -16,15 +15,9 @@ from ..voice import hear
 from ..writers import format_timestamp
 from .failures import UsageError
 from .streams import put
-from .transcribe import open_input
+from .transcribe import open_input, vad_options
 
 _SECONDS = _core.VAD_HOP_LENGTH / _core.SAMPLE_RATE  # of a frame
-
-
-def vad_options(arguments: argparse.Namespace, prefix: str = "") -> dict[str, Any]:
-    """Those of the flags that were given, which are called so and begin with `prefix`."""
-    given = {each.name: getattr(arguments, prefix + each.name) for each in fields(VadOptions)}
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -34,7 +34,7 @@ SeekLoop = Generator[HeardWindow | Request, Any, None]
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedWindow:
     """A window that has been encoded, as the options have it."""
 
     window: Window
@@ -75,7 +75,7 @@ class Listener:
         self,
         window: Window,
         prompt: Sequence[int],
-        first: Encoded | None = None,
+        first: EncodedWindow | None = None,
     ) -> Generator[Request, Any, tuple[_core.AudioFeatures, Heard]]:
         """What a window comes to, and its features; `first` may be it, encoded already."""
         frames = self.mel[:, window.seek : window.end]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..options import TranscribeOptions
 from ..text.tokenizer import Tokenizer
-from .listening import Encoded, SeekLoop
+from .listening import EncodedWindow, SeekLoop
 from .robust import RobustLoop
 from .seek import OpenAILoop, clips
 from .voiced import Voiced
@@ -19,7 +19,7 @@ def seek_loops(
     dims: _core.ModelDims,
     options: TranscribeOptions,
     mel: NDArray[np.float32],
-    first: Encoded | None = None,
+    first: EncodedWindow | None = None,
     voiced: Voiced | None = None,
 ) -> list[SeekLoop]:
     """Loops whose segments, one after the other, are the transcript; none waits for another.

@@ -16,7 +16,7 @@ from .. import _core
 from ..options import TranscribeOptions
 from ..results import Attempt, LeftOut, Segment, WindowTrace, Word
 from .evidence import doubt, evidence, joined
-from .listening import Encoded, Listener, SeekLoop
+from .listening import EncodedWindow, Listener, SeekLoop
 from .prompt import History
 from .requests import AlignRequest, Decoded, DecodeRequest, HeardWindow, Request
 from .segments import Cut, cut_window, numbered, with_whole_characters, without_empty_speech
@@ -48,7 +48,7 @@ class RobustLoop(Listener):
 
     voiced: Voiced
 
-    def seek_loop(self, ranges: Sequence[tuple[int, int]], first: Encoded | None) -> SeekLoop:
+    def seek_loop(self, ranges: Sequence[tuple[int, int]], first: EncodedWindow | None) -> SeekLoop:
         """Yields the windows of some clips in order, and the requests for what it has to know.
 
         `ranges`: (first frame, frame after the last) of each clip; a frame is 10 ms.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .. import _core
 from ..results import Attempt, LeftOut, Segment, WindowTrace
-from .listening import Encoded, Listener, SeekLoop
+from .listening import EncodedWindow, Listener, SeekLoop
 from .prompt import History
 from .requests import HeardWindow
 from .segments import cut_window, numbered, with_whole_characters, without_empty_speech
@@ -35,7 +35,7 @@ def clips(timestamps: Sequence[float], content_frames: int) -> list[tuple[int, i
 class OpenAILoop(Listener):
     """policy="openai": where the last words ended, the next window begins."""
 
-    def seek_loop(self, ranges: Sequence[tuple[int, int]], first: Encoded | None) -> SeekLoop:
+    def seek_loop(self, ranges: Sequence[tuple[int, int]], first: EncodedWindow | None) -> SeekLoop:
         """Yields the windows of some clips in order, and the requests for what it has to know.
 
         `ranges`: (first frame, frame after the last) of each clip; a frame is 10 ms.

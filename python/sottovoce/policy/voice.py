@@ -6,9 +6,10 @@ time has to be mapped back.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..options import TranscribeOptions
+from ..results import SpeechRegion
 from ..vad_options import VadOptions
 from .seek import clips
 
@@ -23,7 +25,37 @@ Stretch = tuple[int, int]  # first, and the one after the last
 
 _SAMPLES_PER_MS = _core.SAMPLE_RATE // 1000
 _LEAST_PAUSE_MS = 98  # where a region may be cut that is too long: more than three frames
+_FRAME = _core.VAD_HOP_LENGTH / _core.SAMPLE_RATE  # s
 _LONGEST_SILENCE = 5 * _core.FRAMES_PER_SECOND  # within a clip: in more, Whisper likes to invent
+
+
+@dataclass(frozen=True, eq=False)
+class Voice:
+    """How likely somebody speaks in a recording, from its start to its end."""
+
+    probabilities: NDArray[np.float32]  # (n_frames,), one each 512 samples
+    n_samples: int  # at 16 kHz
+
+    @property
+    def duration(self) -> float:
+        """s."""
+        return self.n_samples / _core.SAMPLE_RATE
+
+    def share(self, start: float, end: float, threshold: float = 0.5) -> float:
+        """Of the time from start to end, in s, the part that is speech: 0..1.
+
+        Speech is what is at least as probable as `threshold`; outside the recording nobody speaks.
+        """
+        first = max(0, math.floor(start / _FRAME))
+        spoken = self.probabilities[first : max(first, math.ceil(end / _FRAME))] >= threshold
+        edges = (_FRAME * np.arange(first, first + len(spoken) + 1)).clip(start, end)
+        return float(np.diff(edges)[spoken].sum() / (end - start)) if start < end else 0.0
+
+    def regions(self, options: VadOptions) -> list[SpeechRegion]:
+        """Where that is speech."""
+        rate = _core.SAMPLE_RATE
+        found = speech_regions(self.probabilities, options, self.n_samples)
+        return [SpeechRegion(start / rate, end / rate) for start, end in found]
 
 
 def speech_regions(
@@ -37,9 +69,7 @@ def speech_regions(
     return _padded(found, options.speech_pad_ms * _SAMPLES_PER_MS, n_samples)
 
 
-def clips_of_speech(
-    probabilities: NDArray[np.float32], options: TranscribeOptions, n_samples: int
-) -> tuple[float, ...]:
+def clips_of_speech(voice: Voice, options: TranscribeOptions) -> tuple[float, ...]:
     """start, end, start, end, ... in seconds of clips that hold the speech that is to be heard.
 
     Of windows="sequential", the regions, those together that little silence parts. Of independent
@@ -47,6 +77,7 @@ def clips_of_speech(
     that leaves the most silence out.
     """
     vad = options.vad_parameters or VadOptions()
+    probabilities, n_samples = voice.probabilities, voice.n_samples
     n_frames = n_samples // _core.HOP_LENGTH
     if options.windows == "independent":
         found = _fullest_clips(_pieces(probabilities, vad, n_samples), vad, n_samples)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..vad_options import VadOptions
-from .voice import spoken
+from .voice import Voice, spoken
 
 Span = tuple[float, float]  # start and end in s
 
@@ -39,11 +39,10 @@ class Voiced:
         self._probabilities = probabilities
 
     @classmethod
-    def of(cls, probabilities: NDArray[np.float32], n_samples: int) -> Voiced:
-        """`probabilities`: (n_frames,) of 32 ms, of a recording of `n_samples` at 16 kHz."""
-        found = spoken(probabilities, LIKELY, n_samples)
+    def of(cls, voice: Voice) -> Voiced:
+        found = spoken(voice.probabilities, LIKELY, voice.n_samples)
         rate = _core.SAMPLE_RATE
-        return cls([(start / rate, end / rate) for start, end in found], probabilities)
+        return cls([(start / rate, end / rate) for start, end in found], voice.probabilities)
 
     def within(self, start: float, end: float) -> list[Span]:
         """The voiced stretches between two times, cut there."""
