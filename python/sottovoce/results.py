@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Protocol, overload
+from typing import Any, NamedTuple, Protocol, overload
 
 from . import _core
 from .options import TranscribeOptions
@@ -172,10 +172,12 @@ class WindowTrace:
 
     start: float  # s
     end: float  # s; where what follows was heard from
-    attempts: tuple[Attempt, ...] = ()  # the last one stands, or `chosen`; (): it was not decoded
+    attempts: tuple[Attempt, ...] = ()  # in the order in which they were made; (): not decoded
     chosen: int = -1  # which of the attempts stands
     silence: str = ""  # why it counts as silence; "": it does not
     left_out: tuple[LeftOut, ...] = ()
+    # What was heard once more on its own, because nothing covered the voice there.
+    again: tuple[WindowTrace, ...] = ()
 
 
 class Trace(Sequence[WindowTrace]):

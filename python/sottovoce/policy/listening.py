@@ -76,16 +76,20 @@ class Listener:
         window: Window,
         prompt: Sequence[int],
         first: EncodedWindow | None = None,
+        *,
+        once: bool = False,
     ) -> Generator[Request, Any, tuple[_core.AudioFeatures, Heard]]:
-        """What a window comes to, and its features; `first` may be it, encoded already."""
+        """What a window comes to, and its features; `first` may be it, encoded already.
+
+        `once`: at the first temperature alone.
+        """
         frames = self.mel[:, window.seek : window.end]
         n_ctx = None
         if self.options.short_windows:
             n_ctx = short_context(window.size, self.most_frames)
         features = first.features if first is not None and first.window == window else None
-        options = self.options
-        if n_ctx is not None:
-            options = replace(options, temperature=options.temperature[:1])
+        coldest = replace(self.options, temperature=self.options.temperature[:1])
+        options = coldest if once or n_ctx is not None else self.options
         attempts: tuple[Attempt, ...] = ()
         while True:
             features = features or (yield EncodeRequest(frames, n_ctx))
@@ -94,7 +98,7 @@ class Listener:
             attempts += heard.attempts
             if n_ctx is None or not self._looks_odd(heard.result, window):
                 return features, replace(heard, attempts=attempts)
-            features, options, n_ctx = None, self.options, None
+            features, options, n_ctx = None, coldest if once else self.options, None
 
     def with_words(
         self,

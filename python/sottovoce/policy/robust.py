@@ -8,13 +8,15 @@ and the words are those of policy="openai".
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from typing import Any
 
 from .. import _core
 from ..options import TranscribeOptions
 from ..results import Attempt, LeftOut, Segment, WindowTrace, Word
+from ..text.units import units
 from .evidence import doubt, evidence, joined
 from .listening import EncodedWindow, Listener, SeekLoop
 from .prompt import History
@@ -30,6 +32,7 @@ _LEAST_UNCOVERED = 1.0  # s of voice that no word covers, to be heard again
 _GAP = 0.3  # s between voiced stretches that are heard again as one
 _NEAR = 0.5  # s by which words cover what is around them
 _LONGEST_WORD = 2.0  # s that a word covers
+_BESIDE = 1.0  # s between what is heard again and segments that may hold it
 _HANGING = 0.3  # s by which a time may hang over a pause
 
 
@@ -75,30 +78,27 @@ class RobustLoop(Listener):
                     cut = yield from self._timed(cut, window, features, heard)
                     seek = cut.seek
                     judged = self._judge(cut.segments)
-                is_sure = len(heard.attempts) == 1 and not any(each.doubt for each in judged)
-                attempts = heard.attempts
-                del features, heard  # as large as anything there is
-                more, tried = yield from self._hear_the_rest(window, seek, judged)
-                kept = [each for each in judged if self._keeps(each)] + more
+                # As large as anything there is, and not needed for what is heard again.
+                del features
+                heard = replace(heard, attention=None)
+                again = yield from self._hear_the_rest(window, seek, judged)
+                kept = [each for each in judged if self._keeps(each)]
+                kept += [each for found, _ in again for each in found]
                 kept.sort(key=lambda each: each.segment.start)
                 segments = tuple(numbered(map(self._finished, kept), n_segments))
                 n_segments += len(segments)
-                if why_silent:
-                    pass
-                elif is_sure:
-                    history.add(segments, attempts[-1].temperature)
-                else:
+                if heard.is_sure and not any(each.doubt for each in judged):
+                    history.add(() if why_silent else segments, heard.result.temperature)
+                elif not why_silent:
                     history.forget()
-                left_out = [
-                    LeftOut(each.segment, each.doubt) for each in judged if not self._keeps(each)
-                ]
                 trace = WindowTrace(
                     window.offset,
                     _seconds(seek),
-                    attempts + tuple(tried),
-                    chosen=len(attempts) - 1,
-                    silence=why_silent,
-                    left_out=tuple(left_out),
+                    heard.attempts,
+                    heard.chosen,
+                    why_silent,
+                    _left_out(each for each in judged if not self._keeps(each)),
+                    tuple(each for _, each in again),
                 )
                 yield HeardWindow(window.seek, seek, segments, trace)
 
@@ -135,11 +135,13 @@ class RobustLoop(Listener):
             traced += heard.attempts
             failed = heard.attempts[-1].failure
             if not failed:
-                return replace(heard, attempts=tuple(traced))
-        best = max(found, key=lambda heard: self._worth(heard, options))
-        # It stands last in the trace, as the one that all others were tried in place of.
-        traced.remove(best.attempts[0])
-        return replace(best, attempts=(*traced, *best.attempts))
+                break
+        chosen = -1  # counted from the end: others may stand before these
+        if failed:
+            chosen = max(range(-len(found), 0), key=lambda i: self._worth(found[i], options))
+        return replace(
+            found[chosen], attempts=tuple(traced), chosen=chosen, is_sure=len(found) == 1
+        )
 
     def _worth(self, heard: Heard, options: TranscribeOptions) -> tuple[bool, float]:
         ratio = options.compression_ratio_threshold
@@ -220,24 +222,25 @@ class RobustLoop(Listener):
 
     def _hear_the_rest(
         self, window: Window, seek: int, judged: Sequence[_Judged]
-    ) -> Generator[Request, Any, tuple[list[_Judged], list[Attempt]]]:
-        """What is said in voiced stretches of the window that no word covers."""
-        found: list[_Judged] = []
-        tried: list[Attempt] = []
+    ) -> Generator[Request, Any, list[tuple[list[_Judged], WindowTrace]]]:
+        """What is said in voiced stretches of the window that no word covers, each on its own."""
+        heard_again = []
         covered = joined([span for each in judged for span in _covered(each)])
         for start, end in self._uncovered(window.offset, _seconds(seek), covered):
             first = int(start * _core.FRAMES_PER_SECOND)
             alone = Window(first, int(end * _core.FRAMES_PER_SECOND) - first)
-            features, heard = yield from self.hear(alone, ())
+            features, heard = yield from self.hear(alone, (), once=True)
             cut = cut_window(alone, heard.result, self.tokenizer)
             cut = yield from self._timed(cut, alone, features, heard)
-            tried += heard.attempts
-            if heard.attempts[-1].failure or silence(heard.result, self.options):
-                continue
-            heard_again = self._judge(cut.segments)
-            if all(not each.doubt for each in heard_again):
-                found += [each for each in heard_again if not each.segment.is_empty]
-        return found, tried
+            found = [each for each in self._judge(cut.segments) if not each.segment.is_empty]
+            against = heard.attempts[heard.chosen].failure or silence(heard.result, self.options)
+            if not against and _is_said(found, judged):
+                against = "the same as what is said beside it"
+            found = [replace(each, doubt=each.doubt or against) for each in found]
+            gone = _left_out(each for each in found if each.doubt)
+            trace = WindowTrace(start, end, heard.attempts, heard.chosen, left_out=gone)
+            heard_again.append(([each for each in found if not each.doubt], trace))
+        return heard_again
 
     def _uncovered(self, start: float, end: float, covered: Sequence[Span]) -> list[Span]:
         """Stretches of voice, each with what little silence parts them, that nothing covers."""
@@ -250,11 +253,28 @@ class RobustLoop(Listener):
         return [span for span in bare if span[1] - span[0] >= _LEAST_UNCOVERED]
 
 
+def _left_out(judged: Iterable[_Judged]) -> tuple[LeftOut, ...]:
+    return tuple(LeftOut(each.segment, each.doubt) for each in judged)
+
+
+def _is_said(found: Sequence[_Judged], judged: Sequence[_Judged]) -> bool:
+    """Whether most of it stands in a neighbouring segment already, whose times are not exact."""
+    if not found:
+        return False
+    start, end = found[0].segment.start - _BESIDE, found[-1].segment.end + _BESIDE
+    beside = [e.segment for e in judged if e.segment.start < end and e.segment.end > start]
+    said = [unit.key for segment in beside for unit in units(segment.text)]
+    again = [unit.key for each in found for unit in units(each.segment.text)]
+    matching = SequenceMatcher(None, said, again, autojunk=False).get_matching_blocks()
+    return 2 * sum(block.size for block in matching) > len(again)
+
+
 def _covered(judged: _Judged) -> list[Span]:
     if judged.doubt or judged.segment.is_empty:
         return []
-    spans = judged.spans or ((judged.segment.start, judged.segment.end),)
-    return [(s - _NEAR, min(e, s + _LONGEST_WORD) + _NEAR) for s, e in spans]
+    spans = [(start, min(end, start + _LONGEST_WORD)) for start, end in judged.spans]
+    spans = spans or [(judged.segment.start, judged.segment.end)]
+    return [(start - _NEAR, end + _NEAR) for start, end in spans]
 
 
 def _without(start: float, end: float, covered: Sequence[Span]) -> list[Span]:

@@ -49,6 +49,8 @@ class Heard:
     result: WindowResult
     attention: _core.KeptAttention | None  # of its tokens to the audio, if that was kept
     attempts: tuple[Attempt, ...]
+    chosen: int = -1  # which of them it is
+    is_sure: bool = True  # nothing had to be tried twice
 
 
 def compression_ratio(text: str) -> float:
@@ -153,7 +155,7 @@ def decode_with_fallback(
         failed = heard.attempts[-1].failure
         if not failed:
             break
-    return replace(heard, attempts=attempts)
+    return replace(heard, attempts=attempts, is_sure=len(attempts) == 1)
 
 
 def decode_once(
