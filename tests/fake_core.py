@@ -121,13 +121,19 @@ class FakeCore:
 
     script: Sequence[Heard] | Callable[[Any], Heard] = ()
     n_vocab: int = MULTILINGUAL
-    language: str = "en"
+    language: str | Sequence[str] = "en"  # of all windows, or of one after the other
+    certainty: float = 0.9  # of it
     n_threads: int = 1
     n_text_ctx: int = 448
 
     def __post_init__(self) -> None:
         self.dims = SimpleNamespace(
-            n_mels=80, n_vocab=self.n_vocab, n_text_ctx=self.n_text_ctx, n_frames=3000
+            n_mels=80,
+            n_vocab=self.n_vocab,
+            n_text_ctx=self.n_text_ctx,
+            n_frames=3000,
+            n_audio_layer=6,
+            n_text_layer=6,
         )
         self.encoded: list[np.ndarray] = []  # mels, (80, n_frames)
         self.contexts: list[int | None] = []  # n_ctx of each
@@ -156,8 +162,11 @@ class FakeCore:
     ) -> np.ndarray:
         self.detected_in.append(features)
         codes = tokenizer(self.n_vocab).language_codes
+        language = self.language
+        if not isinstance(language, str):
+            language = language[len(self.detected_in) - 1]
         probabilities = np.full(len(language_tokens), 0.001, np.float32)
-        probabilities[codes.index(self.language)] = 0.9
+        probabilities[codes.index(language)] = self.certainty
         return probabilities
 
     def new_batch(self, n_slots: int, rows_per_slot: int) -> FakeBatch:

@@ -8,6 +8,8 @@ from fake_core import FakeCore, Heard, at, silence, word
 from sottovoce import TranscribeOptions
 from sottovoce.policy.language import allowed, places_to_listen, together
 
+LONG = Heard([at(0), word(1), at(30)])  # one sentence that fills a window
+
 
 @pytest.mark.parametrize(
     ("n_frames", "most", "places"),
@@ -118,3 +120,54 @@ def test_a_model_must_know_them(tiny_en, jfk):
     with pytest.raises(ValueError, match="language must be 'en' for an English-only model"):
         tiny_en.transcribe(jfk, languages=("en", "de"))
     assert tiny_en.transcribe(jfk[:16000], languages=("en",)).info.language == "en"
+
+
+# --- the language of every window ---
+
+
+def windows(core, seconds=90, **keywords):
+    segments, _ = core.model().transcribe(
+        silence(seconds), multilingual=True, temperature=0.0, **keywords
+    )
+    return [segment.language for segment in segments]
+
+
+def asked_in(core):
+    tokens = {fake_core.tokenizer().language_token(code): code for code in ("en", "de", "fr")}
+    return [next(tokens[t] for t in each.initial_tokens if t in tokens) for each in core.asked]
+
+
+def test_a_window_that_is_sure_changes_the_language():
+    core = FakeCore([LONG] * 3, language=["en", "en", "de", "de"])  # the first two are one window
+    assert windows(core) == ["en", "de", "de"]
+    assert asked_in(core) == ["en", "de", "de"]
+
+
+def test_a_window_in_another_language_is_not_prompted_in_the_last_one():
+    core = FakeCore([LONG] * 3, language=["en", "en", "de", "de"])
+    windows(core)
+    assert [bool(prompt) for prompt in core.prompts()] == [False, False, True]
+
+
+def test_a_window_that_is_likely_changes_nothing_until_the_next_one_is_too():
+    core = FakeCore([LONG] * 4, language=["en", "en", "de", "en", "de"], certainty=0.6)
+    assert windows(core, 120) == ["en"] * 4
+    core = FakeCore([LONG] * 4, language=["en", "en", "de", "de", "de"], certainty=0.6)
+    assert windows(core, 120) == ["en", "en", "de", "de"]
+
+
+def test_independent_windows_begin_in_the_language_that_they_are_likeliest_in():
+    languages = ["en", "en", "de", "fr"]
+    core = FakeCore([LONG] * 3, language=languages, certainty=0.6)
+    assert windows(core, windows="independent", clip_timestamps="0,30,30,60,60,90") == languages[1:]
+
+
+def test_only_allowed_languages_are_looked_for_in_a_window():
+    core = FakeCore([LONG] * 2, language=["en", "en", "de"])
+    assert windows(core, 60, languages=("en", "fr")) == ["en", "en"]
+
+
+def test_without_it_the_language_is_looked_for_once():
+    core = FakeCore([LONG] * 3, language=["en"])
+    segments, _ = core.model().transcribe(silence(90), temperature=0.0)
+    assert [segment.language for segment in segments] == ["en"] * 3

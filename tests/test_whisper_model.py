@@ -14,8 +14,8 @@ import pytest
 import fake_core
 import sottovoce
 import tiny_whisper
-from fake_core import ENGLISH, FakeCore, Heard, at, run, silence, word
-from sottovoce import OptionWarning, _core
+from fake_core import ENGLISH, LARGE_V3, FakeCore, Heard, at, run, silence, word
+from sottovoce import _core
 
 TOKENIZER = fake_core.tokenizer()
 SPECIAL = TOKENIZER.special
@@ -73,29 +73,39 @@ def test_a_given_language_is_not_detected():
     assert core.encoded == []
 
 
-def test_english_only_hears_english_whatever_the_task():
+def test_english_only_hears_english():
     core = FakeCore([Heard([at(0, ENGLISH), word(1, ENGLISH), at(1, ENGLISH)])], n_vocab=ENGLISH)
-    with pytest.warns(OptionWarning):
-        segments, info = core.model().transcribe(silence(1), task="translate")
+    segments, info = core.model().transcribe(silence(1))
     assert [s.text for s in segments] == [" w1"]
     assert (info.language, core.detected_in) == ("en", [])
     assert core.asked[0].initial_tokens == [50257]
 
 
-def test_a_task_without_effect_is_told_once_a_call_where_it_is_called():
-    model = FakeCore(lambda _: LONG, n_vocab=ENGLISH).model()
+@pytest.mark.parametrize(
+    ("is_turbo", "words"),
+    [
+        (False, "needs a multilingual model: the model of parts knows English alone"),
+        (True, "needs a model that has learnt to: the model of parts is a large-v3-turbo, which"),
+    ],
+)
+def test_what_a_model_cannot_translate_it_refuses(is_turbo, words):
+    core = FakeCore([], n_vocab=LARGE_V3 if is_turbo else ENGLISH)
+    if is_turbo:
+        core.dims.n_audio_layer, core.dims.n_text_layer = 32, 4
+    model = core.model()
     for call in (
         lambda: model.transcribe(silence(1), task="translate"),
-        lambda: list(model.transcribe_many([silence(1)] * 3, task="translate")),
+        lambda: model.transcribe_many([silence(1)] * 3, task="translate"),
         lambda: model.decode(np.zeros((80, 100), np.float32), task="translate"),
     ):
-        with pytest.warns(OptionWarning) as told:
+        with pytest.raises(ValueError, match=f"task='translate' {words}"):
             call()
-        (warning,) = [w for w in told if w.category is OptionWarning]
-        assert str(warning.message) == (
-            "task='translate' has no effect: the model of parts knows English alone"
-        )
-        assert warning.filename == __file__
+    assert core.asked == []
+
+
+def test_english_only_hears_no_other_language_in_any_window():
+    with pytest.raises(ValueError, match=r"multilingual=True needs a multilingual model"):
+        FakeCore([], n_vocab=ENGLISH).model().transcribe(silence(1), multilingual=True)
 
 
 def test_english_only_refuses_other_languages():

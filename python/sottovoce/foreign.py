@@ -57,7 +57,6 @@ _OPTIONS = {
     "hotwords": "it comes with a later version; until then initial_prompt can hold the words",
     **dict.fromkeys(("chunk_length", "chunk_length_s", "chunk_size", "stride_length_s"), _WINDOW),
     **dict.fromkeys(("verbose", "log_progress", "print_progress", "progress_bar"), _PROGRESS),
-    "multilingual": _LANGUAGE,
     **dict.fromkeys(("repetition_penalty", "no_repeat_ngram_size"), _REPEATS),
     "prompt_reset_on_temperature": "it is 0.5: a window that took more does not prompt the next",
     "temperature_increment_on_fallback": "give temperature= what is tried in turn: (0.0, 0.2, 0.4)",

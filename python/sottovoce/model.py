@@ -15,7 +15,6 @@ import inspect
 import logging
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial, wraps
 from os import PathLike, fspath
@@ -31,7 +30,7 @@ from .alignment import Alignment
 from .engine import batch, sequential, window
 from .engine.job import Job
 from .engine.reports import ProgressFunction
-from .errors import OptionWarning, StateError, warn_of_audio
+from .errors import StateError, warn_of_audio
 from .opening import Opener, with_turns
 from .options import (
     DecodeKeywords,
@@ -329,6 +328,9 @@ class WhisperModel:
             temperature (0.0, 0.2, 0.4, 0.6, 0.8, 1.0): one number, or several that are tried in
                 turn until an attempt is fine.
             languages (): those that a language is looked for among, by code or name; (): all.
+            multilingual (False): the language is looked for in every window, for recordings in
+                several: it changes where a window is sure, or two in a row are likely;
+                Segment.language.
             language_detection_segments (1): most places of a recording, of 30 s each, at which its
                 language is looked for: the beginning, and others at even distances, until one is
                 sure of it; if none is, the likeliest of all together.
@@ -351,6 +353,12 @@ class WhisperModel:
             append_punctuations ('"\\'.。,，!！?？:：”)]}、'): marks of the word before them.
             hallucination_silence_threshold (None): with word_timestamps, improbable words between
                 silences longer than this, in s, are left out; None: off.
+            policy ('openai'): "openai": what openai-whisper does, to the token; "robust": the same
+                words where somebody speaks, and silence is passed over, loops are ended, words that
+                nothing speaks for are doubted, speech that no word covers is heard again;
+                Segment.evidence.
+            hallucination ('drop'): what becomes of doubted segments, with policy="robust": "drop",
+                "mark" (Segment.doubt says why), or "keep".
             short_windows (False): a window far under 30 s is encoded only as far as it goes, in
                 less time; one whose words look odd is heard again in full; a few words may differ.
             windows ('sequential'): each window begins where the words of the last one ended, and is
@@ -585,11 +593,24 @@ class WhisperModel:
         if isinstance(wanted, TranscribeOptions):
             for code in wanted.languages:
                 self._check_language(code)
-        if wanted.task == "translate" and not self.is_multilingual:
-            warnings.warn(
-                f"task='translate' has no effect: the model {self._name} knows English alone",
-                OptionWarning,
-                stacklevel=3,
+            if wanted.multilingual and not self.is_multilingual:
+                raise ValueError(
+                    f"multilingual=True needs a multilingual model: {self._name} knows English "
+                    "alone"
+                )
+        if wanted.task == "translate":
+            self._check_translates()
+
+    def _check_translates(self) -> None:
+        dims = self.dims
+        if not self.is_multilingual:
+            raise ValueError(
+                f"task='translate' needs a multilingual model: {self._name} knows English alone"
+            )
+        if (dims.n_audio_layer, dims.n_text_layer, dims.n_vocab) == _TURBO:
+            raise ValueError(
+                f"task='translate' needs a model that has learnt to: {self._name} is a "
+                "large-v3-turbo, which has not; large-v3 has, and so have the smaller ones"
             )
 
     def _check_language(self, code: str | None) -> None:
@@ -599,6 +620,9 @@ class WhisperModel:
             self.tokenizer.language_token(code)  # raises: a language of large-v3 only
         if code != "en":
             raise ValueError(f"language must be 'en' for an English-only model, got {code!r}")
+
+
+_TURBO = (32, 4, 51866)  # layers of the encoder, of the decoder, ids
 
 
 def _check_texts(**arguments: object) -> None:

@@ -86,6 +86,7 @@ class TranscribeKeywords(WindowKeywords, total=False):
     """Keywords of `WhisperModel.transcribe`."""
 
     languages: str | Sequence[str] | None
+    multilingual: bool
     language_detection_segments: int
     language_detection_threshold: float
     temperature: float | Sequence[float]
@@ -308,6 +309,14 @@ class TranscribeOptions(WindowOptions):
         default=(),
         metadata=_says(
             languages, "those that a language is looked for among, by code or name; (): all"
+        ),
+    )
+    multilingual: bool = field(
+        default=False,
+        metadata=_says(
+            flag,
+            "the language is looked for in every window, for recordings in several: it changes "
+            "where a window is sure, or two in a row are likely; Segment.language",
         ),
     )
     language_detection_segments: int = field(

@@ -117,6 +117,7 @@ class Segment:
     alternatives: tuple[tuple[Alternative, ...], ...] = ()  # of each, likeliest first; with top_k
     hypotheses: tuple[Hypothesis, ...] = ()  # of the whole window, likeliest first; with n_best
     speaker: str | None = None  # as of a word
+    language: str = ""  # code
     evidence: Evidence | None = None  # with policy="robust"
     doubt: str = ""  # what the evidence has against it, with hallucination="mark"
 

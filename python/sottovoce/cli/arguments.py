@@ -12,11 +12,11 @@ from dataclasses import fields
 from typing import Any, NoReturn, get_args
 
 from .. import _core
-from ..options import Task, TranscribeOptions, Windows
+from ..options import Hallucination, Policy, Task, TranscribeOptions, Windows
 from ..text.languages import CODES_BY_NAME, LANGUAGES, spoken_language
 from ..vad_options import VadOptions
 from ..writers import FORMATS
-from . import align, convert, demo, info, transcribe, vad
+from . import align, convert, demo, explain, info, transcribe, vad
 from .parser import Parser
 from .streams import put
 
@@ -45,6 +45,14 @@ Prints a line for each region: start --> end.
 """
 
 
+_EXPLAIN = """\
+Tells why a transcript says what it says: each window of the recording, what was tried and what
+became of it.
+
+Reads what `sottovoce transcribe -f full.json` has written.
+"""
+
+
 def build_parser() -> Parser:
     parser = Parser(
         prog="sottovoce", description="Whisper speech-to-text on the CPU.", allow_abbrev=False
@@ -54,6 +62,7 @@ def build_parser() -> Parser:
     _add_transcribe(_command(add, "transcribe", transcribe.run, _TRANSCRIBE))
     _add_align(_command(add, "align", align.run, _ALIGN))
     _add_vad(_command(add, "vad", vad.run, _VAD))
+    _add_explain(_command(add, "explain", explain.run, _EXPLAIN))
     _add_info(_command(add, "info", info.run, "Shows what a model is and how it would run here."))
     _add_convert(
         _command(
@@ -184,6 +193,30 @@ def _add_vad(parser: argparse.ArgumentParser) -> None:
     _add_threads(parser.add_argument_group("machine"))
 
 
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("transcript", metavar="FULL.JSON", help='the transcript, "-": stdin')
+    _flag(
+        parser,
+        "at",
+        "only what happened there: seconds, or hours:minutes:seconds",
+        metavar="TIME",
+        type=_time,
+    )
+
+
+def _time(text: str) -> float:
+    try:
+        parts = [float(part) for part in text.split(":")]
+    except ValueError:
+        parts = []
+    if not 1 <= len(parts) <= 3 or not all(0 <= part < float("inf") for part in parts):
+        raise argparse.ArgumentTypeError(f"must be seconds or hh:mm:ss, got {text!r}")
+    seconds = 0.0
+    for part in parts:
+        seconds = 60 * seconds + part
+    return seconds
+
+
 def _add_model(parser: argparse.ArgumentParser) -> None:
     _flag(
         parser,
@@ -275,6 +308,18 @@ def _add_policy(group: argparse._ArgumentGroup) -> None:
     def number(name: str, help: str) -> None:
         _option(group, name, help + '; "None": off', type=_optional(float), metavar="X")
 
+    _option(
+        group,
+        "policy",
+        "robust: passes over silence, doubts words that nobody speaks, hears again what was missed",
+        choices=get_args(Policy),
+    )
+    _option(
+        group,
+        "hallucination",
+        "what becomes of doubted words under --policy robust",
+        choices=get_args(Hallucination),
+    )
     first, second = _DEFAULTS.temperature[:2]
     _flag(
         group,

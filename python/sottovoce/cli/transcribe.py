@@ -35,7 +35,15 @@ _OPTION_FLAGS = (
     *("task", "language", "best_of", "beam_size", "patience", "length_penalty", "suppress_tokens"),
     *("seed", "compression_ratio_threshold", "logprob_threshold", "no_speech_threshold"),
     *("condition_on_previous_text", "initial_prompt", "carry_initial_prompt", "clip_timestamps"),
-    *("short_windows", "windows", "vad_filter", "batch_size", "word_timestamps"),
+    *(
+        "policy",
+        "hallucination",
+        "short_windows",
+        "windows",
+        "vad_filter",
+        "batch_size",
+        "word_timestamps",
+    ),
     *("prepend_punctuations", "append_punctuations", "hallucination_silence_threshold"),
     *("top_k", "n_best", "channels"),
 )

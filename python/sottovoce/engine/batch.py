@@ -24,13 +24,14 @@ from ..policy.requests import (
     DecodeRequest,
     EncodeRequest,
     HeardWindow,
+    LanguageRequest,
     Request,
 )
 from ..policy.segments import numbered
 from ..results import Segment, TranscriptionInfo
 from .job import MAX_PASSES, Job
 from .reports import Reports, log
-from .window import decoded, encode
+from .window import answer, decoded
 from .worker import Call, Worker
 
 _MOST_OPENINGS = 2  # recordings that wait for the worker to open them
@@ -208,28 +209,26 @@ class Batch:
             entry = run.entry
             if entry.reports and run.is_wanted and entry.is_over and not entry.error:
                 entry.reports.over()
-        elif isinstance(request, EncodeRequest):
-            self._submit(run, lambda: encode(self._core, request))
-        elif isinstance(request, AlignRequest):
-            self._submit(run, lambda: self._core.align(request.heard, request.options))
+        elif not isinstance(request, DecodeRequest):
+            self._submit(run, request)
         elif again:  # into the slot it had: its features hold cross-attention keys and values
             self._requests.appendleft((run, request))
         else:
             self._requests.append((run, request))
 
-    def _submit(
-        self, run: _Run, function: Callable[[], _core.AudioFeatures | _core.TokenAlignment]
-    ) -> None:
+    def _submit(self, run: _Run, request: EncodeRequest | LanguageRequest | AlignRequest) -> None:
         """Has the worker answer the run's request."""
 
         def answered(call: Call) -> None:
             if call.error is not None:
                 run.entry.fail(call.error, run)
-            if call.result is not None:
+            if call.result is not None and not isinstance(request, LanguageRequest):
                 run.metrics.merge(call.result.metrics)
             self._resume(run, call.result)
 
-        self._worker.submit(lambda: function() if run.is_wanted else None, answered, urgent=True)
+        self._worker.submit(
+            lambda: answer(self._core, request) if run.is_wanted else None, answered, urgent=True
+        )
 
     def _fill_slots(self) -> None:
         while self._requests and self._decoder.n_free:

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Any, TypeVar
 
+import numpy as np
+
 from .. import _core
-from ..policy.requests import AlignRequest, Decoded, DecodeRequest, EncodeRequest, HeardWindow
+from ..policy.requests import (
+    AlignRequest,
+    Decoded,
+    DecodeRequest,
+    EncodeRequest,
+    HeardWindow,
+    LanguageRequest,
+)
 from ..results import Segment
 from .job import MAX_PASSES, Job
 from .reports import log
-from .window import decoded, encode
+from .window import Answer, answer, decoded
 
 _Value = TypeVar("_Value")
 
@@ -22,52 +31,51 @@ def segments(core: _core.Model, job: Job) -> Iterator[Segment]:
     decoder = core.new_batch(1, job.info.options.n_rows)
     if reports:
         reports.opened()
-    answer: _core.AudioFeatures | Decoded | _core.TokenAlignment | None = None
+    reply: Answer | Decoded | None = None
     while True:
         try:
-            item = loop.send(answer)
+            item = loop.send(reply)
         except StopIteration:
             break
         log(item)
         if isinstance(item, HeardWindow):
-            answer = None
+            reply = None
             job.info.trace.add(0, item.trace)
             if reports:
                 reports.heard(item)
             yield from item.segments
         elif isinstance(item, DecodeRequest):
-            answer = _decode(decoder, item, metrics)
+            reply = _decode(decoder, item, metrics)
         else:
-            answer = _answer(core, item, metrics)
+            reply = _answer(core, item, metrics)
     if reports:
         reports.over()
 
 
 def result_of(
     core: _core.Model,
-    requests: Generator[EncodeRequest | AlignRequest, Any, _Value],
+    requests: Generator[EncodeRequest | LanguageRequest | AlignRequest, Any, _Value],
     metrics: _core.Metrics,
 ) -> _Value:
     """Answers all that a generator requests, and returns what it does."""
-    answer = None
+    reply = None
     while True:
         try:
-            item = requests.send(answer)
+            item = requests.send(reply)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
-        answer = _answer(core, item, metrics)
+        reply = _answer(core, item, metrics)
 
 
 def _answer(
-    core: _core.Model, request: EncodeRequest | AlignRequest, metrics: _core.Metrics
-) -> _core.AudioFeatures | _core.TokenAlignment:
-    answer: _core.AudioFeatures | _core.TokenAlignment
-    if isinstance(request, EncodeRequest):
-        answer = encode(core, request)
-    else:
-        answer = core.align(request.heard, request.options)
-    metrics.merge(answer.metrics)
-    return answer
+    core: _core.Model,
+    request: EncodeRequest | LanguageRequest | AlignRequest,
+    metrics: _core.Metrics,
+) -> Answer:
+    found = answer(core, request)
+    if not isinstance(found, np.ndarray):
+        metrics.merge(found.metrics)
+    return found
 
 
 def _decode(decoder: _core.DecodeBatch, request: DecodeRequest, metrics: _core.Metrics) -> Decoded:

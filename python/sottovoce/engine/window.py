@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import _core
 from ..options import DecodeOptions
-from ..policy.requests import Decoded, EncodeRequest
+from ..policy.requests import AlignRequest, Decoded, EncodeRequest, LanguageRequest
 from ..policy.window import core_options, window_result
 from ..results import WindowResult
 from ..text.tokenizer import Tokenizer
 
+Answer = _core.AudioFeatures | NDArray[np.float32] | _core.TokenAlignment
 
-def encode(core: _core.Model, request: EncodeRequest) -> _core.AudioFeatures:
-    """The features of the request's frames, (n_mels, n_frames <= 3000)."""
+
+def answer(core: _core.Model, request: EncodeRequest | LanguageRequest | AlignRequest) -> Answer:
+    """What a request wants to know, but for attempts, which go through a DecodeBatch."""
+    if isinstance(request, LanguageRequest):
+        return core.detect_language(request.features, request.sot, request.language_tokens)
+    if isinstance(request, AlignRequest):
+        return core.align(request.heard, request.options)
     # The core wants consecutive memory; it fills a short window with zeros in log-mel space.
     return core.encode(np.ascontiguousarray(request.frames), request.n_ctx)
 

@@ -16,12 +16,14 @@ from .. import _core
 from ..options import TranscribeOptions
 from ..results import Attempt, WindowResult
 from ..text.tokenizer import Tokenizer
+from .language import SpokenLanguage, allowed
 from .requests import (
     AlignRequest,
     Decoded,
     DecodeRequest,
     EncodeRequest,
     HeardWindow,
+    LanguageRequest,
     Request,
 )
 from .segments import Cut
@@ -77,19 +79,29 @@ class Listener:
         prompt: Sequence[int],
         first: EncodedWindow | None = None,
         *,
+        language: SpokenLanguage | None = None,
         once: bool = False,
     ) -> Generator[Request, Any, tuple[_core.AudioFeatures, Heard]]:
         """What a window comes to, and its features; `first` may be it, encoded already.
 
-        `once`: at the first temperature alone.
+        Args:
+            language: so far, if it may change; then the prompt, which is in another, is left out.
+            once: at the first temperature alone.
         """
         frames = self.mel[:, window.seek : window.end]
         n_ctx = None
         if self.options.short_windows:
             n_ctx = short_context(window.size, self.most_frames)
         features = first.features if first is not None and first.window == window else None
-        coldest = replace(self.options, temperature=self.options.temperature[:1])
-        options = coldest if once or n_ctx is not None else self.options
+        whole = self.options
+        if language is not None:
+            features = features or (yield EncodeRequest(frames, n_ctx))
+            before, code = language.code, (yield from self._language(features, language))
+            whole = replace(whole, language=code)
+            prompt = prompt if code == before else ()
+        coldest = replace(whole, temperature=whole.temperature[:1])
+        whole = coldest if once else whole
+        options = coldest if n_ctx is not None else whole
         attempts: tuple[Attempt, ...] = ()
         while True:
             features = features or (yield EncodeRequest(frames, n_ctx))
@@ -98,7 +110,26 @@ class Listener:
             attempts += heard.attempts
             if n_ctx is None or not self._looks_odd(heard.result, window):
                 return features, replace(heard, attempts=attempts)
-            features, options, n_ctx = None, coldest if once else self.options, None
+            features, options, n_ctx = None, whole, None
+
+    def spoken_language(self) -> SpokenLanguage | None:
+        """Where a loop begins; None: the language of the recording is that of every window."""
+        if not self.options.multilingual:
+            return None
+        return SpokenLanguage(
+            self.options.language or "en",
+            is_known=self.options.windows == "sequential",
+            threshold=self.options.language_detection_threshold,
+        )
+
+    def _language(
+        self, features: _core.AudioFeatures, language: SpokenLanguage
+    ) -> Generator[Request, Any, str]:
+        tokens = tuple(self.tokenizer.language_tokens)
+        found = yield LanguageRequest(features, self.tokenizer.special.sot, tokens)
+        codes = self.tokenizer.language_codes
+        probabilities = dict(zip(codes, map(float, found), strict=True))
+        return language.hear(allowed(probabilities, self.options.languages))
 
     def with_words(
         self,
@@ -107,15 +138,16 @@ class Listener:
         features: _core.AudioFeatures,
         kept: _core.KeptAttention | None,
         last_speech: float,
+        language: str,
     ) -> Generator[Request, Any, Cut]:
         """The cut with its words, which also say where the next window begins."""
-        alignment = None
-        wanted = alignment_options(self.tokenizer, self.options, window, cut.segments)
+        alignment, options = None, replace(self.options, language=language)
+        wanted = alignment_options(self.tokenizer, options, window, cut.segments)
         if wanted is not None:
             # The last token of a window that was cut short was never fed: nobody saw it attend.
             is_whole = kept is not None and kept.n_text >= len(wanted.text_tokens)
             alignment = yield AlignRequest(kept if kept and is_whole else features, wanted)
-        cut = with_words(cut, alignment, self.tokenizer, self.options, window, last_speech)
+        cut = with_words(cut, alignment, self.tokenizer, options, window, last_speech)
         threshold = self.options.hallucination_silence_threshold
         if threshold is None:
             return cut

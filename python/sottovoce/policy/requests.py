@@ -20,6 +20,15 @@ class EncodeRequest:
 
 
 @dataclass(frozen=True)
+class LanguageRequest:
+    """Which language a window is in; (n_languages,) probabilities are the answer."""
+
+    features: _core.AudioFeatures
+    sot: int
+    language_tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class DecodeRequest:
     """One attempt at a window; `Decoded` is the answer."""
 
@@ -46,7 +55,7 @@ class AlignRequest:
     options: _core.AlignmentOptions
 
 
-Request = EncodeRequest | DecodeRequest | AlignRequest
+Request = EncodeRequest | LanguageRequest | DecodeRequest | AlignRequest
 
 
 @dataclass(frozen=True)

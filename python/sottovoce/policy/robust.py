@@ -18,6 +18,7 @@ from ..options import TranscribeOptions
 from ..results import Attempt, LeftOut, Segment, WindowTrace, Word
 from ..text.units import units
 from .evidence import doubt, evidence, joined
+from .language import SpokenLanguage
 from .listening import EncodedWindow, Listener, SeekLoop
 from .prompt import History
 from .requests import AlignRequest, Decoded, DecodeRequest, HeardWindow, Request
@@ -56,6 +57,7 @@ class RobustLoop(Listener):
 
         `ranges`: (first frame, frame after the last) of each clip; a frame is 10 ms.
         """
+        language = self.spoken_language()
         history = History(self.tokenizer, self.dims.n_text_ctx, self.options)
         n_segments = 0
         for start, end in ranges:
@@ -68,7 +70,9 @@ class RobustLoop(Listener):
                     seek = begin
                     continue
                 window = Window(seek, self._size(seek, end))
-                features, heard = yield from self.hear(window, history.prompt(), first)
+                features, heard = yield from self.hear(
+                    window, history.prompt(), first, language=language
+                )
                 first = None  # its memory is needed no longer
                 why_silent = silence(heard.result, self.options)
                 judged: list[_Judged] = []
@@ -81,7 +85,7 @@ class RobustLoop(Listener):
                 # As large as anything there is, and not needed for what is heard again.
                 del features
                 heard = replace(heard, attention=None)
-                again = yield from self._hear_the_rest(window, seek, judged)
+                again = yield from self._hear_the_rest(window, seek, judged, language)
                 kept = [each for each in judged if self._keeps(each)]
                 kept += [each for found, _ in again for each in found]
                 kept.sort(key=lambda each: each.segment.start)
@@ -168,15 +172,18 @@ class RobustLoop(Listener):
         """The cut with words; unless they are asked for, its times stay those of its tokens."""
         if self.options.word_timestamps:
             kept = heard.attention if self.options.word_timestamps == "fast" else None
-            return (yield from self.with_words(cut, window, features, kept, window.offset))
-        wanted = alignment_options(self.tokenizer, self.options, window, cut.segments)
+            return (
+                yield from self.with_words(
+                    cut, window, features, kept, window.offset, heard.result.language
+                )
+            )
+        options = replace(self.options, language=heard.result.language)
+        wanted = alignment_options(self.tokenizer, options, window, cut.segments)
         kept = heard.attention
         if wanted is None or kept is None or kept.n_text < len(wanted.text_tokens):
             return cut
         alignment = yield AlignRequest(kept, wanted)
-        timed = with_words(
-            cut, alignment, self.tokenizer, self.options, window, window.offset
-        ).segments
+        timed = with_words(cut, alignment, self.tokenizer, options, window, window.offset).segments
         words = [segment.words for segment in timed]
         segments = [replace(s, words=w) for s, w in zip(cut.segments, words, strict=True)]
         return replace(cut, segments=segments)
@@ -221,7 +228,11 @@ class RobustLoop(Listener):
         return replace(segment, start=start, end=end, words=words)
 
     def _hear_the_rest(
-        self, window: Window, seek: int, judged: Sequence[_Judged]
+        self,
+        window: Window,
+        seek: int,
+        judged: Sequence[_Judged],
+        language: SpokenLanguage | None,
     ) -> Generator[Request, Any, list[tuple[list[_Judged], WindowTrace]]]:
         """What is said in voiced stretches of the window that no word covers, each on its own."""
         heard_again = []
@@ -229,7 +240,7 @@ class RobustLoop(Listener):
         for start, end in self._uncovered(window.offset, _seconds(seek), covered):
             first = int(start * _core.FRAMES_PER_SECOND)
             alone = Window(first, int(end * _core.FRAMES_PER_SECOND) - first)
-            features, heard = yield from self.hear(alone, (), once=True)
+            features, heard = yield from self.hear(alone, (), language=language, once=True)
             cut = cut_window(alone, heard.result, self.tokenizer)
             cut = yield from self._timed(cut, alone, features, heard)
             found = [each for each in self._judge(cut.segments) if not each.segment.is_empty]

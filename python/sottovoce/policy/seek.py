@@ -40,6 +40,7 @@ class OpenAILoop(Listener):
 
         `ranges`: (first frame, frame after the last) of each clip; a frame is 10 ms.
         """
+        language = self.spoken_language()
         history = History(self.tokenizer, self.dims.n_text_ctx, self.options)
         n_segments = 0
         last_speech = self._start_of_speech(ranges)
@@ -47,7 +48,9 @@ class OpenAILoop(Listener):
             seek = start
             while seek < end:
                 window = Window(seek, min(self.most_frames, end - seek))
-                features, heard = yield from self.hear(window, history.prompt(), first)
+                features, heard = yield from self.hear(
+                    window, history.prompt(), first, language=language
+                )
                 first = None  # its memory is needed no longer
                 result = heard.result
                 why_silent = silence(result, self.options)
@@ -60,7 +63,9 @@ class OpenAILoop(Listener):
                 before = cut.segments
                 if self.options.word_timestamps:
                     kept = heard.attention
-                    cut = yield from self.with_words(cut, window, features, kept, last_speech)
+                    cut = yield from self.with_words(
+                        cut, window, features, kept, last_speech, result.language
+                    )
                     last_speech = cut.last_speech
                     del kept
                 seek = cut.seek

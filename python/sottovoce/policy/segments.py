@@ -120,6 +120,7 @@ def _segment(
         logprobs=result.logprobs[part],
         alternatives=result.alternatives[part],
         hypotheses=result.hypotheses,
+        language=result.language,
     )
 
 

@@ -9,7 +9,18 @@ from ..results import Segment, Transcript, Word
 from .names import has_speakers, one_line
 
 # What stands elsewhere, in another form or not at all.
-_NOT_OPENAIS = {"words", "logprobs", "alternatives", "hypotheses", "speaker"}
+_NOT_OPENAIS = {
+    *(
+        "words",
+        "logprobs",
+        "alternatives",
+        "hypotheses",
+        "speaker",
+        "language",
+        "evidence",
+        "doubt",
+    ),
+}
 
 
 def write_tsv(transcript: Transcript, stream: TextIO) -> None:
