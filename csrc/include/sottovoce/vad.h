@@ -41,9 +41,9 @@ class VoiceActivity {
   std::shared_ptr<const Impl> impl_;
 };
 
-// Sound that comes block by block; the probabilities are those of the whole, to the last bit, however
-// it is cut. For one thread at a time. A call that an Interruptible ends is the end of the recording
-// too: what is fed next is another one.
+// Sound that comes block by block; the probabilities are those of the whole, to the last bit,
+// however it is cut. For one thread at a time. A call that an Interruptible ends is the end of the
+// recording too: what is fed next is another one.
 class VoiceActivityStream {
  public:
   explicit VoiceActivityStream(const VoiceActivity& voice);
@@ -55,8 +55,8 @@ class VoiceActivityStream {
   // complete, (n_frames,), perhaps none. Throws ShapeError, and has heard nothing of the block, for
   // a sample that is not finite.
   Tensor feed(const float* samples, std::size_t n_samples);
-  // The end of the sound: the probability of the frame that was begun, if one was, (0,) or (1,). What
-  // is fed next is another recording.
+  // The end of the sound: the probability of the frame that was begun, if one was, (0,) or (1,).
+  // What is fed next is another recording.
   Tensor finish();
 
  private:
