@@ -18,7 +18,8 @@ inline constexpr int kVadHopLength = 512;  // samples of a frame: 32 ms
 // The network, packed. Immutable: any number of threads may use it at once.
 class VoiceActivity {
  public:
-  // Reads the weights, a safetensors file as the Python package holds one in its folder `data`.
+  // Reads the weights, a safetensors file: share/sottovoce/silero_vad.safetensors where the library
+  // is installed, and in the folder `data` of the Python package.
   // `n_threads` and `isa` as RuntimeOptions has them; every number of threads gives the same bits.
   // Throws LoadError naming the file and the tensor, ShapeError for what this machine has not.
   static VoiceActivity open(const std::string& path, int n_threads = 0,
