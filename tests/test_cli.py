@@ -370,7 +370,7 @@ def test_colours_leave_spaces_where_they_are():
         (["trancribe", "a"], "unknown command 'trancribe'; did you mean 'transcribe'?"),
         (
             ["xyzzy"],
-            "unknown command 'xyzzy'; expected transcribe, align, info, convert, demo; try",
+            "unknown command 'xyzzy'; expected transcribe, align, vad, info, convert, demo; try",
         ),
         (["info", "a", "b"], "there is no place for 'b'; try 'sottovoce info --help'"),
         (
@@ -379,10 +379,14 @@ def test_colours_leave_spaces_where_they_are():
         ),
         (["transcribe", "a", "--xyzzy", "1"], "unknown flag --xyzzy; try"),
         (
-            ["transcribe", "a", "--vad_filter", "True"],
-            "unknown flag --vad_filter: there is no voice",
+            ["transcribe", "a", "--vad", "True"],
+            "unknown flag --vad: --vad_filter True hears speech",
         ),
-        (["transcribe", "a", "--vad-filter=True"], "unknown flag --vad-filter: there is no voice"),
+        (["transcribe", "a", "--vad-threshold", "0.3"], "--vad_threshold needs --vad_filter True"),
+        (
+            ["transcribe", "a", "--vad_filter", "True", "--vad_threshold", "3"],
+            "VadOptions: threshold must be a number >= 0 and <= 1, got 3.0",
+        ),
         (
             ["transcribe", "a", "--max_line_width", "9"],
             "--max_line_width needs --word_timestamps True",

@@ -162,6 +162,21 @@ def test_a_program_may_have_rules_of_its_own(prefix, tmp_path):
     )
 
 
+def test_a_program_tells_speech_from_other_sound(prefix, tmp_path):
+    import sottovoce
+
+    samples = clips.build("jfk")
+    samples.tofile(tmp_path / "samples")
+    weights = prefix / "share" / "sottovoce" / "silero_vad.safetensors"
+    done = run(BUILD / "app" / "voice", weights, tmp_path / "samples")
+    found = [float.fromhex(line) for line in done.stdout.splitlines()]
+    assert found == sottovoce.voice_activity(samples).tolist()
+    assert weights.with_suffix(".LICENSE").read_text().startswith("MIT License")
+    done = run(BUILD / "app" / "voice", tmp_path / "samples", check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"voice: {tmp_path / 'samples'}: header")
+
+
 def test_a_program_needs_openmp_if_the_library_was_built_with_it(prefix, tmp_path):
     with_it = _core_has_openmp(BUILD / "library")
     (config,) = prefix.glob("lib*/cmake/sottovoce/sottovoceConfig.cmake")

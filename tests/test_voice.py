@@ -155,6 +155,16 @@ def test_the_language_is_that_of_the_speech(base, quiet_talk):
     assert info.language_probability > 0.9 or language == "en"
 
 
+def test_the_encoding_of_the_detection_serves_the_first_window(base, quiet_talk, jfk):
+    talk = np.concatenate([quiet_talk[: 30 * RATE], *[jfk] * 3])
+    told, found = (
+        base.transcribe(talk, vad_filter=True, language=language) for language in ("en", None)
+    )
+    assert found.segments == told.segments
+    assert found.segments[0].seek > 29 * 100
+    assert found.info.metrics.core.encoder_calls == told.info.metrics.core.encoder_calls == 2
+
+
 def test_the_door_is_open():
     assert {"VadOptions", "VoiceActivityStream", "speech_timestamps", "voice_activity"} <= set(
         sottovoce.__all__

@@ -79,7 +79,7 @@ test() {
 kernels="tests/test_kernels.py tests/test_kernels_quantised.py tests/test_log_mel.py"
 # Left out: qemu-user itself aborts in a child that is forked beside threads.
 # shellcheck disable=SC2086
-test max $kernels tests/test_model.py tests/test_compute_types.py tests/test_io.py \
+test max $kernels tests/test_model.py tests/test_compute_types.py tests/test_io.py tests/test_vad.py \
   --deselect tests/test_model.py::test_a_forked_child_computes_and_lets_go "$@"
 # shellcheck disable=SC2086
 test cortex-a57 $kernels "$@"

@@ -33,7 +33,7 @@ def main() -> None:
         tensors[f"decoder.rnn.{part}"] = found[f"decoder.rnn.{part}"]
     tensors["decoder.output.weight"] = found["decoder.decoder.2.weight"][:, :, 0]
     tensors["decoder.output.bias"] = found["decoder.decoder.2.bias"]
-    made_from = {"made_from": f"silero-vad {VERSION}, {SOURCE}", "licence": "MIT"}
+    made_from = {"made_from": f"silero-vad {VERSION} (MIT), {SOURCE}"}
     save_file({name: t.copy() for name, t in tensors.items()}, OUT, metadata=made_from)
     print(f"{OUT}: {sum(t.size for t in tensors.values()):,} numbers, {OUT.stat().st_size:,} bytes")
 

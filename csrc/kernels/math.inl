@@ -1,4 +1,5 @@
-// exp, the erf form of GELU and the activations of an LSTM over one vector. Included inside an instruction set's namespace.
+// exp, the erf form of GELU and the activations of an LSTM over one vector. Included inside an
+// instruction set's namespace.
 
 // e^x for x in [-87.33, 88]; below, less than the smallest normal float or 0. x = n ln 2 + r,
 // |r| <= ln(2) / 2; e^r = 1 + r + r^2 q(r) with q of degree 4 fitted to 7.5e-9; ln 2 in two parts,

@@ -1,5 +1,5 @@
-// Kernels over one row: layer norm, softmax, reductions, attention to rows in a table, LSTM cells. Included
-// inside an instruction set's namespace after math.inl and lanes.inl.
+// Kernels over one row: layer norm, softmax, reductions, attention to rows in a table, LSTM cells.
+// Included inside an instruction set's namespace after math.inl and lanes.inl.
 //
 // Sums run lane by lane over the row and are folded once at the end: an order fixed by the length.
 

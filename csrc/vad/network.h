@@ -7,7 +7,6 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <string>
 
 #include <sottovoce/vad.h>
@@ -22,7 +21,8 @@ inline constexpr std::int64_t kNFft = 256;
 inline constexpr std::int64_t kStride = 128;  // samples from spectrum to spectrum
 inline constexpr std::int64_t kSpectra = 4;   // of a frame, whose end is reflected for the last one
 inline constexpr std::int64_t kBins = kNFft / 2 + 1;
-inline constexpr std::int64_t kFold = kNFft / 2;  // samples that are left of a window's symmetry
+inline constexpr std::int64_t kFold = kNFft / 4 + 1;   // of a window that was folded twice
+inline constexpr std::int64_t kWaves = 2 * kBins - 1;  // real and imaginary parts of a spectrum
 inline constexpr std::int64_t kState = 128;
 
 // 4 s, some 2 MB of activations: what a core's second cache holds.
@@ -38,11 +38,10 @@ struct Recurrent {
 struct Workspace {
   Workspace();
 
-  Tensor even, odd;           // (n * 4, 128): windows, folded about their middle
-  Tensor cosines, sines;      // (n * 4, 129), (n * 4, 127)
-  Tensor magnitudes;          // (n * 4, 129)
-  Tensor taps;                // (n * positions, 3 * channels) of the layer that reads them
-  std::array<Tensor, 4> out;  // of the convolutions, (n * positions, channels)
+  Tensor folded;      // (n * 4, 4 * 65): windows, for cosines and sines of even and odd bins
+  Tensor waves;       // (n * 4, 257): what those say
+  Tensor magnitudes;  // (n, 4 * 129)
+  std::array<Tensor, 4> out;  // of the convolutions, (n, positions * channels)
   Tensor gates;               // (n, 4 * 128): what the frames say to the gates i, f, g, o
   Tensor hidden;              // (n, 128)
 };
@@ -52,8 +51,8 @@ class Network {
   // Throws LoadError, naming the tensor, for a file that does not hold this network.
   Network(const ops::Context& context, const std::string& path);
 
-  // probabilities (n_frames,) of sound (64 + n_frames * 512,), n_frames <= kFramesAtOnce: the end of
-  // the frame before, then the frames. `alone` computes on the calling thread.
+  // probabilities (n_frames,) of sound (64 + n_frames * 512,), n_frames <= kFramesAtOnce: the end
+  // of the frame before, then the frames. `alone` computes on the calling thread.
   void run(const ops::Context& context, const ops::Context& alone, const float* sound,
            std::int64_t n_frames, Recurrent& state, Workspace& work, float* probabilities) const;
 
@@ -70,12 +69,17 @@ class Network {
 
   void spectra(const ops::Context& context, const float* sound, std::int64_t n_frames,
                Workspace& work) const;
-  void convolutions(const ops::Context& context, std::int64_t n_frames, Workspace& work) const;
+  // One window (257), the last of which counts for nothing, into out (4, 65).
+  void fold_window(const float* window, float* out) const;
+  // out (n_frames, positions * channels) = ReLU(layer(x)).
+  void convolution(const ops::Context& context, const Convolution& layer, const float* x,
+                   std::int64_t n_frames, float* out) const;
   void recurrence(const ops::Context& alone, std::int64_t n_frames, Recurrent& state,
                   Workspace& work) const;
 
-  ops::PackedLinear cosines_;  // (129, 128)
-  ops::PackedLinear sines_;    // (127, 128), of the bins 1 to 127: those of the others are 0
+  // (65 or 64, 65): cosines of the even bins and of the odd, sines of the odd and of the even.
+  std::array<ops::PackedLinear, 4> bases_;
+  std::array<float, kNFft / 2 + 1> hann_;
   std::array<Convolution, 4> convolutions_;
   ops::PackedLinear inputs_;      // (512, 128), gates i, f, g, o
   ops::PackedLinear recurrence_;  // (512, 128), likewise

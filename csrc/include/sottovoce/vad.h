@@ -18,7 +18,8 @@ inline constexpr int kVadHopLength = 512;  // samples of a frame: 32 ms
 // The network, packed. Immutable: any number of threads may use it at once.
 class VoiceActivity {
  public:
-  // Reads the weights, a safetensors file as the Python package holds one in its folder `data`.
+  // Reads the weights, a safetensors file: share/sottovoce/silero_vad.safetensors where the library
+  // is installed, and in the folder `data` of the Python package.
   // `n_threads` and `isa` as RuntimeOptions has them; every number of threads gives the same bits.
   // Throws LoadError naming the file and the tensor, ShapeError for what this machine has not.
   static VoiceActivity open(const std::string& path, int n_threads = 0,
@@ -41,9 +42,9 @@ class VoiceActivity {
   std::shared_ptr<const Impl> impl_;
 };
 
-// Sound that comes block by block; the probabilities are those of the whole, to the last bit, however
-// it is cut. For one thread at a time. A call that an Interruptible ends is the end of the recording
-// too: what is fed next is another one.
+// Sound that comes block by block; the probabilities are those of the whole, to the last bit,
+// however it is cut. For one thread at a time. A call that an Interruptible ends is the end of the
+// recording too: what is fed next is another one.
 class VoiceActivityStream {
  public:
   explicit VoiceActivityStream(const VoiceActivity& voice);
@@ -55,8 +56,8 @@ class VoiceActivityStream {
   // complete, (n_frames,), perhaps none. Throws ShapeError, and has heard nothing of the block, for
   // a sample that is not finite.
   Tensor feed(const float* samples, std::size_t n_samples);
-  // The end of the sound: the probability of the frame that was begun, if one was, (0,) or (1,). What
-  // is fed next is another recording.
+  // The end of the sound: the probability of the frame that was begun, if one was, (0,) or (1,).
+  // What is fed next is another recording.
   Tensor finish();
 
  private:

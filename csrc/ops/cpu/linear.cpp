@@ -57,8 +57,9 @@ kernels::Gemm gemm_of_panel(const PackedLinear& weight, std::int64_t panel,
   const std::int64_t padded = panel * weight.nr;  // column of the bias and scales
   kernels::Gemm gemm{};
   gemm.lda = args.x.stride;
-  gemm.b = static_cast<const float*>(weight.panels.raw()) + padded * weight.k_words;
-  gemm.k_words = weight.k_words;
+  gemm.b = static_cast<const float*>(weight.panels.raw()) + padded * weight.k_words +
+           args.first_word * weight.nr;
+  gemm.k_words = args.n_words > 0 ? args.n_words : weight.k_words;
   gemm.n = std::min(weight.nr, weight.blocks[block].n - column);
   if (!weight.scales.empty()) {
     gemm.b_scales = weight.scales.data() + padded;

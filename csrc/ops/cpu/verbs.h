@@ -139,6 +139,10 @@ struct LinearArgs {
   std::int64_t m = 0;
   std::vector<Destination> out;  // one a block
   std::int64_t first_panel = 0;  // columns before it are left alone
+  // Words along k: x has as many from the first on, and those of the weight around them count for
+  // nothing. All if there are 0; not int8.
+  std::int64_t first_word = 0;
+  std::int64_t n_words = 0;
   Activation activation = Activation::kNone;
   const float* residual = nullptr;  // (m, n of the first block), or null
   std::int64_t residual_stride = 0;

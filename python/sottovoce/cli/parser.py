@@ -21,6 +21,7 @@ _THREADS = "it is called --threads"
 _WINDOW = "a window is 30 s long; --windows independent cuts a recording at its pauses"
 _PROGRESS = "a terminal shows it; --quiet does not"
 _CPU = "there is no device but the CPU"
+_VAD = "--vad_filter True hears speech alone, --vad_threshold and others say what that is"
 _SPEAKERS = (
     "--speakers takes a diarizer's RTTM, --channels speakers hears the sides of a call apart"
 )
@@ -42,6 +43,7 @@ _FLAGS = {
     **dict.fromkeys(("no_prints", "silent"), "it is called --quiet"),
     **dict.fromkeys(("max_len", "ml", "split_on_word"), "it is called --max_line_width"),
     **dict.fromkeys(("gpu", "device_index", "no_gpu", "flash_attn"), _CPU),
+    **dict.fromkeys(("vad", "vad_options", "vad_method", "use_vad", "vad_parameters"), _VAD),
     **dict.fromkeys(("diarize", "diarization", "tinydiarize", "diarize_model"), _SPEAKERS),
     **dict.fromkeys(("min_speakers", "max_speakers", "num_speakers"), _SPEAKERS),
     "f": "recordings are given without a flag",
