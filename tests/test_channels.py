@@ -345,16 +345,16 @@ def test_an_error_in_one_channel_is_the_calls(model, monkeypatch):
     from sottovoce.engine import batch
 
     n_calls = 0
-    encode = batch.encode
+    answer = batch.answer
 
     def failing(core, request):
         nonlocal n_calls
         n_calls += 1
         if n_calls == 3:
             raise RuntimeError("broken")
-        return encode(core, request)
+        return answer(core, request)
 
-    monkeypatch.setattr(batch, "encode", failing)
+    monkeypatch.setattr(batch, "answer", failing)
     found = model.transcribe(noise(65, 2), channels="speakers", language="en", **WHOLE)
     with pytest.raises(RuntimeError, match="broken"):
         list(found)

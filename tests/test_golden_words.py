@@ -22,7 +22,7 @@ import pytest
 import oracle
 from oracle import clips
 from sottovoce import WhisperModel, _core
-from sottovoce.policy import seek
+from sottovoce.policy import listening
 from sottovoce.policy.words import with_words
 from test_alignment import EPS, matrix_bound
 
@@ -95,7 +95,7 @@ def test_no_word_of_the_golden_results_is_where_it_is_by_luck(
         windows.append((cut, alignment, more))
         return with_words(cut, alignment, *more)
 
-    monkeypatch.setattr(seek, "with_words", keeping)
+    monkeypatch.setattr(listening, "with_words", keeping)
     found = WhisperModel.of_parts(core, model.tokenizer).transcribe(
         clips.build(record["clip"]), **{"beam_size": None, **record["options"]}
     )

@@ -1,11 +1,13 @@
 """Where a recording's language is listened for, and what several places come to."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import fake_core
 from fake_core import FakeCore, Heard, at, silence, word
-from sottovoce import TranscribeOptions
+from sottovoce import TranscribeOptions, _core
 from sottovoce.policy.language import allowed, places_to_listen, together
 
 LONG = Heard([at(0), word(1), at(30)])  # one sentence that fills a window
@@ -125,6 +127,12 @@ def test_a_model_must_know_them(tiny_en, jfk):
 # --- the language of every window ---
 
 
+@pytest.fixture
+def open_options(monkeypatch):
+    """The core's options tell nobody what they hold; these do."""
+    monkeypatch.setattr(_core, "DecodingOptions", SimpleNamespace)
+
+
 def windows(core, seconds=90, **keywords):
     segments, _ = core.model().transcribe(
         silence(seconds), multilingual=True, temperature=0.0, **keywords
@@ -137,13 +145,13 @@ def asked_in(core):
     return [next(tokens[t] for t in each.initial_tokens if t in tokens) for each in core.asked]
 
 
-def test_a_window_that_is_sure_changes_the_language():
+def test_a_window_that_is_sure_changes_the_language(open_options):
     core = FakeCore([LONG] * 3, language=["en", "en", "de", "de"])  # the first two are one window
     assert windows(core) == ["en", "de", "de"]
     assert asked_in(core) == ["en", "de", "de"]
 
 
-def test_a_window_in_another_language_is_not_prompted_in_the_last_one():
+def test_a_window_in_another_language_is_not_prompted_in_the_last_one(open_options):
     core = FakeCore([LONG] * 3, language=["en", "en", "de", "de"])
     windows(core)
     assert [bool(prompt) for prompt in core.prompts()] == [False, False, True]

@@ -94,13 +94,19 @@ def test_what_a_model_cannot_translate_it_refuses(is_turbo, words):
         core.dims.n_audio_layer, core.dims.n_text_layer = 32, 4
     model = core.model()
     for call in (
-        lambda: model.transcribe(silence(1), task="translate"),
-        lambda: model.transcribe_many([silence(1)] * 3, task="translate"),
+        lambda: model.transcribe(silence(1), task="translate", policy="robust"),
+        lambda: model.transcribe_many([silence(1)] * 3, task="translate", policy="robust"),
         lambda: model.decode(np.zeros((80, 100), np.float32), task="translate"),
     ):
         with pytest.raises(ValueError, match=f"task='translate' {words}"):
             call()
     assert core.asked == []
+
+
+def test_as_openai_whisper_a_translation_may_be_none():
+    core = FakeCore([Heard([at(0, ENGLISH), word(1, ENGLISH), at(1, ENGLISH)])], n_vocab=ENGLISH)
+    segments, _ = core.model().transcribe(silence(1), task="translate", policy="openai")
+    assert [segment.text for segment in segments] == [" w1"]
 
 
 def test_english_only_hears_no_other_language_in_any_window():

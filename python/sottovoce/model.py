@@ -595,21 +595,23 @@ class WhisperModel:
                 self._check_language(code)
             if wanted.multilingual and not self.is_multilingual:
                 raise ValueError(
-                    f"multilingual=True needs a multilingual model: {self._name} knows English "
-                    "alone"
+                    f"multilingual=True needs a multilingual model: the model {self._name} knows "
+                    "English alone"
                 )
-        if wanted.task == "translate":
+        as_openai = isinstance(wanted, TranscribeOptions) and wanted.policy == "openai"
+        if wanted.task == "translate" and not as_openai:  # openai-whisper just transcribes
             self._check_translates()
 
     def _check_translates(self) -> None:
         dims = self.dims
         if not self.is_multilingual:
             raise ValueError(
-                f"task='translate' needs a multilingual model: {self._name} knows English alone"
+                f"task='translate' needs a multilingual model: the model {self._name} knows "
+                "English alone"
             )
         if (dims.n_audio_layer, dims.n_text_layer, dims.n_vocab) == _TURBO:
             raise ValueError(
-                f"task='translate' needs a model that has learnt to: {self._name} is a "
+                f"task='translate' needs a model that has learnt to: the model {self._name} is a "
                 "large-v3-turbo, which has not; large-v3 has, and so have the smaller ones"
             )
 
