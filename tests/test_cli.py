@@ -370,7 +370,7 @@ def test_colours_leave_spaces_where_they_are():
         (["trancribe", "a"], "unknown command 'trancribe'; did you mean 'transcribe'?"),
         (
             ["xyzzy"],
-            "unknown command 'xyzzy'; expected transcribe, align, vad, explain, info, convert, demo;",
+            "'xyzzy'; expected transcribe, align, vad, explain, info, convert, demo; try",
         ),
         (["info", "a", "b"], "there is no place for 'b'; try 'sottovoce info --help'"),
         (
