@@ -97,6 +97,7 @@ class Engine:
 
     first_token_apart = True
     batches = False
+    ways: tuple[str, ...] = ()  # that hear() knows
 
     def __init__(self, compute_type: str, threads: int) -> None:
         self.compute_type, self.threads = compute_type, threads
@@ -159,6 +160,20 @@ class Engine:
         """The same as users get it: the library's own temperatures, the best of five samples, and
         everything else by default. The seed is the same every time where there is one."""
         raise UnavailableError("its retries are not set up here")
+
+    def hear(
+        self,
+        samples: np.ndarray,
+        language: str | None,
+        beam_size: int,
+        way: str,
+        multilingual: bool,
+    ) -> tuple[str, list[int]]:
+        """transcribe_retrying() in one of several ways: the text, and each window's tokens.
+
+        `multilingual`: a language a window, if the way has such a thing.
+        """
+        raise UnavailableError("knows one way to transcribe")
 
     def transcribe_windows(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from . import Engine, HeardWord
 
 class Adapter(Engine):
     batches = True
+    ways = ("plain", "vad_filter")
 
     def __init__(self, compute_type: str, threads: int, batches: str = "given cuts") -> None:
         """batches: "given cuts", with timestamps, or "default"."""
@@ -86,6 +88,29 @@ class Adapter(Engine):
             samples, language=language, beam_size=beam_size, best_of=5
         )
         return "".join(segment.text for segment in segments)
+
+    def hear(
+        self,
+        samples: np.ndarray,
+        language: str | None,
+        beam_size: int,
+        way: str,
+        multilingual: bool,
+    ) -> tuple[str, list[int]]:
+        ctranslate2.set_random_seed(0)
+        segments, _ = self.model.transcribe(
+            samples,
+            language=language,
+            beam_size=beam_size,
+            best_of=5,
+            vad_filter=way == "vad_filter",
+            multilingual=multilingual,
+        )
+        text, n_tokens = "", Counter[int]()
+        for segment in segments:
+            text += segment.text
+            n_tokens[segment.seek] += len(segment.tokens)
+        return text, list(n_tokens.values())
 
     def transcribe_windows(
         self,

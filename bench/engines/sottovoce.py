@@ -20,6 +20,7 @@ PACKED = MODELS.parent / "packed"  # the cache of packed weights
 
 class Adapter(Engine):
     batches = True
+    ways = ("openai", "robust")
 
     def __init__(
         self,
@@ -140,6 +141,26 @@ class Adapter(Engine):
             samples, language=language, beam_size=beam_size, best_of=5
         )
         return self.model.text(list(segments))
+
+    def hear(
+        self,
+        samples: np.ndarray,
+        language: str | None,
+        beam_size: int,
+        way: str,
+        multilingual: bool,
+    ) -> tuple[str, list[int]]:
+        talk = self.model.transcribe(
+            samples,
+            language=language,
+            beam_size=beam_size,
+            best_of=5,
+            policy=way,
+            multilingual=multilingual and way == "robust",
+        )
+        text = talk.text
+        windows = [w for window in talk.info.trace for w in (window, *window.again) if w.attempts]
+        return text, [window.attempts[window.chosen].n_tokens for window in windows]
 
     def transcribe_windows(
         self,

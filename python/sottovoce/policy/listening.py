@@ -70,6 +70,10 @@ class Listener:
             self.tokenizer, self.dims, features, options, prompt, window.seek, n_ctx
         )
 
+    def encoding(self, window: Window, n_ctx: int | None) -> EncodeRequest:
+        """As openai-whisper: behind a window of less than 30 s stand zeros."""
+        return EncodeRequest(self.mel[:, window.seek : window.end], n_ctx)
+
     def _looks_odd(self, result: WindowResult, window: Window) -> bool:
         return looks_odd(result, window, self.tokenizer, self.options, self.dims.n_text_ctx)
 
@@ -88,14 +92,13 @@ class Listener:
             language: so far, if it may change; then the prompt, which is in another, is left out.
             once: at the first temperature alone.
         """
-        frames = self.mel[:, window.seek : window.end]
         n_ctx = None
         if self.options.short_windows:
             n_ctx = short_context(window.size, self.most_frames)
         features = first.features if first is not None and first.window == window else None
         whole = self.options
         if language is not None:
-            features = features or (yield EncodeRequest(frames, n_ctx))
+            features = features or (yield self.encoding(window, n_ctx))
             before, code = language.code, (yield from self._language(features, language))
             whole = replace(whole, language=code)
             prompt = prompt if code == before else ()
@@ -104,7 +107,7 @@ class Listener:
         options = coldest if n_ctx is not None else whole
         attempts: tuple[Attempt, ...] = ()
         while True:
-            features = features or (yield EncodeRequest(frames, n_ctx))
+            features = features or (yield self.encoding(window, n_ctx))
             # One encoding for all temperatures.
             heard = yield from self.attempts(features, options, prompt, window, n_ctx)
             attempts += heard.attempts

@@ -15,7 +15,7 @@ from ..results import Segment, WindowTrace
 class EncodeRequest:
     """What the encoder makes of a window; `_core.AudioFeatures` are the answer."""
 
-    frames: NDArray[np.float32]  # (n_mels, n_frames <= 3000), a view of the recording's mel
+    frames: NDArray[np.float32]  # (n_mels, n_frames <= 3000), of the recording's mel
     n_ctx: int | None = None  # positions to encode, if it need not be all
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
 
+import numpy as np
+
 from .. import _core
 from ..options import TranscribeOptions
 from ..results import Attempt, LeftOut, Segment, WindowTrace, Word
@@ -21,7 +23,14 @@ from .evidence import doubt, evidence, joined
 from .language import SpokenLanguage
 from .listening import EncodedWindow, Listener, SeekLoop
 from .prompt import History
-from .requests import AlignRequest, Decoded, DecodeRequest, HeardWindow, Request
+from .requests import (
+    AlignRequest,
+    Decoded,
+    DecodeRequest,
+    EncodeRequest,
+    HeardWindow,
+    Request,
+)
 from .segments import Cut, cut_window, numbered, with_whole_characters, without_empty_speech
 from .voiced import Span, Voiced
 from .window import Heard, Window, decode_once, silence
@@ -146,6 +155,20 @@ class RobustLoop(Listener):
         return replace(
             found[chosen], attempts=tuple(traced), chosen=chosen, is_sure=len(found) == 1
         )
+
+    def encoding(self, window: Window, n_ctx: int | None) -> EncodeRequest:
+        """Behind a window that ends before the recording does stands silence.
+
+        Zeros are no silence, but sound of half the range that a mel has.
+        """
+        request = super().encoding(window, n_ctx)
+        n_rest = self.most_frames - window.size
+        is_last = window.end + _core.N_FRAMES >= self.mel.shape[1]
+        if n_ctx is not None or n_rest == 0 or is_last:
+            return request
+        silence = self.mel.min()  # the recording is followed by half a minute of it
+        frames = np.pad(request.frames, ((0, 0), (0, n_rest)), constant_values=silence)
+        return EncodeRequest(frames, n_ctx)
 
     def _worth(self, heard: Heard, options: TranscribeOptions) -> tuple[bool, float]:
         ratio = options.compression_ratio_threshold
@@ -276,8 +299,8 @@ def _is_said(found: Sequence[_Judged], judged: Sequence[_Judged]) -> bool:
     beside = [e.segment for e in judged if e.segment.start < end and e.segment.end > start]
     said = [unit.key for segment in beside for unit in units(segment.text)]
     again = [unit.key for each in found for unit in units(each.segment.text)]
-    matching = SequenceMatcher(None, said, again, autojunk=False).get_matching_blocks()
-    return 2 * sum(block.size for block in matching) > len(again)
+    longest = SequenceMatcher(None, said, again, autojunk=False).find_longest_match()
+    return 2 * longest.size > len(again)
 
 
 def _covered(judged: _Judged) -> list[Span]:
