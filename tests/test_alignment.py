@@ -80,6 +80,19 @@ def test_path_of_all_nan_is_as_openai_whisper_has_it():
         np.testing.assert_array_equal(oracle.path_starts(nothing), [-1, -1, -1])
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (3, 50), (50, 3), (5, 0)])
+def test_peaks_of_rows(rng, shape):
+    for _ in range(4):
+        matrix = rng.integers(-2, 3, shape).astype(np.float32)  # ties: the first
+        matrix[rng.random(shape) < 0.2] = -np.inf
+        expected = matrix.argmax(axis=1) if shape[1] else np.full(shape[0], -1)
+        np.testing.assert_array_equal(_core.row_peaks(matrix), expected)
+    matrix[:, 1:] = np.nan  # say nothing
+    np.testing.assert_array_equal(_core.row_peaks(matrix), [0 if shape[1] else -1] * shape[0])
+    matrix[:] = np.nan
+    np.testing.assert_array_equal(_core.row_peaks(matrix), [-1] * shape[0])
+
+
 # --- the matrix -----------------------------------------------------------------------------------
 
 
@@ -146,13 +159,15 @@ def slow_align(model, features, options, heads=None, median_filter_width=7):
     )
     logits = model.logits(tokens, features)[n_initial - 1 : n_initial - 1 + len(text)]
     probabilities = oracle.text_probabilities(logits, text, EOT)
-    return SimpleNamespace(starts=_core.path_starts(matrix), probabilities=probabilities)
+    starts, peaks = _core.path_starts(matrix), _core.row_peaks(matrix)[:-1]
+    return SimpleNamespace(starts=starts, peaks=peaks, probabilities=probabilities)
 
 
 def check(got, expected) -> None:
     assert got.starts.dtype == np.int32
     assert got.probabilities.dtype == np.float32
     np.testing.assert_array_equal(got.starts, expected.starts)
+    np.testing.assert_array_equal(got.peaks, expected.peaks)
     np.testing.assert_allclose(got.probabilities, expected.probabilities, rtol=1e-5, atol=1e-9)
 
 

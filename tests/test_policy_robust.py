@@ -15,6 +15,7 @@ from sottovoce.policy.requests import Decoded, DecodeRequest, EncodeRequest, Hea
 from sottovoce.policy.voiced import Voiced
 
 TOKENIZER = fake_core.tokenizer()
+SILENCE = -1.0  # in a mel
 BAD = {"avg_logprob": -2.0}
 
 
@@ -36,7 +37,8 @@ def hear(script, stretches, seconds=60.0, **keywords):
     options = TranscribeOptions.from_keywords(
         {"language": "en", "policy": "robust", "temperature": (0.0,), **keywords}
     )
-    mel = np.zeros((80, round(seconds * 100) + 3000), np.float32)
+    mel = np.full((80, round(seconds * 100) + 3000), SILENCE, np.float32)
+    mel[:, :-3000] = 1
     probabilities = np.zeros(round(seconds * 31.25), np.float32)
     for start, end in stretches:
         probabilities[round(start * 31.25) : round(end * 31.25)] = 0.9
@@ -58,6 +60,11 @@ def hear(script, stretches, seconds=60.0, **keywords):
             assert isinstance(item, DecodeRequest)
             (result,) = core.decode([item.features], [item.options])
             answer = Decoded(result, 1.0)
+
+
+def sizes(core):
+    """Frames of every encoded window, and how many come with it: as zeros or as silence."""
+    return [(int((mel[0] == 1).sum()), int((mel[0] == SILENCE).sum())) for mel in core.encoded]
 
 
 def segments_of(windows):
@@ -86,13 +93,13 @@ def test_windows_are_those_of_openai_where_somebody_speaks_all_the_time():
 def test_a_window_begins_a_little_before_the_voice_and_ends_behind_it():
     windows, core = hear([said(at(0), word(1), at(5))], [(20.0, 25.0)])
     assert [(w.seek, w.end) for w in windows] == [(0, 1950), (1950, 2550), (2550, 6000)]
-    assert [mel.shape[1] for mel in core.encoded] == [600]
+    assert sizes(core) == [(600, 2400)]
 
 
 def test_short_pauses_stay_within_a_window_and_long_ones_end_it():
     script = [said(at(0), word(1), at(12)), said(at(0), word(2), at(3))]
     windows, core = hear(script, [(0.0, 5.0), (9.0, 12.0), (20.0, 23.0)], 30)
-    assert [mel.shape[1] for mel in core.encoded] == [1250, 400]
+    assert sizes(core) == [(1250, 1750), (400, 2600)]
     assert [s.text for s in segments_of(windows)] == [" w1", " w2"]
 
 
@@ -179,7 +186,7 @@ def test_what_openai_skips_as_silence_is_heard_again_where_somebody_speaks():
     windows, core = hear([quiet, said(at(0), word(2), at(6))], [(1.0, 8.0)], 10)
     assert "no-speech probability" in windows[0].trace.silence
     assert [(s.start, s.text) for s in segments_of(windows)] == [(1.0, " w2")]
-    assert core.encoded[1].shape[1] == 700
+    assert sizes(core)[1] == (700, 2300)
 
 
 def test_attempts_keep_the_attention_that_times_the_words():

@@ -150,16 +150,19 @@ Tensor gather(const Model::Impl& model, const KeptAttention& kept,
   return scores;
 }
 
-// Where each token of the text begins, and the text ends: by the rows of scores (heads, n_tokens,
-// n_ctx) from first_row on.
-std::vector<int> starts(const Model::Impl& model, Tensor& scores, std::int64_t first_row,
-                        const AlignmentOptions& options) {
+// Where each token of the text begins and what it attends to, and where the text ends: by the rows
+// of scores (heads, n_tokens, n_ctx) from first_row on.
+void locate(const Model::Impl& model, Tensor& scores, std::int64_t first_row,
+            const AlignmentOptions& options, TokenAlignment& alignment) {
   AttentionMatrix wanted;
   wanted.n_positions = options.n_frames / kInputStride;
   wanted.first_row = first_row;
   wanted.n_rows = static_cast<std::int64_t>(options.text_tokens.size()) + 1;
   wanted.median_filter_width = options.median_filter_width;
-  return path_starts(attention_matrix(model.backend->host(), scores, wanted));
+  const Tensor matrix = attention_matrix(model.backend->host(), scores, wanted);
+  alignment.starts = path_starts(matrix);
+  alignment.peaks = row_peaks(matrix);
+  alignment.peaks.pop_back();  // the end of the text says nothing
 }
 
 void finish(const Model::Impl& model, std::chrono::steady_clock::time_point start, Metrics& call,
@@ -200,7 +203,7 @@ TokenAlignment align(const Model& model, const AudioFeatures& features,
   }
   Tensor scores = impl.backend->take(look.out);
   const auto first_row = static_cast<std::int64_t>(options.initial_tokens.size()) - 1;
-  alignment.starts = starts(impl, scores, first_row, options);
+  locate(impl, scores, first_row, options, alignment);
 
   call.merge(state.metrics);
   finish(impl, start, call, metrics);
@@ -223,7 +226,7 @@ TokenAlignment align(const Model& model, const KeptAttention& kept, const Alignm
   Tensor scores = gather(impl, kept, said);
   const auto n_kept = static_cast<std::int64_t>(kept.scores.size());
   const auto first_row = n_kept - static_cast<std::int64_t>(said.size()) - 1;
-  alignment.starts = starts(impl, scores, first_row, options);
+  locate(impl, scores, first_row, options, alignment);
 
   Metrics call;
   finish(impl, start, call, metrics);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 
 #include "median_filter.h"
 #include "parallel.h"
@@ -106,6 +107,22 @@ Tensor attention_matrix(const ops::Context& context, Tensor& scores,
                  }
                });
   return matrix;
+}
+
+std::vector<int> row_peaks(const Tensor& matrix) {
+  const std::int64_t n_rows = matrix.shape()[0];
+  const std::int64_t n_columns = matrix.shape()[1];
+  std::vector<int> peaks(static_cast<std::size_t>(n_rows), -1);
+  for (std::int64_t row = 0; row < n_rows; ++row) {
+    const float* const values = matrix.data() + row * n_columns;
+    int& peak = peaks[static_cast<std::size_t>(row)];
+    for (std::int64_t i = 0; i < n_columns; ++i) {
+      if (!std::isnan(values[i]) && (peak < 0 || values[i] > values[peak])) {
+        peak = static_cast<int>(i);
+      }
+    }
+  }
+  return peaks;
 }
 
 }  // namespace sottovoce

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <sottovoce/tensor.h>
 
@@ -22,5 +23,9 @@ struct AttentionMatrix {
 // overwritten. In float32, mean and deviation summed in float64, as openai-whisper has them on a
 // CPU.
 Tensor attention_matrix(const ops::Context& context, Tensor& scores, const AttentionMatrix& wanted);
+
+// The column of the largest value in each row of `matrix` (n_rows, n_columns), the first of equal
+// ones: (n_rows). -1 where a row has nothing but NaN.
+std::vector<int> row_peaks(const Tensor& matrix);
 
 }  // namespace sottovoce

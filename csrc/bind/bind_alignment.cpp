@@ -69,6 +69,9 @@ void bind_result(py::module_& module) {
           "(n_text + 1,) int32: positions of 20 ms at which tokens begin; last, where the text "
           "ends")
       .def_property_readonly(
+          "peaks", [](const Aligned& self) { return copy_of(self.tokens.peaks); },
+          "(n_text,) int32: the position that each token attends to most; -1: unknown")
+      .def_property_readonly(
           "probabilities", [](const Aligned& self) { return copy_of(self.tokens.probabilities); },
           "(n_text,) float32: of each token among the ids below eot")
       .def_property_readonly(
@@ -122,6 +125,13 @@ void bind_steps(py::module_& module) {
       py::arg("matrix"),
       "The column at which the best path enters each row of (n_rows, n_columns) float32. For "
       "tests.");
+  module.def(
+      "row_peaks",
+      [](const py::array& matrix) {
+        return copy_of(row_peaks(copy_of(view_f32(matrix, "row_peaks: matrix"))));
+      },
+      py::arg("matrix"),
+      "The column of the largest value in each row of (n_rows, n_columns) float32. For tests.");
 }
 
 }  // namespace

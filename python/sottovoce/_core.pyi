@@ -265,6 +265,8 @@ class TokenAlignment:
     @property
     def starts(self) -> NDArray[np.int32]: ...  # (n_text + 1,) positions of 20 ms, -1: unknown
     @property
+    def peaks(self) -> NDArray[np.int32]: ...  # (n_text,) positions attended to most, -1: unknown
+    @property
     def probabilities(self) -> NDArray[np.float32]: ...  # (n_text,) among the ids below eot
     @property
     def logprobs(self) -> NDArray[np.float32]: ...  # (n_text + 1,) with eot, among all ids; or (0,)
@@ -443,3 +445,4 @@ def attention_matrix(  # for tests: (n_heads, n_tokens, n_ctx) -> (n_rows, n_pos
 ) -> NDArray[np.float32]: ...
 def median_filter(row: NDArray[np.float32], width: int) -> NDArray[np.float32]: ...  # for tests
 def path_starts(matrix: NDArray[np.float32]) -> NDArray[np.int32]: ...  # for tests
+def row_peaks(matrix: NDArray[np.float32]) -> NDArray[np.int32]: ...  # for tests

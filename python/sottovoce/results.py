@@ -96,6 +96,9 @@ class Evidence:
     n_words: int  # or characters, in scripts without spaces
     words_per_second: float  # of voice
     repeats: int  # how often it says one phrase in a row; 1: no phrase twice
+    # Shares of its tokens, 0..1, by the attention of the alignment heads; None: it is not known.
+    forward: float | None = None  # that attend to what is not before what the one before does
+    attended: float | None = None  # that attend to voice
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,10 @@ struct TokenAlignment {
   // ends: (n_text + 1,), not descending. -1, as in openai-whisper, where the attention tells
   // nothing: a window of no more than one position.
   std::vector<int> starts;
+  // The position that each token of the text attends to most, whatever its neighbours do:
+  // (n_text,). In speech they go forward and rest on voice; in a loop or an invention they often do
+  // not. -1 where the attention tells nothing.
+  std::vector<int> peaks;
   // Of each token among the ids below eot, before any rule: (n_text,).
   std::vector<float> probabilities;
   // Of each token and of the end of the text, among all ids, before any rule: (n_text + 1,), or

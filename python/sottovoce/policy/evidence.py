@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from ..results import Evidence, Segment
 from ..text.units import units
@@ -23,9 +24,19 @@ _NO_VOICE = 0.15  # the highest probability of voice in silence and noise
 
 
 def evidence(
-    segment: Segment, spans: Sequence[Span], voiced: Voiced, text_logprobs: Sequence[float]
+    segment: Segment,
+    spans: Sequence[Span],
+    voiced: Voiced,
+    text_logprobs: Sequence[float],
+    peaks: Sequence[float] = (),
 ) -> Evidence:
-    """Of a segment whose words were said in `spans`, in s; () where no word is timed."""
+    """Of a segment.
+
+    Args:
+        spans: of its words, in s; () where none is timed.
+        text_logprobs: of its tokens of text.
+        peaks: where, in s, each of these attends most; () where nobody knows.
+    """
     spans = spans or ((segment.start, segment.end),)
     around = [(max(start - _AROUND, 0.0), end + _AROUND) for start, end in joined(spans)]
     seconds = sum(voiced.seconds(start, end) for start, end in joined(around))
@@ -42,6 +53,8 @@ def evidence(
         n_words=len(said),
         words_per_second=len(said) / max(seconds, _FEWEST_SECONDS),
         repeats=repeats(said),
+        forward=_forward(peaks),
+        attended=_attended(peaks, voiced),
     )
 
 
@@ -70,6 +83,20 @@ def repeats(said: Sequence[str]) -> int:
             run = run + 1 if said[i] == said[i - period] else 0
             most = max(most, run // period + 1)
     return most
+
+
+def _forward(peaks: Sequence[float]) -> float | None:
+    if not peaks:
+        return None
+    steps = [late >= early - _AROUND for early, late in pairwise(peaks)]
+    return sum(steps) / len(steps) if steps else 1.0
+
+
+def _attended(peaks: Sequence[float], voiced: Voiced) -> float | None:
+    if not peaks:
+        return None
+    rests = [voiced.seconds(peak - _AROUND, peak + _AROUND) > 0 for peak in peaks]
+    return sum(rests) / len(rests)
 
 
 def joined(spans: Sequence[Span]) -> list[Span]:

@@ -134,22 +134,37 @@ class Listener:
         probabilities = dict(zip(codes, map(float, found), strict=True))
         return language.hear(allowed(probabilities, self.options.languages))
 
-    def with_words(
+    def aligned(
         self,
         cut: Cut,
         window: Window,
-        features: _core.AudioFeatures,
-        kept: _core.KeptAttention | None,
+        heard: Heard,
+        features: _core.AudioFeatures | None,
+    ) -> Generator[Request, Any, _core.TokenAlignment | None]:
+        """Where the text of a cut was said; None: it has none.
+
+        By the attention that was kept; if there is none of it all, by the features, if given.
+        """
+        options = replace(self.options, language=heard.result.language)
+        wanted = alignment_options(self.tokenizer, options, window, cut.segments)
+        if wanted is None:
+            return None
+        # The last token of a window that was cut short was never fed: nobody saw it attend.
+        kept = heard.attention
+        is_whole = kept is not None and kept.n_text >= len(wanted.text_tokens)
+        source = kept if is_whole else features
+        return None if source is None else (yield AlignRequest(source, wanted))
+
+    def with_words(
+        self,
+        cut: Cut,
+        alignment: _core.TokenAlignment | None,
+        window: Window,
         last_speech: float,
         language: str,
-    ) -> Generator[Request, Any, Cut]:
+    ) -> Cut:
         """The cut with its words, which also say where the next window begins."""
-        alignment, options = None, replace(self.options, language=language)
-        wanted = alignment_options(self.tokenizer, options, window, cut.segments)
-        if wanted is not None:
-            # The last token of a window that was cut short was never fed: nobody saw it attend.
-            is_whole = kept is not None and kept.n_text >= len(wanted.text_tokens)
-            alignment = yield AlignRequest(kept if kept and is_whole else features, wanted)
+        options = replace(self.options, language=language)
         cut = with_words(cut, alignment, self.tokenizer, options, window, last_speech)
         threshold = self.options.hallucination_silence_threshold
         if threshold is None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,6 @@ from .language import SpokenLanguage
 from .listening import EncodedWindow, Listener, SeekLoop
 from .prompt import History
 from .requests import (
-    AlignRequest,
     Decoded,
     DecodeRequest,
     EncodeRequest,
@@ -34,7 +34,7 @@ from .requests import (
 from .segments import Cut, cut_window, numbered, with_whole_characters, without_empty_speech
 from .voiced import Span, Voiced
 from .window import Heard, Window, decode_once, silence
-from .words import alignment_options, with_words
+from .words import with_words
 
 _LONGEST_SILENCE = 5.0  # s within a window: in more, Whisper likes to invent
 _BEHIND = 0.5  # s of silence that a window ends with, before a long one
@@ -88,9 +88,9 @@ class RobustLoop(Listener):
                 seek = window.end
                 if not why_silent:
                     cut = cut_window(window, heard.result, self.tokenizer)
-                    cut = yield from self._timed(cut, window, features, heard)
+                    cut, peaks = yield from self._timed(cut, window, features, heard)
                     seek = cut.seek
-                    judged = self._judge(cut.segments)
+                    judged = self._judge(cut.segments, peaks)
                 # As large as anything there is, and not needed for what is heard again.
                 del features
                 heard = replace(heard, attention=None)
@@ -191,38 +191,47 @@ class RobustLoop(Listener):
 
     def _timed(
         self, cut: Cut, window: Window, features: _core.AudioFeatures, heard: Heard
-    ) -> Generator[Request, Any, Cut]:
-        """The cut with words; unless they are asked for, its times stay those of its tokens."""
-        if self.options.word_timestamps:
-            kept = heard.attention if self.options.word_timestamps == "fast" else None
-            return (
-                yield from self.with_words(
-                    cut, window, features, kept, window.offset, heard.result.language
-                )
-            )
-        options = replace(self.options, language=heard.result.language)
-        wanted = alignment_options(self.tokenizer, options, window, cut.segments)
-        kept = heard.attention
-        if wanted is None or kept is None or kept.n_text < len(wanted.text_tokens):
-            return cut
-        alignment = yield AlignRequest(kept, wanted)
-        timed = with_words(cut, alignment, self.tokenizer, options, window, window.offset).segments
-        words = [segment.words for segment in timed]
-        segments = [replace(s, words=w) for s, w in zip(cut.segments, words, strict=True)]
-        return replace(cut, segments=segments)
+    ) -> Generator[Request, Any, tuple[Cut, list[float]]]:
+        """The cut with words, and where in s each token of its text attends most.
 
-    def _judge(self, segments: Sequence[Segment]) -> list[_Judged]:
-        """The segments that say anything, with their evidence."""
+        Unless words are asked for, the cut's times stay those of its tokens.
+        """
+        is_exact = self.options.word_timestamps is True
+        alignment = yield from self.aligned(
+            cut,
+            window,
+            replace(heard, attention=None) if is_exact else heard,
+            features if self.options.word_timestamps else None,
+        )
+        if alignment is None:
+            return cut, []
+        language = heard.result.language
+        if self.options.word_timestamps:
+            timed = self.with_words(cut, alignment, window, window.offset, language)
+        else:
+            options = replace(self.options, language=language)
+            own = with_words(cut, alignment, self.tokenizer, options, window, window.offset)
+            pairs = zip(cut.segments, own.segments, strict=True)
+            timed = replace(cut, segments=[replace(s, words=own.words) for s, own in pairs])
+        return timed, (window.offset + alignment.peaks / _core.TOKENS_PER_SECOND).tolist()
+
+    def _judge(self, segments: Sequence[Segment], peaks: Sequence[float]) -> list[_Judged]:
+        """The segments that say anything, with their evidence.
+
+        `peaks`: where in s each token of their text attends most, as far as it is known.
+        """
         found = []
+        eot = self.tokenizer.special.eot
+        attended = iter(peaks)
         spoken = with_whole_characters(map(without_empty_speech, segments), self.tokenizer)
-        for segment in spoken:
+        for cut, segment in zip(segments, spoken, strict=True):
+            attends = tuple(islice(attended, sum(token < eot for token in cut.tokens)))
             spans = tuple(map(_span, segment.words or ()))
-            eot = self.tokenizer.special.eot
             text = [p for t, p in zip(segment.tokens, segment.logprobs, strict=True) if t < eot]
             if segment.is_empty:
                 found.append(_Judged(segment, (), ""))
                 continue
-            known = evidence(segment, spans, self.voiced, text)
+            known = evidence(segment, spans, self.voiced, text, attends)
             segment = replace(segment, evidence=known)
             found.append(_Judged(segment, spans, doubt(known)))
         return found
@@ -265,8 +274,9 @@ class RobustLoop(Listener):
             alone = Window(first, int(end * _core.FRAMES_PER_SECOND) - first)
             features, heard = yield from self.hear(alone, (), language=language, once=True)
             cut = cut_window(alone, heard.result, self.tokenizer)
-            cut = yield from self._timed(cut, alone, features, heard)
-            found = [each for each in self._judge(cut.segments) if not each.segment.is_empty]
+            cut, peaks = yield from self._timed(cut, alone, features, heard)
+            judged_again = self._judge(cut.segments, peaks)
+            found = [each for each in judged_again if not each.segment.is_empty]
             against = heard.attempts[heard.chosen].failure or silence(heard.result, self.options)
             if not against and _is_said(found, judged):
                 against = "the same as what is said beside it"

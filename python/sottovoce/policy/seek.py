@@ -62,12 +62,9 @@ class OpenAILoop(Listener):
                 cut = cut_window(window, result, self.tokenizer)
                 before = cut.segments
                 if self.options.word_timestamps:
-                    kept = heard.attention
-                    cut = yield from self.with_words(
-                        cut, window, features, kept, last_speech, result.language
-                    )
+                    alignment = yield from self.aligned(cut, window, heard, features)
+                    cut = self.with_words(cut, alignment, window, last_speech, result.language)
                     last_speech = cut.last_speech
-                    del kept
                 seek = cut.seek
                 trace = traced(window, seek, heard.attempts, left_out=before[len(cut.segments) :])
                 del features, heard  # as large as anything there is
