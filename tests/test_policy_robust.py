@@ -108,6 +108,12 @@ def test_times_do_not_hang_over_a_pause():
     assert [(s.start, s.end) for s in window.segments] == [(1.0, 5.0)]
 
 
+def test_times_do_not_go_beyond_the_recording():
+    script = [said(at(0), word(1), at(4), at(29), word(2), at(30))]
+    (window, *_), _ = hear(script, [(0.0, 5.0)], 5, hallucination="keep")
+    assert [(s.start, s.end) for s in window.segments] == [(0.0, 4.0), (5.0, 5.0)]
+
+
 def test_a_segment_where_nobody_speaks_is_dropped_with_its_reason():
     script = [said(at(0), word(1), at(4), at(5), word(2), at(8))]
     windows, _ = hear(script, [(0.0, 4.0)], 8)

@@ -397,12 +397,12 @@ class TranscribeOptions(WindowOptions):
         ),
     )
     policy: Policy = field(
-        default="openai",
+        default="robust",
         metadata=_says(
             choice(*get_args(Policy)),
-            '"openai": what openai-whisper does, to the token; "robust": the same words where '
-            "somebody speaks, and silence is passed over, loops are ended, words that nothing "
-            "speaks for are doubted, speech that no word covers is heard again; Segment.evidence",
+            '"robust": silence is passed over, words that nothing speaks for are doubted, speech '
+            "that no word covers is heard again, and what somebody says is heard as "
+            'openai-whisper hears it; "openai": all that openai-whisper does, to the token',
         ),
     )
     hallucination: Hallucination = field(

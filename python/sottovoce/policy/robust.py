@@ -170,6 +170,10 @@ class RobustLoop(Listener):
         frames = np.pad(request.frames, ((0, 0), (0, n_rest)), constant_values=silence)
         return EncodeRequest(frames, n_ctx)
 
+    @property
+    def _duration(self) -> float:
+        return _seconds(int(self.mel.shape[1]) - _core.N_FRAMES)
+
     def _worth(self, heard: Heard, options: TranscribeOptions) -> tuple[bool, float]:
         ratio = options.compression_ratio_threshold
         repeats = ratio is not None and heard.result.compression_ratio > ratio
@@ -249,13 +253,17 @@ class RobustLoop(Listener):
         return segment
 
     def _trimmed(self, segment: Segment) -> Segment:
-        """Whose ends do not hang over a pause, nor those of its first and last word."""
-        spoken = self.voiced.within(segment.start, segment.end)
-        if not spoken or segment.is_empty:
+        """Whose ends hang neither over a pause nor over the end of the recording.
+
+        Nor do those of its first and last word.
+        """
+        if segment.is_empty:
             return segment
-        start, end = spoken[0][0], spoken[-1][1]
-        start = start if start - segment.start > _HANGING else segment.start
-        end = end if segment.end - end > _HANGING else segment.end
+        start, end = (min(time, self._duration) for time in (segment.start, segment.end))
+        spoken = self.voiced.within(start, end)
+        if spoken:
+            start = spoken[0][0] if spoken[0][0] - start > _HANGING else start
+            end = spoken[-1][1] if end - spoken[-1][1] > _HANGING else end
         words = tuple(_within(word, start, end) for word in segment.words or ())
         return replace(segment, start=start, end=end, words=words)
 
