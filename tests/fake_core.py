@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from as_openai import AsOpenAI
 from sottovoce import _core
-from sottovoce.model import WhisperModel
 from sottovoce.text.tokenizer import SpecialTokens, Tokenizer
 from sottovoce.text.vocabulary import BYTE_ALPHABET
 
@@ -173,8 +173,8 @@ class FakeCore:
         self.batches.append(FakeBatch(self, n_slots, rows_per_slot))
         return self.batches[-1]
 
-    def model(self) -> WhisperModel:
-        return WhisperModel.of_parts(self, tokenizer(self.n_vocab))
+    def model(self) -> AsOpenAI:
+        return AsOpenAI.of_parts(self, tokenizer(self.n_vocab))
 
     def prompts(self) -> list[list[int]]:
         """What stood between sot_prev and sot, of each decode()."""

@@ -70,7 +70,7 @@ def test_transcript_is_the_references(model_name, record, request):
 def transcribe(model_name: str, record: dict[str, Any], request: Any) -> dict[str, Any]:
     from sottovoce.options import TranscribeOptions
 
-    options = {"beam_size": None, **record["options"]}
+    options = {"policy": "openai", "beam_size": None, **record["options"]}
     missing = options.keys() - {field.name for field in fields(TranscribeOptions)}
     if missing:
         pytest.skip(f"transcribe has no {', '.join(sorted(missing))}")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import fake_core
+from as_openai import AsOpenAI
 from fake_core import FakeCore, Heard, at, silence
 from sottovoce import Segment, WhisperModel, Word, _core
 from sottovoce.policy import words as policy
@@ -63,7 +64,7 @@ def tokenizer(base_dir) -> Tokenizer:
 @pytest.mark.parametrize("case", CASES, ids=map(str, range(len(CASES))))
 def test_windows_come_to_what_the_reference_makes_of_them(case, tokenizer):
     core = core_of(case["windows"])
-    model = WhisperModel.of_parts(core, tokenizer)
+    model = AsOpenAI.of_parts(core, tokenizer)
     options = {"temperature": 0.0, "word_timestamps": True, **case["options"]}
     found = model.transcribe(silence(case["seconds"]), **options)
     for segment, expected in zip(found, case["segments"], strict=True):

@@ -11,10 +11,11 @@ import numpy as np
 
 import fake_core
 import oracle
+from as_openai import AsOpenAI
 from fake_core import MULTILINGUAL
 from huggingface_writer import write_model
 from oracle import Dims
-from sottovoce import WhisperModel, _core
+from sottovoce import _core
 from sottovoce.text.tokenizer import SpecialTokens
 
 Tensors = dict[str, np.ndarray]
@@ -50,11 +51,11 @@ def tensors(n_vocab: int = MULTILINGUAL) -> Tensors:
     return tensors
 
 
-def model(n_vocab: int = MULTILINGUAL, n_threads: int = 1, **runtime: str) -> WhisperModel:
+def model(n_vocab: int = MULTILINGUAL, n_threads: int = 1, **runtime: str) -> AsOpenAI:
     """One in memory."""
     checkpoint = _core.Checkpoint(_core.ModelDims(**vars(dims(n_vocab))), tensors(n_vocab))
     core = _core.Model(checkpoint, n_threads=n_threads, **runtime)
-    return WhisperModel.of_parts(core, fake_core.tokenizer(n_vocab))
+    return AsOpenAI.of_parts(core, fake_core.tokenizer(n_vocab))
 
 
 def write(directory: Path, n_vocab: int = MULTILINGUAL, **replaced: np.ndarray | None) -> Path:

@@ -353,10 +353,9 @@ class WhisperModel:
             append_punctuations ('"\\'.。,，!！?？:：”)]}、'): marks of the word before them.
             hallucination_silence_threshold (None): with word_timestamps, improbable words between
                 silences longer than this, in s, are left out; None: off.
-            policy ('openai'): "openai": what openai-whisper does, to the token; "robust": the same
-                words where somebody speaks, and silence is passed over, loops are ended, words that
-                nothing speaks for are doubted, speech that no word covers is heard again;
-                Segment.evidence.
+            policy ('robust'): "robust": silence is passed over, words that nothing speaks for are
+                doubted, speech that no word covers is heard again, and what somebody says is heard
+                as openai-whisper hears it; "openai": all that openai-whisper does, to the token.
             hallucination ('drop'): what becomes of doubted segments, with policy="robust": "drop",
                 "mark" (Segment.doubt says why), or "keep".
             short_windows (False): a window far under 30 s is encoded only as far as it goes, in

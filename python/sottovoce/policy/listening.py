@@ -139,11 +139,11 @@ class Listener:
         cut: Cut,
         window: Window,
         heard: Heard,
-        features: _core.AudioFeatures | None,
+        features: _core.AudioFeatures,
     ) -> Generator[Request, Any, _core.TokenAlignment | None]:
         """Where the text of a cut was said; None: it has none.
 
-        By the attention that was kept; if there is none of it all, by the features, if given.
+        By the attention that was kept; if that is not of all of it, by the features.
         """
         options = replace(self.options, language=heard.result.language)
         wanted = alignment_options(self.tokenizer, options, window, cut.segments)
@@ -152,8 +152,10 @@ class Listener:
         # The last token of a window that was cut short was never fed: nobody saw it attend.
         kept = heard.attention
         is_whole = kept is not None and kept.n_text >= len(wanted.text_tokens)
-        source = kept if is_whole else features
-        return None if source is None else (yield AlignRequest(source, wanted))
+        found: _core.TokenAlignment = yield AlignRequest(
+            kept if kept and is_whole else features, wanted
+        )
+        return found
 
     def with_words(
         self,

@@ -200,13 +200,9 @@ class RobustLoop(Listener):
 
         Unless words are asked for, the cut's times stay those of its tokens.
         """
-        is_exact = self.options.word_timestamps is True
-        alignment = yield from self.aligned(
-            cut,
-            window,
-            replace(heard, attention=None) if is_exact else heard,
-            features if self.options.word_timestamps else None,
-        )
+        if self.options.word_timestamps is True:
+            heard = replace(heard, attention=None)  # the exact times are those of a second look
+        alignment = yield from self.aligned(cut, window, heard, features)
         if alignment is None:
             return cut, []
         language = heard.result.language
