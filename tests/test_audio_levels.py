@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import fake_core
 from fake_core import FakeCore, Heard, at, word
-from sottovoce import AudioWarning, _core, audio
+from sottovoce import AudioWarning, WhisperModel, _core, audio
 from sounds import riff_bytes, tones
 
 SCALES = {"8 bits": 2.0**7, "16 bits": 2.0**15, "24 bits": 2.0**23, "32 bits": 2.0**31}
@@ -112,14 +113,15 @@ SILENCE = np.zeros(16000, np.float32)
 @pytest.fixture
 def model(monkeypatch):
     monkeypatch.setattr(_core, "DecodingOptions", SimpleNamespace)
-    return FakeCore(lambda _: Heard([at(0), word(1), at(1)])).model()
+    core = FakeCore(lambda _: Heard([at(0), word(1), at(1)]))
+    return WhisperModel.of_parts(core, fake_core.tokenizer())
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda model: model.transcribe(SILENCE, language="en"),
-        lambda model: list(model.transcribe_many([SILENCE], language="en")),
+        lambda model: model.transcribe(SILENCE, language="en", policy="openai"),
+        lambda model: list(model.transcribe_many([SILENCE], language="en", policy="openai")),
         lambda model: model.detect_language(SILENCE),
     ],
     ids=["transcribe", "transcribe_many", "detect_language"],
@@ -133,7 +135,9 @@ def test_doubts_are_told_on_the_line_of_the_call(call, model):
 def test_a_warning_made_an_error_fails_its_recording_alone(model, tones_of_1_s):
     with warnings.catch_warnings():
         warnings.simplefilter("error", AudioWarning)
-        many = model.transcribe_many([tones_of_1_s, SILENCE, tones_of_1_s], language="en")
+        many = model.transcribe_many(
+            [tones_of_1_s, SILENCE, tones_of_1_s], language="en", policy="openai"
+        )
         assert next(many).info.duration == 1
         with pytest.raises(AudioWarning, match="digital silence"):
             next(many)

@@ -28,7 +28,7 @@ SAID = [at(0), word(1), at(2), at(2), word(2), at(3)]
 
 
 class Recorder(FakeCore):
-    """A fake core whose model keeps the keywords of its calls."""
+    """A fake core whose model keeps the keywords of its calls, and hears where nobody speaks."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -40,7 +40,7 @@ class Recorder(FakeCore):
         def keeping(method):
             def call(audio, **keywords):
                 self.keywords.append(keywords)
-                return method(audio, **keywords)
+                return method(audio, **{**keywords, "policy": "openai"})
 
             return call
 

@@ -23,7 +23,8 @@ words = fake_core.tokenizer().encode(" 日本 a")
 core = fake_core.FakeCore(lambda _: fake_core.Heard([fake_core.at(0), *words, fake_core.at(2)]))
 command = sys.modules["sottovoce.cli.transcribe"]
 command._exists, command.load_model = lambda path: True, lambda arguments: core.model()
-sys.exit(cli.main(["transcribe", "--model", "m", "--language", "en", *sys.argv[1:]]))
+chosen = ["--model", "m", "--language", "en", "--policy", "openai"]
+sys.exit(cli.main(["transcribe", *chosen, *sys.argv[1:]]))
 """
 
 ORDINARY = {"PYTHONUTF8": "0", "PYTHONUNBUFFERED": ""}  # streams as people have them

@@ -320,7 +320,7 @@ TABLE: dict[str, Case] = {
         r"logprob_threshold must be a number, got nan", "--logprob_threshold nan"),
     "suppress_tokens text": option({"suppress_tokens": "a"}, ValueError,
         r"suppress_tokens must be numbers with commas", "--suppress_tokens a"),
-    "suppress_tokens 99999": option({"suppress_tokens": [99999]}, ValueError,
+    "suppress_tokens 99999": option({"suppress_tokens": [99999], "policy": "openai"}, ValueError,
         r"suppress_tokens must be -1 or in \[0, n_vocab=51865\), got 99999"),
     "clip_timestamps -1": option({"clip_timestamps": [-1]}, ValueError,
         r"clip_timestamps must be a number >= 0, got -1", "--clip_timestamps=-1"),
@@ -328,7 +328,7 @@ TABLE: dict[str, Case] = {
         r"token ids must be in \[0, n_vocab=51865\), got 99999"),
     "initial_prompt half a character": option({"initial_prompt": "\ud83d"}, UnicodeEncodeError,
         r"surrogates not allowed"),
-    "prefix too long": option({"prefix": [1] * 500}, ValueError,
+    "prefix too long": option({"prefix": [1] * 500, "policy": "openai"}, ValueError,
         r"must be <= n_text_ctx=448, got 503"),
     "windows": option({"windows": "parallel"}, ValueError,
         r"windows must be 'sequential' or 'independent', got 'parallel'|"

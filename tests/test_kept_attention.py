@@ -143,7 +143,11 @@ def test_fast_times_of_real_speech_are_near_the_exact_ones(tiny_en, jfk):
             [
                 word
                 for segment in tiny_en.transcribe(
-                    jfk, word_timestamps=how, temperature=0.0, beam_size=beam_size
+                    jfk,
+                    word_timestamps=how,
+                    temperature=0.0,
+                    beam_size=beam_size,
+                    policy="openai",
                 )
                 for word in segment.words
             ]

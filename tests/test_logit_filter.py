@@ -567,9 +567,9 @@ INTERRUPTED = """
         threading.Event().wait()
 
     try:
-        list(model.transcribe(noise, language="en", logit_filter=pause))
+        list(model.transcribe(noise, language="en", policy="openai", logit_filter=pause))
     except KeyboardInterrupt:
-        print(len(list(model.transcribe(noise, language="en"))) > 0)
+        print(len(list(model.transcribe(noise, language="en", policy="openai"))) > 0)
 """
 
 

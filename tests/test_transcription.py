@@ -647,13 +647,17 @@ def test_a_model_of_parts_does_not_pickle():
 def test_a_closed_model_refuses_and_lets_go(tmp_path):
     directory = tiny_whisper.write(tmp_path)
     with WhisperModel(directory) as model:
-        heard = model.transcribe(silence(1), language="en", temperature=0.0)
+        heard = model.transcribe(silence(1), language="en", policy="openai", temperature=0.0)
         text = heard.text
-        under_way = model.transcribe(silence(61), language="en", temperature=0.0)
+        under_way = model.transcribe(silence(61), language="en", policy="openai", temperature=0.0)
         assert under_way.segments[0].id == 0
-        independent = model.transcribe(silence(90), language="en", windows="independent")
+        independent = model.transcribe(
+            silence(90), language="en", policy="openai", windows="independent"
+        )
         assert independent.segments[0].id == 0
-        many = model.transcribe_many([silence(1)] * 9, language="en", temperature=0.0)
+        many = model.transcribe_many(
+            [silence(1)] * 9, language="en", policy="openai", temperature=0.0
+        )
         next(many)
         core = weakref.ref(model.core)
     gc.collect()
