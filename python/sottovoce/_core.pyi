@@ -298,7 +298,18 @@ class DecodingOptions:
         top_k: int = 0,
         n_best: int = 1,
         keep_attention: bool = False,
+        stop_loops: bool = False,
     ) -> None: ...
+
+class Loop:
+    """A phrase that a text says over and over."""
+
+    @property
+    def first(self) -> int: ...  # index of the token with which it begins the first time
+    @property
+    def n_tokens(self) -> int: ...  # of text, in the phrase
+
+def find_loop(tokens: Sequence[int], eot: int) -> Loop | None: ...
 
 class KeptAttention:
     """How a window's tokens attended to its audio while they were chosen: for `Model.align`."""
@@ -333,6 +344,8 @@ class DecodingResult:
     def temperature(self) -> float: ...
     @property
     def attention(self) -> KeptAttention | None: ...  # if it was to be kept
+    @property
+    def loop(self) -> Loop | None: ...  # with which stop_loops has ended it
 
 class FinishedWindow:
     @property

@@ -46,6 +46,8 @@ class WindowResult:
     logprobs: tuple[float, ...] = ()  # of each token
     alternatives: tuple[tuple[Alternative, ...], ...] = ()  # of each, likeliest first; with top_k
     hypotheses: tuple[Hypothesis, ...] = ()  # likeliest first, as many as n_best
+    # Tokens of the phrase that it said over and over, until it was stopped; 0: it was not.
+    loop_length: int = 0
 
 
 class SpeechRegion(NamedTuple):
@@ -157,6 +159,8 @@ class Attempt:
     compression_ratio: float
     failure: str  # why another attempt followed, or would have; "": good enough
     decode_ms: float = field(default=0.0, compare=False)  # passes that windows share count in full
+    # Tokens of the phrase that it said over and over, until it was stopped; 0: it was not.
+    loop_length: int = 0
 
 
 @dataclass(frozen=True)
