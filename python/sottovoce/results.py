@@ -274,5 +274,18 @@ class Progress:
 
     index: int  # of the recording, in the order given; 0 of one alone
     info: TranscriptionInfo
-    position: float  # s heard so far, of info.duration
+    position: float  # s heard so far, of `duration`
     segments: tuple[Segment, ...]  # newly heard; ids as in the transcript if windows are sequential
+    elapsed: float = field(default=0.0, compare=False)  # s since its hearing began
+
+    @property
+    def duration(self) -> float:
+        """Of the recording, in s."""
+        return self.info.duration
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds that the rest will take at the pace so far; None: nothing is heard yet."""
+        if self.position <= 0:
+            return None
+        return self.elapsed * (self.duration - self.position) / self.position
