@@ -56,7 +56,7 @@ format: $(VENV)/test-tools
 
 # A back end whose memory can be touched inside its verbs alone.
 GUARDED := test_model test_oracle test_decoding test_decode_batch test_logit_rules test_logit_filter test_search \
-	test_compute_types test_alignment test_kept_attention
+	test_compute_types test_alignment test_kept_attention test_loops
 guard: $(VENV)/test-tools $(VENV)/installed
 	SOTTOVOCE_DEVICE=cpu-guarded $(BIN)/python -m pytest -n $(WORKERS) -q $(GUARDED:%=tests/%.py)
 

@@ -73,6 +73,7 @@ class Heard:
     alternatives: list[list[tuple[int, float]]] = field(default_factory=list)
     hypotheses: list[Any] = field(default_factory=list)
     attention: Any = None  # if it was kept
+    loop: Any = None  # that it was stopped in
 
 
 @dataclass

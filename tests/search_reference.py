@@ -58,6 +58,28 @@ def allowed(logits: Row, tokens: Sequence[int], options: dict[str, Any]) -> Row:
     return logits
 
 
+def loop_at_end(tokens: Sequence[int], eot: int) -> tuple[int, int] | None:
+    """Index of the first token, and length, of the phrase that the text ends with thrice or more.
+
+    Tokens from eot on do not count; phrases together have 30 tokens at least. The shortest wins.
+    """
+    indices = [index for index, token in enumerate(tokens) if token < eot]
+    text = [tokens[index] for index in indices]
+    for period in range(1, len(text) // 3 + 1):
+        phrase = text[-period:]
+        n_looping = period
+        while n_looping < len(text) and text[-n_looping - 1] == phrase[-(n_looping % period) - 1]:
+            n_looping += 1
+        if n_looping >= 3 * period and n_looping >= 30:
+            return indices[-n_looping], period
+    return None
+
+
+def stops(tokens: Sequence[int], options: dict[str, Any]) -> bool:
+    """Whether `stop_loops` ends the text here."""
+    return options.get("stop_loops", False) and loop_at_end(tokens, options["eot"]) is not None
+
+
 def one_row(
     logits_of: Logits,
     options: dict[str, Any],
@@ -74,6 +96,8 @@ def one_row(
         if token == options["eot"]:
             break
         tokens += (token,)
+        if stops(tokens, options):
+            break
     return Hypothesis(tokens, total)
 
 
@@ -106,7 +130,8 @@ def samples(logits_of: Logits, options: dict[str, Any], max_steps: int) -> list[
 
         return one_row(logits_of, options, max_steps, choose)
 
-    return [sample(row) for row in range(options.get("best_of", 1))]
+    found = [sample(row) for row in range(options.get("best_of", 1))]
+    return [each for each in found if not stops(each.tokens, options)] or found
 
 
 def beams(logits_of: Logits, options: dict[str, Any], max_steps: int) -> list[Hypothesis]:
@@ -130,7 +155,11 @@ def beams(logits_of: Logits, options: dict[str, Any], max_steps: int) -> list[Hy
                 rows.append(Hypothesis(sequence, scores[sequence]))
             elif len(finished) < wanted:
                 finished[sequence[:-1]] = scores[sequence]
-        if len(finished) >= wanted:
+        for row in [row for row in rows if stops(row.tokens, options)]:
+            rows.remove(row)
+            if len(finished) < wanted:
+                finished[row.tokens] = row.sum_logprob
+        if len(finished) >= wanted or not rows:
             break
     for index in np.argsort([row.sum_logprob for row in rows], kind="stable")[::-1]:
         if len(finished) >= beam_size:

@@ -678,6 +678,70 @@ def test_ctrl_c_is_status_130(core, capsys):
     assert len(core.keywords) == 1
 
 
+class Stopping:
+    """A core's answers, and a token that is cancelled at one of them."""
+
+    def __init__(self, core, monkeypatch, last):
+        self.core, self.last, self.deadlines = core, last, []
+        self.token = _core.CancelToken()
+        monkeypatch.setattr(transcribe_command, "CancelToken", self.make)
+        core.script = self.say
+
+    def make(self, deadline_s):
+        self.deadlines.append(deadline_s)
+        return self.token
+
+    def say(self, _):
+        if len(self.core.asked) == self.last:
+            self.token.cancel()
+        return Heard([at(0), word(len(self.core.asked)), at(2), at(2)])
+
+
+@pytest.mark.parametrize("batch_size", ["1", "8"])
+def test_what_is_heard_when_the_deadline_passes_is_written(
+    core, capsys, tmp_path, monkeypatch, batch_size
+):
+    stopping = Stopping(core, monkeypatch, 4)
+    arguments = ["a.wav", "b.wav", "c.wav", "-o", str(tmp_path), "-f", "txt"]
+    assert transcribe(*arguments, "--deadline_s", "60", "--batch_size", batch_size) == 124
+    assert stopping.deadlines == [60.0]
+    texts = {path.stem: path.read_text().split() for path in tmp_path.iterdir()}
+    err = capsys.readouterr().err
+    if batch_size == "1":
+        assert texts == {"a": ["w1", "w2"], "b": ["w3"]}
+        assert err == (
+            "sottovoce: b.wav: incomplete: the deadline passed at 00:02.000 of 00:04.000\n"
+            "sottovoce: c.wav: not transcribed: the deadline passed before its turn\n"
+        )
+    else:
+        assert 0 < sum(map(len, texts.values())) <= 4
+        assert "incomplete: the deadline passed at " in err
+
+
+def test_what_is_printed_when_the_deadline_passes_is_printed_once(core, capsys, monkeypatch):
+    Stopping(core, monkeypatch, 2)
+    assert transcribe("a.wav", "--deadline-s", "60") == 124
+    assert capsys.readouterr() == (
+        "w1\n",
+        "sottovoce: a.wav: incomplete: the deadline passed at 00:02.000 of 00:04.000\n",
+    )
+
+
+def test_a_deadline_at_once_writes_nothing(core, capsys, tmp_path):
+    assert transcribe("a.wav", "-o", str(tmp_path), "--deadline_s", "0") == 124
+    assert [*tmp_path.iterdir()] == []
+    assert capsys.readouterr() == (
+        "",
+        "sottovoce: a.wav: not transcribed: the deadline passed before its turn\n",
+    )
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "soon"])
+def test_a_deadline_is_a_number(capsys, seconds):
+    message = usage_error(capsys, "transcribe", "a.wav", f"--deadline_s={seconds}")
+    assert f"expected a number of s, got '{seconds}'" in message
+
+
 def test_our_own_bugs_keep_their_traceback(core):
     def bug(_):
         raise AssertionError("bug")

@@ -148,6 +148,7 @@ def test_a_program_can_leave_long_calls(prefix, tmp_path):
     done = run(BUILD / "app" / "interruption", tiny_whisper.write(tmp_path / "model"))
     assert done.stdout == (
         "log_mel: left\nencode: left\nModel: left\nstep: left\n"
+        "from another thread: cancelled by its token\nat its time: its deadline has passed\n"
         "the inner check: called\nafterwards: the same\n"
     )
 

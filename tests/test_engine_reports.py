@@ -49,6 +49,18 @@ def told_of(script, seconds: float, **options) -> tuple[Told, list]:
     return told, heard
 
 
+def test_it_is_told_how_long_the_rest_will_take():
+    told, _ = told_of([LONG, LONG, LONG], 75)
+    first, *others, last = told.calls
+    assert (first.duration, first.remaining) == (75.0, None)
+    elapsed = [call.elapsed for call in told.calls]
+    assert elapsed == sorted(elapsed)
+    for call in others:
+        pace = call.elapsed / call.position
+        assert call.remaining == pytest.approx(pace * (75.0 - call.position))
+    assert last.remaining == 0.0
+
+
 @pytest.mark.parametrize(
     ("script", "seconds", "options", "positions"),
     [

@@ -164,6 +164,29 @@ def test_if_all_attempts_fail_the_likeliest_stands_that_does_not_repeat_itself()
     assert trace.attempts[trace.chosen].temperature == pytest.approx(0.4)
 
 
+def test_an_attempt_that_loops_fails_and_the_next_one_goes_without_the_prompt():
+    loop = said(*[word(7)] * 30, loop=SimpleNamespace(first=0, n_tokens=1))
+    script = [said(at(0), word(1), at(30)), loop, loop, said(at(0), word(2), at(30))]
+    windows, core = hear(script, [(0.0, 60.0)], temperature=(0.0, 0.2))
+    assert all(o.stop_loops for o in core.asked)
+    assert core.prompts() == [[], script[0].tokens, [], []]
+    assert [o.temperature for o in core.asked[1:]] == pytest.approx([0.0, 0.0, 0.2])
+    tried = windows[1].trace.attempts
+    assert [each.failure for each in tried] == [*["loop: a phrase of length 1"] * 2, ""]
+    assert [each.loop_length for each in tried] == [1, 1, 0]
+    assert [s.text for s in segments_of(windows)] == [" w1", " w2"]
+
+
+def test_a_loop_stands_only_where_everything_loops():
+    found = SimpleNamespace(first=1, n_tokens=5)
+    loop = said(at(0), *map(word, [*range(5)] * 6), loop=found, avg_logprob=-0.1)
+    bad = said(at(0), word(1), at(30), **BAD)
+    keywords = {"temperature": (0.0, 0.4), "compression_ratio_threshold": None}
+    for script, text in [([bad, loop], " w1"), ([loop, bad], " w1"), ([loop, loop], "w4")]:
+        windows, _ = hear(script, [(0.0, 30.0)], 30, **keywords)
+        assert segments_of(windows)[0].text.endswith(text)
+
+
 def test_voice_that_no_word_covers_is_heard_again_on_its_own():
     script = [said(at(0), word(1), at(4)), said(at(0), word(2), at(6))]
     windows, core = hear(script, [(0.0, 14.0)], 14)

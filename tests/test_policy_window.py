@@ -143,6 +143,8 @@ def test_compression_ratio_is_bytes_over_zlib_bytes():
     ("changes", "keywords", "expected"),
     [
         ({}, {}, False),
+        ({"loop_length": 5}, {}, True),
+        ({"loop_length": 5, "avg_logprob": -1.1, "no_speech_prob": 0.7}, {}, False),
         ({"compression_ratio": 2.5}, {}, True),
         ({"compression_ratio": 2.4}, {}, False),  # strictly above
         ({"compression_ratio": 9.0}, {"compression_ratio_threshold": None}, False),
@@ -221,6 +223,11 @@ def test_all_attempts_hear_the_same_features_and_prompt():
     assert all(features is FEATURES for features in core.heard_in)
     assert core.encoded == []
     assert core.prompts() == [[5]] * 6
+
+
+def test_loops_are_left_to_their_thresholds():
+    _, core = attempts(lambda _: Heard([], avg_logprob=-2.0))
+    assert not any(o.stop_loops for o in core.asked)
 
 
 def test_beams_search_at_zero_and_samples_compete_above():

@@ -16,7 +16,7 @@ case "${1:-}" in
       tests/test_model.py tests/test_packed.py tests/test_log_mel.py tests/test_io.py
       tests/test_byte_pairs.py tests/test_aside.py
       tests/test_decoding.py tests/test_decode_batch.py tests/test_logit_rules.py tests/test_logit_filter.py
-      tests/test_search.py tests/test_contracts.py tests/test_backend.py
+      tests/test_search.py tests/test_loops.py tests/test_cancel.py tests/test_contracts.py tests/test_backend.py
       --deselect tests/test_search.py::test_samples_follow_the_distribution)
     ;;
   thread)
@@ -28,7 +28,7 @@ case "${1:-}" in
     # Forked children are left out as well, because ThreadSanitizer refuses threads there, and so is
     # OpenMP: libgomp is not instrumented, and what its threads pass on looks like races.
     unset SOTTOVOCE_TEST_MODELS SOTTOVOCE_DEV_DATA
-    tests=(tests/test_threads.py tests/test_engine_batch.py tests/test_decode_batch.py tests/test_model.py
+    tests=(tests/test_threads.py tests/test_engine_batch.py tests/test_decode_batch.py tests/test_model.py tests/test_cancel.py
       -k "not fork and not memory and not hears[1] and not of_the_core and not many_recordings and not independent and not openmp")
     ;;
   *)

@@ -5,6 +5,7 @@
 #include <functional>
 #include <utility>
 
+#include <sottovoce/cancel.h>
 #include <sottovoce/runtime.h>
 
 namespace sottovoce {
@@ -26,6 +27,7 @@ Interruptible::Interruptible(std::function<void()> check)
 Interruptible::~Interruptible() { check_of_thread = before_; }
 
 void check_interruption() {
+  check_cancellation();
   if (check_of_thread == nullptr) return;
   const Clock::time_point now = Clock::now();
   if (now - last_check < kInterval) return;

@@ -3,8 +3,8 @@
 
 namespace sottovoce {
 
-// Calls the `check` of this thread's Interruptible, if there is one and it has not been asked for a
-// while; throws what that throws.
+// Throws what the tokens of this thread's Cancellables throw. Then calls the `check` of its
+// Interruptible, if there is one and it has not been asked for a while; throws what that throws.
 void check_interruption();
 
 }  // namespace sottovoce

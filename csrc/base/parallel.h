@@ -25,8 +25,8 @@ int resolve_n_threads(int requested);
 
 // Calls body(begin, end, thread) over contiguous shares of [0, n_tasks), several a thread so that a
 // slow core holds nobody up. What a task computes must not depend on its share or thread, and it
-// must not throw: whatever it needs is allocated before. What ends the call (Interruptible) is
-// thrown before the first task.
+// must not throw: whatever it needs is allocated before. What ends the call (Cancellable,
+// Interruptible) is thrown before the first task.
 template <class Body>
 void parallel_for(Threads& threads, std::int64_t n_tasks, Body&& body) {
   constexpr std::int64_t kSharesPerThread = 8;

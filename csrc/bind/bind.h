@@ -24,6 +24,7 @@ inline RuntimeOptions runtime_options(int n_threads, const std::string& isa,
 }
 
 void bind_errors(py::module_& module);
+void bind_cancel(py::module_& module);      // CancelToken, Cancellable, check_cancellation
 void bind_checkpoint(py::module_& module);  // ModelDims, Checkpoint, Vocabulary
 void bind_audio(py::module_& module);       // log_mel, frame_mask, mel_filters
 void bind_vad(py::module_& module);         // VoiceActivity, VoiceActivityStream

@@ -19,7 +19,8 @@ void bind_options(py::module_& module) {
                        std::optional<float> length_penalty, std::uint64_t seed,
                        const py::object& suppress_tokens, const py::object& blank_tokens,
                        bool timestamps, std::optional<int> max_initial_timestamp_index,
-                       const py::object& logit_filter, int top_k, int n_best, bool keep_attention) {
+                       const py::object& logit_filter, int top_k, int n_best, bool keep_attention,
+                       bool stop_loops) {
     DecodingOptions options;
     options.special = {eot, no_speech, no_timestamps, timestamp_begin};
     options.initial_tokens = to_tokens(initial_tokens, "initial_tokens");
@@ -39,6 +40,7 @@ void bind_options(py::module_& module) {
     options.top_k = top_k;
     options.n_best = n_best;
     options.keep_attention = keep_attention;
+    options.stop_loops = stop_loops;
     return options;
   };
   const DecodingOptions defaults;
@@ -54,8 +56,8 @@ void bind_options(py::module_& module) {
            py::arg("timestamps") = defaults.timestamps,
            py::arg("max_initial_timestamp_index") = py::none(),
            py::arg("logit_filter") = py::none(), py::arg("top_k") = defaults.top_k,
-           py::arg("n_best") = defaults.n_best,
-           py::arg("keep_attention") = defaults.keep_attention);
+           py::arg("n_best") = defaults.n_best, py::arg("keep_attention") = defaults.keep_attention,
+           py::arg("stop_loops") = defaults.stop_loops);
 }
 
 void bind_result(py::module_& module) {
@@ -67,6 +69,9 @@ void bind_result(py::module_& module) {
       module, "KeptAttention",
       "How a window's tokens attended to its audio while they were chosen: for Model.align")
       .def_property_readonly("n_text", &KeptAttention::n_text, "tokens of text that it tells of");
+  py::class_<Loop>(module, "Loop", "A phrase that a text says over and over")
+      .def_readonly("first", &Loop::first)
+      .def_readonly("n_tokens", &Loop::n_tokens);
   py::class_<DecodingResult>(module, "DecodingResult", "What was heard in one window, as tokens")
       .def_readonly("tokens", &DecodingResult::tokens)
       .def_readonly("logprobs", &DecodingResult::logprobs)
@@ -86,6 +91,8 @@ void bind_result(py::module_& module) {
       .def_readonly("avg_logprob", &DecodingResult::avg_logprob)
       .def_readonly("no_speech_prob", &DecodingResult::no_speech_prob)
       .def_readonly("temperature", &DecodingResult::temperature)
+      .def_readonly("loop", &DecodingResult::loop,
+                    "Loop with which stop_loops has ended it, or None")
       .def_property_readonly(
           "attention",
           [](const DecodingResult& self) {
@@ -162,6 +169,12 @@ py::array_t<float> detect(const Model& model, const AudioFeatures& features, int
 void bind_decoding(py::module_& module) {
   bind_options(module);
   bind_result(module);
+  module.def(
+      "find_loop",
+      [](const py::object& tokens, int eot) { return find_loop(to_tokens(tokens, "tokens"), eot); },
+      py::arg("tokens"), py::arg("eot"),
+      "The first loop that a text runs into: its last tokens are one phrase, said three times or "
+      "more, and 30 tokens or more in all; or None. Tokens from eot on are passed over.");
   bind_batch(module);
   py::register_exception_translator([](std::exception_ptr thrown) {
     try {

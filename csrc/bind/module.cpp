@@ -10,19 +10,28 @@ namespace sottovoce::bind {
 
 void bind_errors(py::module_& module) {
   // Each is also a built-in exception, so that callers may catch what they know.
-  const py::object base = py::exception<Error>(module, "Error");
-  const auto derive = [&](const char* name, PyObject* builtin) {
+  const auto derive = [&](const char* name, const py::object& base, PyObject* builtin,
+                          const py::dict& attributes = py::dict()) {
     const py::tuple bases = py::make_tuple(base, py::handle(builtin));
     const std::string full_name = std::string("sottovoce._core.") + name;
     py::object type = py::reinterpret_steal<py::object>(
-        PyErr_NewException(full_name.c_str(), bases.ptr(), nullptr));
+        PyErr_NewException(full_name.c_str(), bases.ptr(), attributes.ptr()));
     if (!type) throw py::error_already_set();
     module.attr(name) = type;
     return type;
   };
-  static py::handle shape_error = derive("ShapeError", PyExc_ValueError).release();
-  static py::handle load_error = derive("LoadError", PyExc_RuntimeError).release();
-  static py::handle state_error = derive("StateError", PyExc_RuntimeError).release();
+  const py::object base = py::exception<Error>(module, "Error");
+  static py::handle shape_error = derive("ShapeError", base, PyExc_ValueError).release();
+  static py::handle load_error = derive("LoadError", base, PyExc_RuntimeError).release();
+  static py::handle state_error = derive("StateError", base, PyExc_RuntimeError).release();
+  // What was heard until then, which the package fills in.
+  py::dict kept;
+  kept["transcription"] = py::none();
+  kept["segments"] = py::tuple();
+  const py::object stopped = derive("StoppedError", base, PyExc_RuntimeError, kept);
+  static py::handle cancelled = derive("CancelledError", stopped, PyExc_RuntimeError).release();
+  static py::handle exceeded =
+      derive("DeadlineExceededError", stopped, PyExc_TimeoutError).release();
   py::register_exception_translator([](std::exception_ptr thrown) {
     try {
       if (thrown) std::rethrow_exception(thrown);
@@ -32,6 +41,10 @@ void bind_errors(py::module_& module) {
       py::set_error(load_error, error.what());
     } catch (const StateError& error) {
       py::set_error(state_error, error.what());
+    } catch (const CancelledError& error) {
+      py::set_error(cancelled, error.what());
+    } catch (const DeadlineExceededError& error) {
+      py::set_error(exceeded, error.what());
     }
   });
 }
@@ -57,6 +70,7 @@ PYBIND11_MODULE(_core, module) {
              "check() is called about ten times a second on every thread that is in a long call of "
              "this module; what it raises ends the call.");
   bind::bind_errors(module);
+  bind::bind_cancel(module);
   bind::bind_checkpoint(module);
   bind::bind_audio(module);
   bind::bind_vad(module);

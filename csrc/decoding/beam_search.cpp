@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace sottovoce {
 
 BeamSearch::BeamSearch(const DecodingOptions& options)
-    : Search(options.beam_size, options.top_k),
+    : Search(options, options.beam_size),
       eot_(options.special.eot),
       max_candidates_(static_cast<std::size_t>(max_candidates(options))) {}
 
@@ -23,12 +24,24 @@ int BeamSearch::advance(const ops::Choice* choices) {
     return 0;
   }
   take_best_offers(choices);
-  if (finished_.size() >= max_candidates_) {
-    live_.clear();
-  } else {
-    keep_all_live();
-  }
+  go_on();
   return n_rows();
+}
+
+void BeamSearch::put_aside(Hypothesis hypothesis) {
+  if (finished_.size() < max_candidates_) finished_.push_back(std::move(hypothesis));
+}
+
+void BeamSearch::go_on() {
+  live_.clear();
+  for (int row = 0; row < n_rows(); ++row) {
+    if (hypothesis(row).loop) {
+      put_aside(hypothesis(row));
+    } else {
+      live_.push_back(row);
+    }
+  }
+  if (finished_.size() >= max_candidates_) live_.clear();
 }
 
 void BeamSearch::collect_offers(const ops::Choice* choices) {
@@ -50,7 +63,8 @@ void BeamSearch::collect_offers(const ops::Choice* choices) {
                    [](const Offer& a, const Offer& b) { return a.sum_logprob > b.sum_logprob; });
 }
 
-// One offer of a row at most ends in eot, so beam_size + 1 of them always fill the beams.
+// One offer of a row at most ends in eot, so beam_size + 1 of them always fill the beams, however
+// few are live.
 void BeamSearch::take_best_offers(const ops::Choice* choices) {
   std::vector<Alternatives> instead(rows_.size());  // by row
   for (std::size_t index = 0; index < live_.size(); ++index) {
@@ -62,7 +76,7 @@ void BeamSearch::take_best_offers(const ops::Choice* choices) {
     Hypothesis extended = hypothesis(offer.source);
     extended.sum_logprob = offer.sum_logprob;
     if (offer.token == eot_) {
-      if (finished_.size() < max_candidates_) finished_.push_back(std::move(extended));
+      put_aside(std::move(extended));
       continue;
     }
     extended.add(offer.token, offer.logprob, instead[static_cast<std::size_t>(offer.source)]);
@@ -81,6 +95,7 @@ std::vector<Hypothesis> BeamSearch::finish() {
   });
   for (auto row = order.rbegin(); row != order.rend(); ++row) {
     if (finished_.size() >= rows_.size()) break;
+    if (rows_[*row].loop) continue;  // put aside already
     finished_.push_back(std::move(rows_[*row]));
   }
   return std::move(finished_);

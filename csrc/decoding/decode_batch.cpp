@@ -14,6 +14,7 @@
 #include "decoder_state.h"
 #include "elapsed.h"
 #include "fork_lock.h"
+#include "interruption.h"
 #include "model_impl.h"
 #include "page_table.h"
 #include "plain_arithmetic.h"
@@ -157,6 +158,7 @@ std::vector<FinishedWindow> DecodeBatch::Impl::advance(int max_passes) {
 }
 
 void DecodeBatch::Impl::pass(Metrics& call) {
+  check_interruption();  // whatever the back end does
   const auto start = std::chrono::steady_clock::now();
   const bool feeds_prompt = std::any_of(windows_.begin(), windows_.end(), [](const auto& window) {
     return window && window->is_new();

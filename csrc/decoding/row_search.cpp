@@ -8,7 +8,7 @@
 namespace sottovoce {
 
 RowSearch::RowSearch(const DecodingOptions& options)
-    : Search(options.best_of, options.top_k),
+    : Search(options, options.best_of),
       eot_(options.special.eot),
       temperature_(options.temperature),
       seed_(options.seed) {}
@@ -34,7 +34,8 @@ void RowSearch::ask(std::size_t index, ops::ChoiceQuery& query) const {
 int RowSearch::advance(const ops::Choice* choices) {
   const bool first = n_steps_ == 0;  // one choice, from which every row takes its own
   if (first) {
-    keep_all_live();
+    live_.resize(rows_.size());
+    std::iota(live_.begin(), live_.end(), 0);
   } else {
     std::iota(sources_.begin(), sources_.end(), 0);
   }
@@ -58,7 +59,14 @@ bool RowSearch::extend(const ops::Candidate& next, const ops::Choice& choice, in
   hypothesis.sum_logprob += logprob;
   if (next.token == eot_) return false;
   hypothesis.add(next.token, logprob, alternatives(choice));
-  return true;
+  return !hypothesis.loop;
+}
+
+std::vector<Hypothesis> RowSearch::finish() {
+  const auto looping = std::stable_partition(rows_.begin(), rows_.end(),
+                                             [](const Hypothesis& row) { return !row.loop; });
+  if (looping != rows_.begin()) rows_.erase(looping, rows_.end());
+  return std::move(rows_);
 }
 
 }  // namespace sottovoce

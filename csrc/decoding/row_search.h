@@ -1,5 +1,5 @@
 // Rows that go their own ways: one greedy row, or best_of samples. A row ends with its eot, and
-// the log-prob of that eot counts.
+// the log-prob of that eot counts; or with a loop.
 #pragma once
 
 #include "search.h"
@@ -12,7 +12,8 @@ class RowSearch final : public Search {
 
   void ask(std::size_t index, ops::ChoiceQuery& query) const override;
   int advance(const ops::Choice* choices) override;
-  std::vector<Hypothesis> finish() override { return std::move(rows_); }
+  // Samples know nothing of each other: one that does not loop is worth more than one that does.
+  std::vector<Hypothesis> finish() override;
 
  private:
   // What row `row` says next; returns true if it goes on.

@@ -16,12 +16,16 @@ void Hypothesis::add(int token, float logprob, const Alternatives& instead) {
   tokens.push_back(token);
   logprobs.push_back(logprob);
   if (instead) alternatives.push_back(instead);
+  if (watch) loop = watch->add(token);
 }
 
-Search::Search(int n_rows, int top_k)
+Search::Search(const DecodingOptions& options, int n_rows)
     : rows_(static_cast<std::size_t>(n_rows)),
       sources_(static_cast<std::size_t>(n_rows), 0),
-      top_k_(top_k) {}
+      top_k_(options.top_k) {
+  if (!options.stop_loops) return;
+  for (Hypothesis& row : rows_) row.watch.emplace(options.special.eot);
+}
 
 Alternatives Search::alternatives(const ops::Choice& choice) const {
   if (top_k_ == 0) return nullptr;
@@ -36,11 +40,6 @@ Alternatives Search::alternatives(const ops::Choice& choice) const {
 
 void Search::keep(std::size_t index, Attention attention) {
   rows_[static_cast<std::size_t>(live_[index])].attention.push_back(std::move(attention));
-}
-
-void Search::keep_all_live() {
-  live_.resize(rows_.size());
-  std::iota(live_.begin(), live_.end(), 0);
 }
 
 void Search::refuse_step() {

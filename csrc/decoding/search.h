@@ -11,6 +11,7 @@
 #include <sottovoce/decoding.h>
 
 #include "choice.h"
+#include "loops.h"
 
 namespace sottovoce {
 
@@ -25,6 +26,8 @@ struct Hypothesis {
   std::vector<Alternatives> alternatives;  // of each, if they are wanted
   std::vector<Attention> attention;        // of each that was fed, if it is wanted
   float sum_logprob = 0.0f;                // of the tokens, and of eot where it was chosen
+  std::optional<LoopWatch> watch;          // if loops are to be stopped
+  std::optional<Loop> loop;                // that its last token has closed: it ends there
 
   void add(int token, float logprob, const Alternatives& instead);
 };
@@ -53,9 +56,8 @@ class Search {
   virtual std::vector<Hypothesis> finish() = 0;
 
  protected:
-  Search(int n_rows, int top_k);
+  Search(const DecodingOptions& options, int n_rows);
   int n_rows() const { return static_cast<int>(rows_.size()); }
-  void keep_all_live();
   // Those of a choice; null if none are wanted.
   Alternatives alternatives(const ops::Choice& choice) const;
   // For a step at which no row has a token left to choose.

@@ -156,6 +156,7 @@ DecodingResult Window::result() {
                                  static_cast<float>(score(candidate, options_.length_penalty))});
   }
   Hypothesis& best = candidates[order.front()];
+  result.loop = best.loop;
   if (options_.keep_attention) result.attention = attention_of(best);
   result.sum_logprob = best.sum_logprob;
   result.avg_logprob = static_cast<float>(static_cast<double>(best.sum_logprob) /

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "interruption.h"
+
 namespace sottovoce {
 
 namespace {
@@ -56,6 +58,7 @@ std::vector<EncodedWindow> encode_windows(EncoderPass& pass, const std::vector<T
   backend.convolve(*weights.conv2, work.stem, kInputStride, &weights.audio_positions, work.x);
   keep_hidden_state();
   for (const EncoderBlockWeights& block : weights.encoder) {
+    check_interruption();  // whatever the back end does
     attend(pass, block.attention);
     backend.add_mlp(block.mlp.ln, *block.mlp.up, *block.mlp.down, *work.mlp, work.x);
     keep_hidden_state();

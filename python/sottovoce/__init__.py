@@ -2,6 +2,7 @@
 
 from ._core import (
     AudioFeatures,
+    CancelToken,
     Checkpoint,
     DecoderState,
     Metrics,
@@ -18,12 +19,15 @@ from .alignment import Alignment
 from .errors import (
     AudioError,
     AudioWarning,
+    CancelledError,
+    DeadlineExceededError,
     Error,
     LoadError,
     OptionWarning,
     ScriptError,
     ShapeError,
     StateError,
+    StoppedError,
 )
 from .model import WhisperModel
 from .options import DecodeOptions, TranscribeOptions
@@ -51,7 +55,10 @@ __all__ = [
     "AudioError",
     "AudioFeatures",
     "AudioWarning",
+    "CancelToken",
+    "CancelledError",
     "Checkpoint",
+    "DeadlineExceededError",
     "DecodeOptions",
     "DecoderState",
     "Error",
@@ -69,6 +76,7 @@ __all__ = [
     "SpeakerTurn",
     "SpeechRegion",
     "StateError",
+    "StoppedError",
     "Tokenizer",
     "TranscribeOptions",
     "Transcription",

@@ -27,6 +27,46 @@ class ShapeError(Error, ValueError): ...
 class LoadError(Error, RuntimeError): ...
 class StateError(Error, RuntimeError): ...
 
+class StoppedError(Error, RuntimeError):
+    """A call that somebody outside has ended: nothing is wrong with it.
+
+    Attributes:
+        transcription: `Transcription` of what was heard of a recording until then; None: nothing.
+        segments: its segments.
+    """
+
+    transcription: Any
+    segments: tuple[Any, ...]
+
+class CancelledError(StoppedError):
+    """By its token."""
+
+class DeadlineExceededError(StoppedError, TimeoutError):
+    """By its deadline."""
+
+class CancelToken:
+    """Ends the calls that have it, from another thread or at a time.
+
+    Any number of calls and threads may have one. Once cancelled it stays so, and a deadline that
+    has passed stays passed.
+    """
+
+    def __init__(self, *, deadline_s: float | None = None) -> None: ...
+    def cancel(self) -> None: ...  # a decoder ends within a step
+    @property
+    def is_cancelled(self) -> bool: ...
+    def check(self) -> None: ...  # raises CancelledError or DeadlineExceededError if that has come
+    def with_deadline(self, seconds: float) -> CancelToken: ...  # cancelled with this one, too
+
+class Cancellable:
+    """A block in which the calls of this thread heed a token; nothing may yield within it."""
+
+    def __init__(self, token: CancelToken | None) -> None: ...
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
+
+def check_cancellation() -> None: ...
+
 class ModelDims:
     @property
     def n_mels(self) -> int: ...
@@ -300,7 +340,18 @@ class DecodingOptions:
         top_k: int = 0,
         n_best: int = 1,
         keep_attention: bool = False,
+        stop_loops: bool = False,
     ) -> None: ...
+
+class Loop:
+    """A phrase that a text says over and over."""
+
+    @property
+    def first(self) -> int: ...  # index of the token with which it begins the first time
+    @property
+    def n_tokens(self) -> int: ...  # of text, in the phrase
+
+def find_loop(tokens: Sequence[int], eot: int) -> Loop | None: ...
 
 class KeptAttention:
     """How a window's tokens attended to its audio while they were chosen: for `Model.align`."""
@@ -335,6 +386,8 @@ class DecodingResult:
     def temperature(self) -> float: ...
     @property
     def attention(self) -> KeptAttention | None: ...  # if it was to be kept
+    @property
+    def loop(self) -> Loop | None: ...  # with which stop_loops has ended it
 
 class FinishedWindow:
     @property

@@ -61,7 +61,11 @@ _present = _Present()
 
 
 def check() -> None:
-    """Raises `UnwantedError` where the present thread's work is not wanted any more."""
+    """Raises `UnwantedError` where the present thread's work is not wanted any more.
+
+    And what the tokens say that the thread heeds (`_core.Cancellable`).
+    """
+    _core.check_cancellation()
     work = _present.work
     if work is not None and not work.is_wanted:
         raise UnwantedError
@@ -137,7 +141,7 @@ def in_front(function: Callable[..., _Result], *arguments: Any) -> _Result:
 
 
 def wait(queue: SimpleQueue[_Result]) -> _Result:
-    """What comes out of the queue. Raises `UnwantedError` where that is not waited for any more.
+    """What comes out of the queue. Raises what `check` does where that is not waited for any more.
 
     It looks up now and then: a signal that another thread was given wakes nobody here.
     """

@@ -7,17 +7,28 @@ import sys
 import warnings
 from collections.abc import Iterable
 
-from ._core import Error, LoadError, ShapeError, StateError
+from ._core import (
+    CancelledError,
+    DeadlineExceededError,
+    Error,
+    LoadError,
+    ShapeError,
+    StateError,
+    StoppedError,
+)
 
 __all__ = [
     "AudioError",
     "AudioWarning",
+    "CancelledError",
+    "DeadlineExceededError",
     "Error",
     "LoadError",
     "OptionWarning",
     "ScriptError",
     "ShapeError",
     "StateError",
+    "StoppedError",
 ]
 
 

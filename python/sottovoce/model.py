@@ -30,6 +30,7 @@ from .alignment import Alignment
 from .engine import batch, sequential, window
 from .engine.job import Job
 from .engine.reports import ProgressFunction
+from .engine.stopping import heeding
 from .errors import StateError, warn_of_audio
 from .opening import Opener, with_turns
 from .options import (
@@ -287,6 +288,8 @@ class WhisperModel:
         *,
         sample_rate: int | None = None,
         progress: ProgressFunction | None = None,
+        cancel: _core.CancelToken | None = None,
+        deadline_s: float | None = None,
         speakers: Turns | None = None,
         options: TranscribeOptions | None = None,
         **keywords: Unpack[TranscribeKeywords],
@@ -300,6 +303,9 @@ class WhisperModel:
             sample_rate: of samples, in Hz; None: 16000.
             progress: is called with a `Progress` when hearing begins, after each window and at the
                 end, in the thread that iterates; what it raises ends the transcription.
+            cancel: a token with which another thread ends the call, or the hearing; within a step
+                of the decoder.
+            deadline_s: s from now on, after which that ends by itself.
             speakers: who speaks when, as of `Transcription.with_speakers`; with word_timestamps
                 segments are cut where the speaker changes. Not with channels of their own.
             options: a `TranscribeOptions` instead of the keywords below, or for them to override.
@@ -381,11 +387,14 @@ class WhisperModel:
             unpacks it. Audio without a sample has no segments. Those of channels that are heard
             each on its own come once all are heard.
 
-        Raises TypeError and ValueError for options, LoadError for audio that cannot be read.
+        Raises TypeError and ValueError for options, LoadError for audio that cannot be read,
+        CancelledError and DeadlineExceededError, here or while it is heard: their `transcription`
+        is what was heard until then.
         """
         wanted = TranscribeOptions.from_keywords(keywords, options)
         self._check(wanted)
         _check_progress("transcribe", progress)
+        token = _token("transcribe", cancel, deadline_s)
         if isinstance(audio, (list, tuple)) and audio and all(map(_is_media, audio)):
             raise TypeError(
                 f"transcribe: audio must be one recording, got {len(audio)} of them; "
@@ -393,7 +402,8 @@ class WhisperModel:
             )
         _check_speakers("transcribe", speakers, wanted)
         turns = None if speakers is None else as_turns(speakers, where="transcribe")
-        job = self._opener().open(audio, sample_rate, wanted, progress, turns)
+        with _core.Cancellable(token):
+            job = self._opener().open(audio, sample_rate, wanted, progress, turns, cancel=token)
         warn_of_audio(job.doubts)
         return Transcription(self._heard(job), job.info, self._spell())
 
@@ -405,6 +415,8 @@ class WhisperModel:
         *,
         sample_rate: int | None = None,
         progress: ProgressFunction | None = None,
+        cancel: _core.CancelToken | None = None,
+        deadline_s: float | None = None,
         batch_size: int = 8,
     ) -> Alignment:
         """When each word of a given text was said: subtitles for a script, audio books.
@@ -418,7 +430,7 @@ class WhisperModel:
             text: of any length. A segment of the result is a line of it, or a sentence.
             language: that is spoken, by code or name; None: it is detected.
             sample_rate: of samples, in Hz; None: 16000.
-            progress: as of `transcribe`.
+            progress, cancel, deadline_s: as of `transcribe`.
             batch_size: most windows side by side; never changes a result.
 
         Returns:
@@ -427,7 +439,8 @@ class WhisperModel:
             heard have `transcribe`'s times for them.
 
         Raises ScriptError, a ValueError, if text and recording have nothing to do with each other;
-        TypeError and ValueError for options, LoadError for audio that cannot be read.
+        TypeError and ValueError for options, LoadError for audio that cannot be read,
+        CancelledError and DeadlineExceededError.
         """
         check_script(text)
         wanted = TranscribeOptions(
@@ -439,11 +452,14 @@ class WhisperModel:
         )
         self._check(wanted)
         _check_progress("align", progress)
-        job = self._opener().open(audio, sample_rate, wanted, progress)
+        token = _token("align", cancel, deadline_s)
+        with _core.Cancellable(token):
+            job = self._opener().open(audio, sample_rate, wanted, progress, cancel=token)
         warn_of_audio(job.doubts)
         heard = tuple(self._heard(job))
         requests = align_script(self.tokenizer, self.dims, job.info.options, job.mel, text, heard)
-        words = sequential.result_of(self.core, requests, job.info.metrics.core)
+        with _core.Cancellable(token):
+            words = sequential.result_of(self.core, requests, job.info.metrics.core)
         return Alignment(words, script_segments(text, words, self.tokenizer), job.info)
 
     @shows_options(TranscribeOptions, TranscribeKeywords)
@@ -453,6 +469,8 @@ class WhisperModel:
         *,
         sample_rate: int | None = None,
         progress: ProgressFunction | None = None,
+        cancel: _core.CancelToken | None = None,
+        deadline_s: float | None = None,
         speakers: Iterable[Turns | None] | None = None,
         options: TranscribeOptions | None = None,
         **keywords: Unpack[TranscribeKeywords],
@@ -466,6 +484,7 @@ class WhisperModel:
             sample_rate: of samples, in Hz; None: 16000.
             progress: as of `transcribe`; those of several recordings come as things happen. What it
                 raises ends the call.
+            cancel, deadline_s: as of `transcribe`, of all recordings together.
             speakers: who speaks when in each of `audios`, as `transcribe` takes it, in their order;
                 None among them: nobody is known there.
             options: a `TranscribeOptions`, or for keywords to override.
@@ -474,8 +493,10 @@ class WhisperModel:
         Returns:
             An iterator over what was heard in each, in the order of `audios`, the same to the last
             bit as by `transcribe`. A recording that fails raises its error (LoadError, ...)
-            when its turn comes; `next()` goes on with the one after it. A thread works ahead while
-            the iterator lives; drop or close it to end that.
+            when its turn comes; `next()` goes on with the one after it. Once the call is cancelled
+            or its deadline has passed, recordings that are finished still come, and those on their
+            way raise CancelledError or DeadlineExceededError with what was heard of them. A thread
+            works ahead while the iterator lives; drop or close it to end that.
 
         Raises TypeError and ValueError for options, TypeError for a single recording.
         """
@@ -488,6 +509,7 @@ class WhisperModel:
         wanted = TranscribeOptions.from_keywords(keywords, options)
         self._check(wanted)
         _check_progress("transcribe_many", progress)
+        token = _token("transcribe_many", cancel, deadline_s)
         is_of_one = isinstance(speakers, (str, PathLike, Mapping))
         if is_of_one or not isinstance(speakers, Iterable | None):
             raise TypeError(
@@ -497,31 +519,40 @@ class WhisperModel:
         _check_speakers("transcribe_many", speakers, wanted)
         opener = self._opener()
         jobs = (
-            opener.open_later(audio, sample_rate, wanted, progress, turns, index)
+            opener.open_later(audio, sample_rate, wanted, progress, turns, index, token)
             for index, (audio, turns) in enumerate(with_turns(audios, speakers))
         )
-        found = Transcriptions(batch.entries(self.core, wanted, jobs), self._spell())
+        entries = heeding(token, batch.entries(self.core, wanted, jobs, token))
+        found = Transcriptions(entries, self._spell())
         self._watch(found)
         return found
 
     def detect_language(
-        self, audio: Audio, *, sample_rate: int | None = None
+        self,
+        audio: Audio,
+        *,
+        sample_rate: int | None = None,
+        cancel: _core.CancelToken | None = None,
+        deadline_s: float | None = None,
     ) -> tuple[str, dict[str, float]]:
         """The likeliest language of the first 30 s, and the probability of each by code.
 
-        Raises ValueError for an English-only model.
+        Raises ValueError for an English-only model; `cancel` and `deadline_s` are `transcribe`'s.
         """
         if not self.is_multilingual:
             raise ValueError(
                 "detect_language: must have a multilingual model, got an English-only one"
             )
-        return self._opener().detect_language(audio, sample_rate)
+        with _core.Cancellable(_token("detect_language", cancel, deadline_s)):
+            return self._opener().detect_language(audio, sample_rate)
 
     @shows_options(DecodeOptions, DecodeKeywords)
     def decode(
         self,
         features: _core.AudioFeatures | NDArray[np.float32],
         *,
+        cancel: _core.CancelToken | None = None,
+        deadline_s: float | None = None,
         options: DecodeOptions | None = None,
         **keywords: Unpack[DecodeKeywords],
     ) -> WindowResult:
@@ -529,6 +560,8 @@ class WhisperModel:
 
         Args:
             features: an encoded window, or its log-mel (n_mels, n_frames <= 3000) float32.
+            cancel: a token with which another thread ends the call, within a step.
+            deadline_s: s from now on, after which it ends by itself.
             options: a `DecodeOptions` instead of the keywords below, or for them to override.
             task ('transcribe'): "transcribe": in the language spoken; "translate": in English.
             language (None): spoken language, by code or name; None and "auto": it is detected.
@@ -555,13 +588,15 @@ class WhisperModel:
             temperature (0.0): 0: the likeliest words; above: sampled.
             prompt (None): what was said before, text or token ids; its last 223 tokens count.
 
-        Raises TypeError and ValueError for options, ShapeError for a mel that is no window.
+        Raises TypeError and ValueError for options, ShapeError for a mel that is no window,
+        CancelledError and DeadlineExceededError.
         """
         wanted = DecodeOptions.from_keywords(keywords, options)
         self._check(wanted)
-        if isinstance(features, np.ndarray):
-            features = self.core.encode(features)
-        return window.decode(self.core, self.tokenizer, features, wanted)
+        with _core.Cancellable(_token("decode", cancel, deadline_s)):
+            if isinstance(features, np.ndarray):
+                features = self.core.encode(features)
+            return window.decode(self.core, self.tokenizer, features, wanted)
 
     def text(self, segments: Iterable[Segment]) -> str:
         """The text of a whole transcript, spaces as the model spelled them."""
@@ -577,7 +612,10 @@ class WhisperModel:
     def _heard(self, job: Job) -> Segments:
         """What will be heard in a recording, until it is over or the model closed."""
         engine = batch if len(job.loops) > 1 else sequential
-        heard = Segments(engine.segments(self.core, job))
+        heard = Segments(
+            heeding(job.cancel, engine.segments(self.core, job)),
+            partial(Transcription, info=job.info, text=self._spell()),
+        )
         self._watch(heard)
         return heard
 
@@ -635,6 +673,23 @@ def _check_texts(**arguments: object) -> None:
 def _check_progress(where: str, progress: object) -> None:
     if progress is not None and not callable(progress):
         raise TypeError(f"{where}: progress must be a function or None, got {progress!r}")
+
+
+def _token(
+    where: str, cancel: _core.CancelToken | None, deadline_s: float | None
+) -> _core.CancelToken | None:
+    """What ends a call that begins now, if anything does."""
+    if not isinstance(cancel, _core.CancelToken | None):
+        raise TypeError(f"{where}: cancel must be a CancelToken or None, got {cancel!r}")
+    if deadline_s is None:
+        return cancel
+    is_number = isinstance(deadline_s, int | float | np.number) and not isinstance(deadline_s, bool)
+    if not is_number:
+        raise TypeError(f"{where}: deadline_s must be a number of s or None, got {deadline_s!r}")
+    if np.isnan(deadline_s):
+        raise ValueError(f"{where}: deadline_s must be a number of s or None, got nan")
+    token = cancel or _core.CancelToken()
+    return token.with_deadline(float(deadline_s))
 
 
 def _check_speakers(where: str, speakers: object, wanted: TranscribeOptions) -> None:

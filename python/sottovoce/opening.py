@@ -67,8 +67,12 @@ class Opener:
         progress: ProgressFunction | None,
         turns: Iterable[SpeakerTurn] | None = None,
         index: int = 0,
+        cancel: _core.CancelToken | None = None,
     ) -> Job:
-        """Reads a recording and finds out its language; nothing of it is decoded yet."""
+        """Reads a recording and finds out its language; nothing of it is decoded yet.
+
+        `cancel` is for who hears it.
+        """
         metrics = CallMetrics()
         names: tuple[str, ...] = ()
         if wanted.channels == "mix":
@@ -101,7 +105,7 @@ class Opener:
             *(info.duration, info.language, info.language_probability, metrics.load_ms),
         )
         reports = progress and Reports(progress, index, info, len(names) or None)
-        return Job(info, mel, loops, reports, recording.doubts, is_of_channels=bool(names))
+        return Job(info, mel, loops, reports, recording.doubts, cancel, bool(names))
 
     def open_later(
         self,
@@ -111,6 +115,7 @@ class Opener:
         progress: ProgressFunction | None,
         speakers: Turns | None,
         index: int,
+        cancel: _core.CancelToken | None,
     ) -> Callable[[], Job]:
         """`open` for later, when the caller may have changed or closed what was given."""
         from . import audio as media
@@ -119,7 +124,7 @@ class Opener:
         try:
             turns = None if speakers is None else as_turns(speakers, where=where)
             kept = media.snapshot(audio)
-            return partial(self.open, kept, sample_rate, wanted, progress, turns, index)
+            return partial(self.open, kept, sample_rate, wanted, progress, turns, index, cancel)
         except Exception as error:
             return partial(_fail, error)
 

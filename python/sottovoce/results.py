@@ -46,6 +46,8 @@ class WindowResult:
     logprobs: tuple[float, ...] = ()  # of each token
     alternatives: tuple[tuple[Alternative, ...], ...] = ()  # of each, likeliest first; with top_k
     hypotheses: tuple[Hypothesis, ...] = ()  # likeliest first, as many as n_best
+    # Tokens of the phrase that it said over and over, until it was stopped; 0: it was not.
+    loop_length: int = 0
 
 
 class SpeechRegion(NamedTuple):
@@ -160,6 +162,8 @@ class Attempt:
     compression_ratio: float
     failure: str  # why another attempt followed, or would have; "": good enough
     decode_ms: float = field(default=0.0, compare=False)  # passes that windows share count in full
+    # Tokens of the phrase that it said over and over, until it was stopped; 0: it was not.
+    loop_length: int = 0
 
 
 @dataclass(frozen=True)
@@ -273,5 +277,18 @@ class Progress:
 
     index: int  # of the recording, in the order given; 0 of one alone
     info: TranscriptionInfo
-    position: float  # s heard so far, of info.duration
+    position: float  # s heard so far, of `duration`
     segments: tuple[Segment, ...]  # newly heard; ids as in the transcript if windows are sequential
+    elapsed: float = field(default=0.0, compare=False)  # s since its hearing began
+
+    @property
+    def duration(self) -> float:
+        """Of the recording, in s."""
+        return self.info.duration
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds that the rest will take at the pace so far; None: nothing is heard yet."""
+        if self.position <= 0:
+            return None
+        return self.elapsed * (self.duration - self.position) / self.position

@@ -24,7 +24,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, overload
 
 from .engine.batch import Entry
-from .errors import StateError
+from .errors import StateError, StoppedError
 from .results import Segment, TranscriptionInfo
 from .speakers import Speakers, Turns, as_turns
 
@@ -48,8 +48,16 @@ class Segments(Sequence[Segment]):
     somebody comes to the place where it happened.
     """
 
-    def __init__(self, source: Iterable[Segment]) -> None:
-        """`source`: segments that are known, or an iterator that decodes them."""
+    def __init__(
+        self, source: Iterable[Segment], kept: Callable[[Sequence[Segment]], object] | None = None
+    ) -> None:
+        """Takes segments.
+
+        Args:
+            source: segments that are known, or an iterator that decodes them.
+            kept: the `Transcription` of those that a StoppedError leaves.
+        """
+        self._kept = kept
         is_known = isinstance(source, (list, tuple))
         self._heard: list[Segment] = list(source) if is_known else []
         self._source: Iterator[Segment] | None = None if is_known else iter(source)
@@ -144,6 +152,9 @@ class Segments(Sequence[Segment]):
             except StopIteration:
                 self._end(None)
             except Exception as error:
+                if isinstance(error, StoppedError) and self._kept is not None:
+                    error.segments = error.segments or tuple(self._heard)
+                    error.transcription = self._kept(error.segments)
                 self._end(_that_keeps_nothing(error))
                 raise
             except BaseException as interruption:
@@ -172,7 +183,7 @@ class Segments(Sequence[Segment]):
                 self._is_hearing = False
 
     def _end(self, error: Exception | None) -> None:
-        self._error, self._source = error, None
+        self._error, self._source, self._kept = error, None, None
 
     def _ended(self, how: str) -> str:
         return f"transcription: {how} after {self.n_heard} segments; transcribe again for the rest"
@@ -329,7 +340,9 @@ class Transcriptions(Iterator[Transcription]):
     """One recording after the other, in the order in which they were given, each heard to its end.
 
     A recording that fails raises its error in its turn; `next()` goes on with the one after it.
-    What the iterable of recordings raises comes last. Threads take turns.
+    Once a token or a deadline ends the call, recordings that are over still come in their turn,
+    those on their way raise StoppedError, and then it is the end. What the iterable of recordings
+    raises comes last. Threads take turns.
     """
 
     def __init__(self, entries: Generator[Entry, None, None], text: Spell) -> None:
@@ -348,7 +361,13 @@ class Transcriptions(Iterator[Transcription]):
             if self._reason is not None:
                 raise copy(self._reason)
             entry = next(self._entries)
-        entry.raise_error()
+        try:
+            entry.raise_error()
+        except StoppedError as error:
+            if entry.runs is not None:
+                kept = Transcription(entry.segments(), entry.info, self._text)
+                error.transcription, error.segments = kept, tuple(kept.segments)
+            raise
         return Transcription(entry.segments(), entry.info, self._text)
 
     def close(self, reason: Exception | None = None) -> None:

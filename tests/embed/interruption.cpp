@@ -1,12 +1,15 @@
-// Leaves long calls by an exception of its own: interruption MODEL_DIRECTORY
+// Leaves long calls by an exception of its own, and by a token: interruption MODEL_DIRECTORY
 //
 // Says what ended each call, and whether the next one gives what it gave before.
 #include <sottovoce/audio.h>
+#include <sottovoce/cancel.h>
 #include <sottovoce/checkpoint.h>
 #include <sottovoce/decoding.h>
+#include <sottovoce/error.h>
 #include <sottovoce/model.h>
 #include <sottovoce/runtime.h>
 
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <exception>
@@ -35,6 +38,16 @@ std::string leave(const std::function<void()>& work) {
     for (;;) work();
   } catch (const Stopped&) {
     return "left";
+  }
+}
+
+// What ends `work`, over and over, under that token.
+std::string end(const sottovoce::CancelToken& token, const std::function<void()>& work) {
+  try {
+    const sottovoce::Cancellable here(token);
+    for (;;) work();
+  } catch (const sottovoce::StoppedError& error) {
+    return error.what();
   }
 }
 
@@ -73,6 +86,13 @@ int main(int argc, char** argv) try {
     while (n_checks == 0) hear();
     std::thread([&] { hear(); }).join();  // is nobody's
   }
+  const sottovoce::CancelToken token;
+  std::thread canceller([&] { token.cancel(); });
+  std::cout << "\nfrom another thread: " << end(token, [&] { hear(); });
+  canceller.join();
+  const sottovoce::CancelToken late(std::chrono::steady_clock::now());
+  std::cout << "\nat its time: " << end(late, [&] { hear(); });
+
   const bool is_same = same(hear().values(), features.values()) &&
                        same(model.new_state({features}, 1).step({{1, 2, 3}}), logits);
   std::cout << "\nthe inner check: called\nafterwards: " << (is_same ? "the same" : "different")

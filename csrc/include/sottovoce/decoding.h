@@ -64,7 +64,21 @@ struct DecodingOptions {
   int top_k = 0;                // likeliest tokens of each step to report; changes no choice
   int n_best = 1;               // hypotheses to report, of those that the search has ended with
   bool keep_attention = false;  // for align(), which needs no second pass then
+  // A beam or sample that says one phrase over and over (find_loop) ends there. Samples that do are
+  // no candidates where another one does not; beams are ranked as if they had come to their end.
+  bool stop_loops = false;
 };
+
+// A phrase that a text says over and over.
+struct Loop {
+  int first = 0;     // index of the token with which the phrase begins the first time
+  int n_tokens = 0;  // of text, in the phrase
+};
+
+// The first loop that a text runs into: the first place at which its last tokens are one phrase,
+// said three times or more, and 30 tokens or more in all; or none. Tokens from eot on, such as
+// times, are passed over. A phrase of several lengths is the shortest.
+std::optional<Loop> find_loop(const std::vector<int>& tokens, int eot);
 
 struct Alternative {
   int token = 0;
@@ -109,6 +123,7 @@ struct DecodingResult {
   float no_speech_prob = 0.0f;  // softmax at sot_index, before any rule or filter
   float temperature = 0.0f;
   std::shared_ptr<const KeptAttention> attention;  // if it was to be kept
+  std::optional<Loop> loop;                        // with which stop_loops has ended it
 };
 
 // A window that DecodeBatch has come to the end of.

@@ -1,5 +1,6 @@
 // The exceptions that the core throws on purpose (memory can still run out: std::bad_alloc). Python
-// sees ShapeError as a ValueError, LoadError as a RuntimeError, StateError as a RuntimeError.
+// sees ShapeError as a ValueError, LoadError and StateError as RuntimeErrors, DeadlineExceededError
+// as a TimeoutError.
 #pragma once
 
 #include <stdexcept>
@@ -29,6 +30,22 @@ class LoadError : public Error {
 class StateError : public Error {
  public:
   using Error::Error;
+};
+
+// A call that somebody outside has ended (cancel.h): nothing is wrong with it.
+class StoppedError : public Error {
+ public:
+  using Error::Error;
+};
+
+class CancelledError : public StoppedError {
+ public:
+  using StoppedError::StoppedError;
+};
+
+class DeadlineExceededError : public StoppedError {
+ public:
+  using StoppedError::StoppedError;
 };
 
 }  // namespace sottovoce

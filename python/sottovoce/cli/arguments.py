@@ -164,7 +164,9 @@ def _add_transcribe(parser: argparse.ArgumentParser) -> None:
     _add_vad_filter(parser.add_argument_group("voice activity"))
     _add_words(parser.add_argument_group("words and subtitles"))
     _add_speakers(parser.add_argument_group("speakers"))
-    _add_runtime(parser.add_argument_group("machine"))
+    machine = parser.add_argument_group("machine")
+    _add_runtime(machine)
+    _add_deadline(machine)
     _add_model_source(parser)
 
 
@@ -455,6 +457,17 @@ def _add_threads(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_deadline(group: argparse._ArgumentGroup) -> None:
+    _flag(
+        group,
+        "deadline_s",
+        "end after so many s from when the model is loaded, with what is heard until then written, "
+        "and status 124",
+        type=_seconds,
+        metavar="S",
+    )
+
+
 def _add_runtime(group: argparse._ArgumentGroup) -> None:
     _add_threads(group)
     _option(
@@ -484,6 +497,16 @@ def _add_runtime(group: argparse._ArgumentGroup) -> None:
         default="pool",
         metavar="KIND",
     )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0:
+        raise argparse.ArgumentTypeError(f"expected a number of s, got {text!r}")
+    return seconds
 
 
 def _boolean(text: str) -> bool:

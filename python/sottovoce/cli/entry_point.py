@@ -1,7 +1,7 @@
 """A command line in, the command called, an exit status out.
 
-Status 0: all well; 1: something failed; 2: wrong usage; 130: interrupted; 141: the reader of our
-output went away.
+Status 0: all well; 1: something failed; 2: wrong usage; 124: the deadline passed before all was
+heard; 130: interrupted; 141: the reader of our output went away.
 """
 
 from __future__ import annotations

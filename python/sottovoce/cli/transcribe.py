@@ -14,7 +14,8 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from ..errors import LoadError
+from .._core import CancelToken
+from ..errors import LoadError, StoppedError
 from ..options import TranscribeOptions
 from ..results import Progress, Segment
 from ..speakers import SpeakerTurn, turns_by_recording, turns_of
@@ -53,7 +54,10 @@ _COLOURS = (196, 202, 208, 214, 220, 226, 190, 154, 118, 82)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Transcribes the files, their windows side by side; status 1 if any failed."""
+    """Transcribes the files, their windows side by side.
+
+    Status 124 if the deadline passed, 1 if any failed.
+    """
     _check_words(arguments)
     keywords, layout = _transcribe_keywords(arguments), layout_of(arguments)
     if "-" in arguments.audio and sys.stdin is None:
@@ -200,6 +204,10 @@ class _Run:
         self._ends_are_told = keywords["clip_timestamps"] == "0" and keywords["channels"] == "mix"
         self._heard: dict[int, list[Segment]] = {i: [] for i in range(len(self._paths))}
         self._written: dict[int, bool] = {}  # whether that went well
+        deadline = arguments.deadline_s
+        self._cancel = None if deadline is None else CancelToken(deadline_s=deadline)
+        self._is_stopped = False  # by it
+        self._positions: dict[int, float] = {}  # s heard
 
     def status(self) -> int:
         """Hears and delivers them all; complains about those that fail."""
@@ -210,12 +218,19 @@ class _Run:
                     self._deliver(index, transcription(index))
                 except BrokenPipeError:
                     raise
+                except StoppedError as error:
+                    self._keep(index, error.transcription)
                 except StopIteration:
+                    if self._is_stopped:
+                        self._keep(index, None)
+                        continue
                     why = "not transcribed: an error ended the run before its turn"
                     self._fail(RuntimeError(why), path)
                 except EXPECTED_ERRORS as error:
                     self._fail(error, path)
         self._display.tell_speed()
+        if self._is_stopped:
+            return 124
         return 0 if all(self._written.get(i, False) for i in range(len(self._paths))) else 1
 
     @contextmanager
@@ -226,6 +241,7 @@ class _Run:
             return self._model.transcribe(
                 open_input(self._paths[index]),
                 progress=lambda progress: self._take(replace(progress, index=index)),
+                cancel=self._cancel,
                 speakers=self._turns[index] if self._turns else None,
                 **self._keywords,
             )
@@ -235,7 +251,11 @@ class _Run:
             return
         audios = map(open_input, self._paths)
         with self._model.transcribe_many(
-            audios, progress=self._take, speakers=self._turns, **self._keywords
+            audios,
+            progress=self._take,
+            cancel=self._cancel,
+            speakers=self._turns,
+            **self._keywords,
         ) as many:
             yield lambda _: next(many)
 
@@ -243,6 +263,7 @@ class _Run:
         """Shows what is heard; files are written once all of a recording is, in any order."""
         self._display.heard(progress)
         index, info = progress.index, progress.info
+        self._positions[index] = progress.position
         if self._output.is_files and self._ends_are_told:
             self._heard[index] += progress.segments
             if progress.position == info.duration and index not in self._written:
@@ -255,6 +276,18 @@ class _Run:
         self._display.end(transcription.segments)
         if index not in self._written:
             self._write(index, transcription)
+
+    def _keep(self, index: int, heard: Transcription | None) -> None:
+        """Delivers what was heard of a recording when the deadline passed."""
+        self._is_stopped = True
+        what = "not transcribed: the deadline passed before its turn"
+        if heard is not None:
+            position = format_timestamp(self._positions.get(index, 0.0))
+            duration = format_timestamp(heard.info.duration)
+            what = f"incomplete: the deadline passed at {position} of {duration}"
+            if heard.segments:
+                self._deliver(index, heard)
+        self._fail(RuntimeError(what), self._paths[index])
 
     def _write(self, index: int, transcription: Transcription) -> None:
         self._written[index] = self._output.write(self._paths[index], transcription)

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 from .. import _core
-from ..errors import AudioWarning, warn_of_audio
+from ..errors import AudioWarning, StoppedError, warn_of_audio
 from ..options import TranscribeOptions
 from ..policy.channels import interleaved
 from ..policy.listening import SeekLoop
@@ -133,11 +134,17 @@ class _Run:
 class Batch:
     """The seek loops of some recordings, on their way through one decoder and one worker."""
 
-    def __init__(self, core: _core.Model, n_slots: int, n_rows: int) -> None:
-        """`n_slots`: most windows side by side; `n_rows`: most beams or samples of a window."""
+    def __init__(
+        self, core: _core.Model, n_slots: int, n_rows: int, cancel: _core.CancelToken | None
+    ) -> None:
+        """`n_slots`: most windows side by side; `n_rows`: most beams or samples of a window.
+
+        `cancel` ends what the worker does; then `progress` raises StoppedError, and the batch can
+        only be closed.
+        """
         self._core = core
         self._decoder = core.new_batch(n_slots, n_rows)
-        self._worker = Worker()
+        self._worker = Worker(cancel)
         # Encoded windows that wait for a slot: enough to refill the slots while others decode.
         self._most_live = n_slots + max(1, n_slots // 2)
         self._waiting: deque[_Run] = deque()  # not begun
@@ -157,6 +164,8 @@ class Batch:
 
         def opened(call: Call) -> None:
             self._n_openings -= 1
+            if isinstance(call.error, StoppedError):
+                raise copy(call.error)
             if call.error is not None:
                 entry.fail(call.error)
                 return
@@ -178,6 +187,7 @@ class Batch:
 
     def progress(self) -> None:
         """Waits for the worker, or decodes for a while. Something must be on its way."""
+        _core.check_cancellation()
         self._begin()
         self._worker.collect(wait=False)
         self._fill_slots()
@@ -220,6 +230,8 @@ class Batch:
         """Has the worker answer the run's request."""
 
         def answered(call: Call) -> None:
+            if isinstance(call.error, StoppedError):
+                raise copy(call.error)
             if call.error is not None:
                 run.entry.fail(call.error, run)
             if call.result is not None and not isinstance(request, LanguageRequest):
@@ -238,6 +250,8 @@ class Batch:
                 continue
             try:
                 number = self._decoder.submit(request.features, request.options)
+            except StoppedError:
+                raise
             except Exception as error:
                 run.entry.fail(error, run)
                 self._resume(run, None)
@@ -257,14 +271,23 @@ class Batch:
         self._resume(run, decoded(finished), again=True)
 
 
-def segments(core: _core.Model, job: Job) -> Iterator[Segment]:
+def segments(core: _core.Model, job: Job) -> Generator[Segment, None, None]:
     """The segments of one recording in order, as soon as their loop and those before are over.
 
-    Those of channels come once all are heard.
+    Those of channels come once all are heard. StoppedError has all that was heard.
     """
-    entry, options = Entry(), job.info.options
+    entry = Entry()
+    try:
+        yield from _in_order(core, job, entry)
+    except StoppedError as error:
+        error.segments = tuple(entry.segments())
+        raise
+
+
+def _in_order(core: _core.Model, job: Job, entry: Entry) -> Iterator[Segment]:
+    options = job.info.options
     n_slots = min(options.batch_size, len(job.loops))
-    with closing(Batch(core, n_slots, options.n_rows)) as batch:
+    with closing(Batch(core, n_slots, options.n_rows, job.cancel)) as batch:
         batch.add(entry, job)
         if job.is_of_channels:
             while not entry.is_over:
@@ -287,11 +310,36 @@ def entries(
     core: _core.Model,
     options: TranscribeOptions,
     jobs: Iterable[Callable[[], Job]],
+    cancel: _core.CancelToken | None = None,
 ) -> Generator[Entry, None, None]:
-    """The recordings in order, each when it is over."""
-    coming = iter(jobs)
+    """The recordings in order, each when it is over.
+
+    Once `cancel` ends it, those that are over still come, and those on their way with what was
+    heard of them and a StoppedError each.
+    """
     entries: deque[Entry] = deque()
-    with closing(Batch(core, options.batch_size, options.n_rows)) as batch:
+    try:
+        yield from _over(core, options, jobs, cancel, entries)
+    except StoppedError as error:
+        stopped = copy(error)  # without a traceback, which would hold all of this
+    else:
+        return
+    for entry in entries:
+        if not entry.is_over:
+            entry.fail(copy(stopped))
+        yield entry
+
+
+def _over(
+    core: _core.Model,
+    options: TranscribeOptions,
+    jobs: Iterable[Callable[[], Job]],
+    cancel: _core.CancelToken | None,
+    entries: deque[Entry],
+) -> Generator[Entry, None, None]:
+    """Fills `entries` and takes from them what is over, in order."""
+    coming = iter(jobs)
+    with closing(Batch(core, options.batch_size, options.n_rows, cancel)) as batch:
         while True:
             while batch.wants_more and len(entries) < _MOST_ENTRIES:
                 entry = Entry()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import CancelToken
 from ..policy.listening import SeekLoop
 from ..results import TranscriptionInfo
 from .reports import Reports
@@ -23,4 +24,5 @@ class Job:
     loops: list[SeekLoop]  # their segments, one loop after the other, are the transcript
     reports: Reports | None = None  # for whoever wants to know how far it is
     doubts: tuple[str, ...] = ()  # about its audio, for `warn_of_audio`
+    cancel: CancelToken | None = None  # ends the hearing
     is_of_channels: bool = False  # the loops are of channels, and their segments interleaved

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 from .. import _core
@@ -31,9 +32,11 @@ class Reports:
         self._function, self._index, self._info = function, index, info
         self._n_channels = n_channels
         self._position = 0.0  # s
+        self._began = 0.0  # s, of the clock
         self._n_frames = 0  # heard, of all channels
 
     def opened(self) -> None:
+        self._began = time.perf_counter()
         self._tell(0.0, ())
 
     def heard(self, window: HeardWindow) -> None:
@@ -53,7 +56,8 @@ class Reports:
 
     def _tell(self, position: float, segments: tuple[Segment, ...]) -> None:
         self._position = position
-        self._function(Progress(self._index, self._info, position, segments))
+        elapsed = time.perf_counter() - self._began
+        self._function(Progress(self._index, self._info, position, segments, elapsed))
 
 
 def log(item: HeardWindow | Request) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,7 +24,7 @@ from .window import Answer, answer, decoded
 _Value = TypeVar("_Value")
 
 
-def segments(core: _core.Model, job: Job) -> Iterator[Segment]:
+def segments(core: _core.Model, job: Job) -> Generator[Segment, None, None]:
     """The segments of a recording that has one loop, as soon as they are known."""
     (loop,) = job.loops
     metrics, reports = job.info.metrics.core, job.reports
@@ -33,6 +33,7 @@ def segments(core: _core.Model, job: Job) -> Iterator[Segment]:
         reports.opened()
     reply: Answer | Decoded | None = None
     while True:
+        _core.check_cancellation()
         try:
             item = loop.send(reply)
         except StopIteration:

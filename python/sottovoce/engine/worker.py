@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from .. import aside
+from .._core import Cancellable, CancelToken
 from ..aside import Work, start_thread
 from ..errors import StateError
 
@@ -30,6 +31,8 @@ class Call:
 class Worker:
     """One thread and its calls: the urgent first, in the order in which they were submitted.
 
+    A token ends the call that it meets, which fails with what the token says.
+
     `collect` calls `on_done` of what is finished, in the thread that calls it. One thread at a time
     is the owner. The thread ends with `close`, or with the program. A forked child has no such
     thread: all but `close` is refused there.
@@ -38,7 +41,8 @@ class Worker:
     would leave it taken.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cancel: CancelToken | None = None) -> None:
+        self._cancel = cancel
         self._urgent: deque[Call] = deque()
         self._other: deque[Call] = deque()
         self._tickets: SimpleQueue[None] = SimpleQueue()  # one a call, and one at the end
@@ -114,7 +118,8 @@ class Worker:
         self._work.begin()
         while (call := self._next()) is not None:
             try:
-                call.result = call.function()
+                with Cancellable(self._cancel):
+                    call.result = call.function()
             except Exception as error:
                 call.error = error
             except BaseException as interruption:

@@ -123,7 +123,10 @@ class RobustLoop(Listener):
         window: Window,
         n_ctx: int | None,
     ) -> Generator[DecodeRequest, Decoded, Heard]:
-        """A second attempt goes without the prompt; if none is good, the likeliest stands."""
+        """A second attempt goes without the prompt; if none is good, the likeliest stands.
+
+        One that loops ends there, and the next one begins.
+        """
         tries = [(0, tuple(prompt))]
         if prompt:
             tries.append((0, ()))
@@ -143,6 +146,7 @@ class RobustLoop(Listener):
                 n_ctx,
                 failed,
                 keep_attention=True,
+                stop_loops=True,
             )
             found.append(heard)
             traced += heard.attempts
@@ -177,7 +181,7 @@ class RobustLoop(Listener):
     def _worth(self, heard: Heard, options: TranscribeOptions) -> tuple[bool, float]:
         ratio = options.compression_ratio_threshold
         repeats = ratio is not None and heard.result.compression_ratio > ratio
-        return not repeats, heard.result.avg_logprob
+        return not (repeats or heard.result.loop_length), heard.result.avg_logprob
 
     def _size(self, seek: int, end: int) -> int:
         """Frames of a window: up to a long silence, or as much as the network hears."""

@@ -89,6 +89,7 @@ def core_options(
     language: str,
     *,
     keep_attention: bool = False,
+    stop_loops: bool = False,
 ) -> _core.DecodingOptions:
     """The core's token-level options of one attempt."""
     special = tokenizer.special
@@ -118,6 +119,7 @@ def core_options(
         top_k=options.top_k,
         n_best=options.n_best,
         keep_attention=keep_attention,
+        stop_loops=stop_loops,
     )
 
 
@@ -170,6 +172,7 @@ def decode_once(
     failed: str,
     *,
     keep_attention: bool,
+    stop_loops: bool = False,
 ) -> Generator[DecodeRequest, Decoded, Heard]:
     """Requests the attempt at a window at the temperature of that number.
 
@@ -177,7 +180,14 @@ def decode_once(
     """
     temperature, language = options.temperature[number], options.language or "en"
     attempt = options.attempt(temperature, tuple(prompt), _attempt_seed(options.seed, seek, number))
-    wanted = core_options(tokenizer, dims, attempt, language, keep_attention=keep_attention)
+    wanted = core_options(
+        tokenizer,
+        dims,
+        attempt,
+        language,
+        keep_attention=keep_attention,
+        stop_loops=stop_loops,
+    )
     decoded = yield DecodeRequest(features, wanted, seek, temperature, failed)
     result = window_result(tokenizer, decoded.result, attempt, language)
     why = failure(result, options)
@@ -207,6 +217,7 @@ def traced(
         compression_ratio=result.compression_ratio,
         failure=failure,
         decode_ms=ms,
+        loop_length=result.loop_length,
     )
 
 
@@ -216,6 +227,8 @@ def failure(result: WindowResult, options: TranscribeOptions) -> str:
     improbable = logprob is not None and result.avg_logprob < logprob
     if improbable and _sounds_silent(result, options):
         return ""
+    if result.loop_length:
+        return f"loop: a phrase of length {result.loop_length}"
     if improbable:
         return f"mean log-probability {result.avg_logprob:.2f} < {logprob:g}"
     if ratio is not None and result.compression_ratio > ratio:
@@ -248,6 +261,7 @@ def window_result(
         logprobs=tuple(decoded.logprobs),
         alternatives=tuple(_alternatives(each, tokenizer) for each in decoded.alternatives),
         hypotheses=_hypotheses(decoded, tokenizer) if options.n_best > 1 else (),
+        loop_length=decoded.loop.n_tokens if decoded.loop else 0,
     )
 
 
