@@ -11,7 +11,13 @@ from fake_core import FakeCore, Heard, at, word
 from sottovoce import _core
 from sottovoce.options import TranscribeOptions
 from sottovoce.policy.policies import seek_loops
-from sottovoce.policy.requests import Decoded, DecodeRequest, EncodeRequest, HeardWindow
+from sottovoce.policy.requests import (
+    AlignRequest,
+    Decoded,
+    DecodeRequest,
+    EncodeRequest,
+    HeardWindow,
+)
 from sottovoce.policy.voiced import Voiced
 
 TOKENIZER = fake_core.tokenizer()
@@ -56,6 +62,8 @@ def hear(script, stretches, seconds=60.0, **keywords):
             windows.append(item)
         elif isinstance(item, EncodeRequest):
             answer = core.encode(np.ascontiguousarray(item.frames), item.n_ctx)
+        elif isinstance(item, AlignRequest):
+            answer = None  # words without times
         else:
             assert isinstance(item, DecodeRequest)
             (result,) = core.decode([item.features], [item.options])

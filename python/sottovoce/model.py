@@ -444,6 +444,7 @@ class WhisperModel:
         """
         check_script(text)
         wanted = TranscribeOptions(
+            policy="openai",  # whose times are those of the words
             language=language,
             beam_size=None,
             word_timestamps=True,
