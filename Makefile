@@ -11,7 +11,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 SOURCES := $(shell git ls-files -co --exclude-standard csrc python CMakeLists.txt pyproject.toml 2>/dev/null)
 CPP := $(shell git ls-files -co --exclude-standard '*.cpp' '*.h' '*.inl' 2>/dev/null)
 
-.PHONY: help demo test test-lowest lint format guard sanitize sanitize-threads clang test-aarch64 bench bench-quick bench-targets bench-readme bench-words accuracy accuracy-users golden clean
+.PHONY: help demo test test-lowest lint format guard sanitize sanitize-threads clang test-aarch64 bench bench-quick bench-targets bench-readme bench-words accuracy accuracy-policies accuracy-users golden clean
 
 help:
 	@echo "make demo      set everything up and transcribe a real recording"
@@ -29,7 +29,8 @@ help:
 	@echo "make bench-readme  README's table alone, in a quarter of an hour on a quiet machine"
 	@echo "make bench-targets  what bench/targets.py asks for, in twenty minutes"
 	@echo "make bench-words  how right the times of words are, and what they cost; half an hour"
-	@echo "make accuracy  the gate of the compute types over SOTTOVOCE_DEV_DATA (the same environment)"
+	@echo "make accuracy  the gates of the policies and the compute types over SOTTOVOCE_DEV_DATA (the same environment)"
+	@echo "make accuracy-policies  the first alone, about an hour; POLICIES=--quick: five minutes"
 	@echo "make accuracy-users  word error rates as users get them, beside the peers'; about an hour"
 	@echo "make golden    remake tests/golden with openai-whisper (the same environment)"
 	@echo "make clean     remove .venv and build/"
@@ -86,10 +87,16 @@ bench-words: $(PEERS)/ready build/bench/roofline
 	models="$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" && test -n "$$models" && \
 	  $(PEERS)/bin/python bench/word_times.py --models "$$models" $(WORDS)
 
-accuracy: $(PEERS)/ready
+accuracy: $(PEERS)/ready accuracy-policies
 	$(PEERS)/bin/python bench/accuracy.py \
 	  --models "$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" \
 	  --data $${SOTTOVOCE_DEV_DATA:?names the folder of clips}
+
+# POLICIES passes options to policies.py: --quick hears a quarter, by int8.
+accuracy-policies: $(PEERS)/ready
+	$(PEERS)/bin/python bench/policies.py \
+	  --models "$$($(PEERS)/bin/python tools/fetch_test_models.py | tail -n 1)" \
+	  --data $${SOTTOVOCE_DEV_DATA:?names the folder of clips} $(POLICIES)
 
 # USERS passes options to users.py.
 accuracy-users: $(PEERS)/ready

@@ -38,7 +38,9 @@ def row(model: WhisperModel, dev: Path, entry: dict[str, Any]) -> list[str]:
     between = time.perf_counter()
     heard = [
         word
-        for segment in model.transcribe(path, language=language, word_timestamps=True)
+        for segment in model.transcribe(
+            path, language=language, word_timestamps=True, policy="openai"
+        )
         for word in segment.words or ()
     ]
     seconds = (between - started, time.perf_counter() - between)

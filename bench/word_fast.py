@@ -23,7 +23,7 @@ WITHIN = (0.0, 0.02, 0.1, 0.2, 0.5)  # s
 
 
 def words_of(model: WhisperModel, path: Path, **options: object) -> list[Word]:
-    heard = model.transcribe(path, temperature=0.0, **options)  # type: ignore[arg-type]
+    heard = model.transcribe(path, temperature=0.0, policy="openai", **options)  # type: ignore[arg-type]
     return [word for segment in heard for word in segment.words or ()]
 
 

@@ -46,6 +46,8 @@ SPECS = {
     "sottovoce-int8-openmp": Spec("sottovoce", "int8", settings={"threading": "openmp"}),
     "sottovoce-float32-fast": Spec("sottovoce", "float32", settings={"word_times": "fast"}),
     "sottovoce-int8-fast": Spec("sottovoce", "int8", settings={"word_times": "fast"}),
+    "sottovoce-float32-robust": Spec("sottovoce", "float32", settings={"policy": "robust"}),
+    "sottovoce-int8-robust": Spec("sottovoce", "int8", settings={"policy": "robust"}),
     "faster-whisper-float32": Spec("faster_whisper", "float32", environment=_CT2),
     "faster-whisper-int8": Spec("faster_whisper", "int8", environment=_CT2),
     "faster-whisper-int8-mkl": Spec("faster_whisper", "int8", environment=_MKL, n_rounds=2),
@@ -67,7 +69,13 @@ SPECS = {
 VAD = ("faster-whisper-float32-vad", "faster-whisper-int8-vad")
 # Other ways to find the times of words.
 WORD_TIMES = ("sottovoce-float32-fast", "sottovoce-int8-fast", "whisper.cpp-f16-dtw")
-VARIANTS = ("sottovoce-int8-openmp", *VAD, *WORD_TIMES)  # run only where they are asked for by name
+ROBUST = ("sottovoce-float32-robust", "sottovoce-int8-robust")  # others hear as openai-whisper
+VARIANTS = (
+    "sottovoce-int8-openmp",
+    *ROBUST,
+    *VAD,
+    *WORD_TIMES,
+)  # run only where they are asked for by name
 OURS = tuple(n for n in SPECS if n.startswith("sottovoce") and n not in VARIANTS)
 PEERS = tuple(name for name in SPECS if name not in (*OURS, *VARIANTS))
 

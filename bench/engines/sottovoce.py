@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,14 @@ class Adapter(Engine):
         threads: int,
         threading: str = "pool",
         word_times: bool | str = True,
+        policy: str = "openai",
     ) -> None:
         super().__init__(compute_type, threads)
         self._word_times = word_times
-        # Commits from before the choice know no such argument.
+        # Commits from before the choice know no such arguments.
         self._runtime = {} if threading == "pool" else {"threading": threading}
+        known = any(field.name == "policy" for field in fields(sottovoce.TranscribeOptions))
+        self._policy: Any = {"policy": policy} if known else {}
 
     def version(self) -> str:
         return sottovoce.__version__
@@ -102,7 +106,7 @@ class Adapter(Engine):
 
     def segments(self, samples: np.ndarray, language: str | None, beam_size: int) -> list[Any]:
         found, _ = self.model.transcribe(
-            samples, language=language, temperature=0.0, beam_size=beam_size
+            samples, language=language, temperature=0.0, beam_size=beam_size, **self._policy
         )
         return list(found)
 
@@ -132,13 +136,18 @@ class Adapter(Engine):
         except (TypeError, ValueError) as error:  # commits that know no other way than True
             raise UnavailableError(str(error)) from None
         segments, _ = self.model.transcribe(
-            samples, language=language, temperature=0.0, beam_size=beam_size, **wanted
+            samples,
+            language=language,
+            temperature=0.0,
+            beam_size=beam_size,
+            **wanted,
+            **self._policy,
         )
         return [(w.word, w.start, w.end) for segment in segments for w in segment.words]
 
     def transcribe_retrying(self, samples: np.ndarray, language: str, beam_size: int) -> str:
         segments, _ = self.model.transcribe(
-            samples, language=language, beam_size=beam_size, best_of=5
+            samples, language=language, beam_size=beam_size, best_of=5, **self._policy
         )
         return self.model.text(list(segments))
 
@@ -177,6 +186,7 @@ class Adapter(Engine):
             beam_size=beam_size,
             windows="independent",
             batch_size=batch_size,
+            **self._policy,
         )
         return self.model.text(list(segments))
 
@@ -189,5 +199,6 @@ class Adapter(Engine):
             temperature=0.0,
             beam_size=beam_size,
             batch_size=batch_size,
+            **self._policy,
         )
         return [self.model.text(segments) for segments, _ in found]
